@@ -1,0 +1,401 @@
+//! Floor 2: names, OIDs, definitions and dependencies of everything that SQL can name.
+//!
+//! A [`Catalog`] is immutable and cheap to clone; the engine alone makes the next one (a changed copy) and publishes it
+//! with a tick, so that names and data are always of one snapshot. User objects are durable: the engine writes
+//! [`Catalog::to_json`] into each lake manifest. System relations are registered at start and are not written.
+
+use crate::types::{Oid, PgError, PgResult, PgType, SqlState, TableSchema};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// OIDs below this are PostgreSQL's own or system relations of Sluice; user objects start here.
+pub const FIRST_USER_OID: u32 = 16384;
+
+/// The OIDs of the schemas that are always there; `PG_CATALOG` and `PUBLIC` as in PostgreSQL.
+pub const PG_CATALOG: Oid = Oid(11);
+pub const PUBLIC: Oid = Oid(2200);
+pub const INFORMATION_SCHEMA: Oid = Oid(13000);
+pub const SLUICE: Oid = Oid(13001);
+/// The bootstrap role, owner of everything that nobody else made.
+pub const BOOTSTRAP_ROLE: Oid = Oid(10);
+
+/// What a relation is, and for tables who writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RelationKind {
+    /// Every record as it arrived; fed by a source.
+    Bronze,
+    /// Typed, latest row per key; fed by a source.
+    Silver,
+    /// Made and written over the wire.
+    Managed,
+    /// A query kept exactly up to date (`CREATE MATERIALIZED VIEW`).
+    Gold,
+    /// A query that is expanded where it is used (`CREATE VIEW`).
+    View,
+    /// Rows made by Sluice itself: `pg_catalog`, `information_schema`, `sluice`.
+    System,
+}
+
+impl RelationKind {
+    /// `pg_class.relkind`.
+    pub fn relkind(self) -> char {
+        match self {
+            Self::View => 'v',
+            Self::Gold => 'm',
+            Self::Bronze | Self::Silver | Self::Managed | Self::System => 'r',
+        }
+    }
+}
+
+/// A column as the catalog knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogColumn {
+    pub name: String,
+    pub type_oid: u32,
+    pub typmod: i32,
+    pub not_null: bool,
+    /// `pg_attribute.attnum`, from 1, never reused.
+    pub attnum: i16,
+}
+
+impl CatalogColumn {
+    pub fn ty(&self) -> PgType {
+        PgType { oid: Oid(self.type_oid), typmod: self.typmod }
+    }
+}
+
+/// A table, view or materialized view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relation {
+    #[serde(with = "oid_as_number")]
+    pub oid: Oid,
+    #[serde(with = "oid_as_number")]
+    pub schema: Oid,
+    pub name: String,
+    pub kind: RelationKind,
+    pub columns: Vec<CatalogColumn>,
+    /// Indexes into `columns`; empty: no primary key.
+    pub key: Vec<usize>,
+    /// OID of the primary key's index and of its constraint, where there is a key.
+    #[serde(default)]
+    pub key_index_oid: u32,
+    #[serde(default)]
+    pub key_constraint_oid: u32,
+    /// OID of the row type (`pg_class.reltype`).
+    #[serde(default)]
+    pub row_type_oid: u32,
+    /// The query of a view or materialized view, as the user wrote it, without the CREATE around it.
+    pub definition: Option<String>,
+    /// The search path under which `definition` was bound.
+    #[serde(default)]
+    pub search_path: Vec<String>,
+    /// Relations that `definition` reads.
+    #[serde(default)]
+    pub depends_on: Vec<u32>,
+    #[serde(default)]
+    pub comment: Option<String>,
+    #[serde(default)]
+    pub column_comments: BTreeMap<i16, String>,
+}
+
+impl Relation {
+    pub fn table_schema(&self) -> TableSchema {
+        let columns = self.columns.iter().map(|c| crate::types::Column::new(&c.name, c.ty(), !c.not_null)).collect();
+        TableSchema::new(columns, self.key.clone())
+    }
+
+    pub fn column(&self, name: &str) -> Option<(usize, &CatalogColumn)> {
+        self.columns.iter().enumerate().find(|(_, c)| c.name == name)
+    }
+}
+
+/// A schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespace {
+    #[serde(with = "oid_as_number")]
+    pub oid: Oid,
+    pub name: String,
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+/// A new relation, before it has OIDs.
+#[derive(Debug, Clone)]
+pub struct NewRelation {
+    pub schema: Oid,
+    pub name: String,
+    pub kind: RelationKind,
+    pub table: TableSchema,
+    pub definition: Option<String>,
+    pub search_path: Vec<String>,
+    pub depends_on: Vec<Oid>,
+}
+
+/// All names and definitions at one tick.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// Grows with every change; plans are cached by it.
+    version: u64,
+    next_oid: u32,
+    namespaces: BTreeMap<Oid, Arc<Namespace>>,
+    relations: BTreeMap<Oid, Arc<Relation>>,
+    by_name: HashMap<(Oid, String), Oid>,
+}
+
+/// What of a catalog is durable.
+#[derive(Serialize, Deserialize)]
+struct Durable {
+    format: u32,
+    version: u64,
+    next_oid: u32,
+    namespaces: Vec<Arc<Namespace>>,
+    relations: Vec<Arc<Relation>>,
+}
+
+const FORMAT: u32 = 1;
+
+impl Catalog {
+    /// An empty catalog with the built-in schemas, `bronze`, `silver`, `gold`, and the given system relations.
+    pub fn new(system: impl IntoIterator<Item = Relation>) -> Self {
+        let mut catalog = Self {
+            version: 1,
+            next_oid: FIRST_USER_OID,
+            namespaces: BTreeMap::new(),
+            relations: BTreeMap::new(),
+            by_name: HashMap::new(),
+        };
+        for (oid, name) in [
+            (PG_CATALOG, "pg_catalog"),
+            (PUBLIC, "public"),
+            (INFORMATION_SCHEMA, "information_schema"),
+            (SLUICE, "sluice"),
+        ] {
+            let name = name.to_string();
+            let namespace = Namespace { oid, name, comment: None };
+            catalog.namespaces.insert(oid, Arc::new(namespace));
+        }
+        for relation in system {
+            catalog.put(relation);
+        }
+        for name in ["bronze", "silver", "gold"] {
+            let oid = catalog.take_oid();
+            let name = name.to_string();
+            catalog.namespaces.insert(oid, Arc::new(Namespace { oid, name, comment: None }));
+        }
+        catalog
+    }
+
+    /// The catalog of a lake, with this binary's system relations.
+    pub fn from_json(json: &serde_json::Value, system: impl IntoIterator<Item = Relation>) -> PgResult<Self> {
+        let durable: Durable = serde_json::from_value(json.clone())
+            .map_err(|e| PgError::new(SqlState::DATA_CORRUPTED, format!("the lake's catalog cannot be read: {e}")))?;
+        if durable.format != FORMAT {
+            return Err(PgError::new(
+                SqlState::DATA_CORRUPTED,
+                format!("the lake's catalog has format {}, this binary reads format {FORMAT}", durable.format),
+            ));
+        }
+        let mut catalog = Self::new(system);
+        catalog.namespaces.retain(|oid, _| oid.0 < FIRST_USER_OID);
+        catalog.namespaces.extend(durable.namespaces.into_iter().map(|n| (n.oid, n)));
+        for relation in durable.relations {
+            catalog.put((*relation).clone());
+        }
+        catalog.version = durable.version;
+        catalog.next_oid = durable.next_oid;
+        Ok(catalog)
+    }
+
+    /// User schemas and relations, to be read by [`Catalog::from_json`].
+    pub fn to_json(&self) -> serde_json::Value {
+        let durable = Durable {
+            format: FORMAT,
+            version: self.version,
+            next_oid: self.next_oid,
+            namespaces: self
+                .namespaces
+                .values()
+                .filter(|n| n.oid.0 >= FIRST_USER_OID || n.comment.is_some())
+                .cloned()
+                .collect(),
+            relations: self.user_relations().cloned().collect(),
+        };
+        serde_json::to_value(durable).expect("a catalog has only string keys")
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub fn namespaces(&self) -> impl Iterator<Item = &Arc<Namespace>> {
+        self.namespaces.values()
+    }
+
+    pub fn namespace(&self, oid: Oid) -> Option<&Arc<Namespace>> {
+        self.namespaces.get(&oid)
+    }
+
+    pub fn namespace_named(&self, name: &str) -> Option<&Arc<Namespace>> {
+        self.namespaces.values().find(|n| n.name == name)
+    }
+
+    /// All relations, by OID.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values()
+    }
+
+    pub fn user_relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values().filter(|r| r.kind != RelationKind::System && r.oid.0 >= FIRST_USER_OID)
+    }
+
+    pub fn relation(&self, oid: Oid) -> Option<&Arc<Relation>> {
+        self.relations.get(&oid)
+    }
+
+    pub fn relation_named(&self, schema: Oid, name: &str) -> Option<&Arc<Relation>> {
+        self.by_name.get(&(schema, name.to_string())).and_then(|oid| self.relations.get(oid))
+    }
+
+    /// `schema.name` as the engine and the lake spell it.
+    pub fn qualified_name(&self, relation: &Relation) -> String {
+        let schema = self.namespace(relation.schema).map_or("?", |n| n.name.as_str());
+        format!("{schema}.{}", relation.name)
+    }
+
+    /// The relation that `[schema.]name` means under a search path. `pg_catalog` is searched first where the path does
+    /// not name it, as in PostgreSQL.
+    pub fn resolve(&self, search_path: &[String], schema: Option<&str>, name: &str) -> PgResult<&Arc<Relation>> {
+        if let Some(schema) = schema {
+            let found = self.namespace_named(schema).and_then(|n| self.relation_named(n.oid, name));
+            return found.ok_or_else(|| undefined_table(&format!("{schema}.{name}")));
+        }
+        let implicit = (!search_path.iter().any(|s| s == "pg_catalog")).then_some(PG_CATALOG);
+        let path = search_path.iter().filter_map(|s| self.namespace_named(s)).map(|n| n.oid);
+        implicit
+            .into_iter()
+            .chain(path)
+            .find_map(|schema| self.relation_named(schema, name))
+            .ok_or_else(|| undefined_table(name))
+    }
+
+    /// Relations that read `oid` directly.
+    pub fn dependents(&self, oid: Oid) -> impl Iterator<Item = &Arc<Relation>> {
+        self.relations.values().filter(move |r| r.depends_on.contains(&oid.0))
+    }
+
+    fn take_oid(&mut self) -> Oid {
+        let oid = Oid(self.next_oid);
+        self.next_oid += 1;
+        oid
+    }
+
+    fn put(&mut self, relation: Relation) {
+        self.by_name.insert((relation.schema, relation.name.clone()), relation.oid);
+        self.relations.insert(relation.oid, Arc::new(relation));
+        self.version += 1;
+    }
+
+    pub fn create_schema(&mut self, name: &str) -> PgResult<Oid> {
+        if self.namespace_named(name).is_some() {
+            let message = format!("schema \"{name}\" already exists");
+            return Err(PgError::new(SqlState::DUPLICATE_SCHEMA, message));
+        }
+        let oid = self.take_oid();
+        let name = name.to_string();
+        self.namespaces.insert(oid, Arc::new(Namespace { oid, name, comment: None }));
+        self.version += 1;
+        Ok(oid)
+    }
+
+    /// Drops an empty schema.
+    pub fn drop_schema(&mut self, oid: Oid) {
+        self.namespaces.remove(&oid);
+        self.version += 1;
+    }
+
+    pub fn create(&mut self, new: NewRelation) -> PgResult<Oid> {
+        if self.relation_named(new.schema, &new.name).is_some() {
+            let message = format!("relation \"{}\" already exists", new.name);
+            return Err(PgError::new(SqlState::DUPLICATE_TABLE, message));
+        }
+        let oid = self.take_oid();
+        let row_type_oid = self.take_oid().0;
+        let (key_index_oid, key_constraint_oid) = match new.table.key.is_empty() {
+            true => (0, 0),
+            false => (self.take_oid().0, self.take_oid().0),
+        };
+        let columns = new.table.columns.iter().zip(1..).map(|(c, attnum)| CatalogColumn {
+            name: c.name.clone(),
+            type_oid: c.ty.oid.0,
+            typmod: c.ty.typmod,
+            not_null: !c.nullable,
+            attnum,
+        });
+        self.put(Relation {
+            oid,
+            schema: new.schema,
+            name: new.name,
+            kind: new.kind,
+            columns: columns.collect(),
+            key: new.table.key.clone(),
+            key_index_oid,
+            key_constraint_oid,
+            row_type_oid,
+            definition: new.definition,
+            search_path: new.search_path,
+            depends_on: new.depends_on.iter().map(|o| o.0).collect(),
+            comment: None,
+            column_comments: BTreeMap::new(),
+        });
+        Ok(oid)
+    }
+
+    pub fn drop_relation(&mut self, oid: Oid) {
+        if let Some(relation) = self.relations.remove(&oid) {
+            self.by_name.remove(&(relation.schema, relation.name.clone()));
+            self.version += 1;
+        }
+    }
+
+    /// Replaces a relation by a changed copy (rename, new columns, comment); its OID stays.
+    pub fn change(&mut self, oid: Oid, change: impl FnOnce(&mut Relation)) -> PgResult<()> {
+        let old = self.relations.get(&oid).ok_or_else(|| PgError::internal(format!("no relation with OID {oid}")))?;
+        let mut relation = Relation::clone(old);
+        change(&mut relation);
+        let moved = (old.schema, old.name.clone()) != (relation.schema, relation.name.clone());
+        if moved && self.relation_named(relation.schema, &relation.name).is_some() {
+            let message = format!("relation \"{}\" already exists", relation.name);
+            return Err(PgError::new(SqlState::DUPLICATE_TABLE, message));
+        }
+        self.by_name.remove(&(old.schema, old.name.clone()));
+        self.put(relation);
+        Ok(())
+    }
+
+    pub fn comment_on_schema(&mut self, oid: Oid, comment: Option<String>) {
+        if let Some(old) = self.namespaces.get(&oid) {
+            let changed = Namespace { comment, ..Namespace::clone(old) };
+            self.namespaces.insert(oid, Arc::new(changed));
+            self.version += 1;
+        }
+    }
+}
+
+fn undefined_table(name: &str) -> PgError {
+    PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"))
+}
+
+mod oid_as_number {
+    use crate::types::Oid;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(oid: &Oid, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u32(oid.0)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Oid, D::Error> {
+        u32::deserialize(d).map(Oid)
+    }
+}

@@ -1,0 +1,3 @@
+//! Floor 1: functions, operators, casts and aggregates over Arrow arrays, declared once by signature.
+
+pub mod facts;

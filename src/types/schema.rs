@@ -1,0 +1,46 @@
+//! The columns of a relation.
+
+use super::PgType;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use std::sync::Arc;
+
+/// One column: name, type, whether NULL may occur.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub ty: PgType,
+    pub nullable: bool,
+}
+
+impl Column {
+    pub fn new(name: impl Into<String>, ty: PgType, nullable: bool) -> Self {
+        Self { name: name.into(), ty, nullable }
+    }
+}
+
+/// The columns of a table in order, and which of them are its key.
+///
+/// `arrow` is derived from `columns`: field *i* has the name and the storage form of column *i* and is always nullable
+/// to Arrow (a delete carries only the key; NOT NULL is checked where rows are stored).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSchema {
+    pub columns: Vec<Column>,
+    /// Indexes into `columns`, in key order. Empty: no key, rows are only appended.
+    pub key: Vec<usize>,
+    arrow: SchemaRef,
+}
+
+impl TableSchema {
+    pub fn new(columns: Vec<Column>, key: Vec<usize>) -> Self {
+        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.ty.storage(), true)).collect();
+        Self { columns, key, arrow: Arc::new(Schema::new(fields)) }
+    }
+
+    pub fn arrow(&self) -> &SchemaRef {
+        &self.arrow
+    }
+
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+}
