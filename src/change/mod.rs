@@ -30,6 +30,10 @@ impl fmt::Display for Position {
     }
 }
 
+/// A row version of a table; ascending in order of arrival, never reused while the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RowId(pub u64);
+
 /// The name of a stream, unique in the process and stable over restarts: `<source>/<topic>/<partition>`,
 /// `<source>/<file>`. It is the application id of the `txn` actions in the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,8 +81,9 @@ pub struct TransactionMark {
     pub id: TransactionId,
     /// Index of the record in the delivery.
     pub event: u32,
-    /// `None`: BEGIN. `Some(n)`: END of a transaction of *n* events.
-    pub end: Option<u64>,
+    /// `None`: BEGIN. `Some(counts)`: END, with the number of events in each data collection (`schema.table`, with the
+    /// database before it where the connector has several).
+    pub end: Option<Vec<(Arc<str>, u64)>>,
 }
 
 /// The changes of one silver table in a delivery, in stream order.
