@@ -142,6 +142,10 @@ impl Deaths {
     }
 
     fn mask(&self, epoch: u64) -> BooleanBuffer {
+        if epoch == NOW {
+            // The writer's view changes without a publish: never remembered.
+            return self.collect(epoch);
+        }
         let last = self.last.load(Ordering::Acquire);
         if let Some((built, mask)) = &*self.mask.lock() {
             // Every stamp up to `epoch` was there when `epoch` was published. So where none is above `built`, the
@@ -150,16 +154,18 @@ impl Deaths {
                 return mask.clone();
             }
         }
-        // Alive is a stamp above `limit`; ALIVE is above all that a stamp can be.
-        let limit = (epoch - self.base).min(u64::from(ALIVE) - 1) as u32;
-        let mask = BooleanBuffer::collect_bool(self.stamps.len(), |row| {
-            self.stamps[row].load(Ordering::Relaxed) > limit
-        });
+        let mask = self.collect(epoch);
         let mut cached = self.mask.lock();
         if cached.as_ref().is_none_or(|(built, _)| *built < epoch) {
             *cached = Some((epoch, mask.clone()));
         }
         mask
+    }
+
+    fn collect(&self, epoch: u64) -> BooleanBuffer {
+        // Alive is a stamp above `limit`; ALIVE is above all that a stamp can be.
+        let limit = (epoch - self.base).min(u64::from(ALIVE) - 1) as u32;
+        BooleanBuffer::collect_bool(self.stamps.len(), |row| self.stamps[row].load(Ordering::Relaxed) > limit)
     }
 }
 

@@ -236,8 +236,7 @@ fn float_bits(value: f64, equality: Equality) -> u64 {
 fn interval_span(bytes: &[u8]) -> i128 {
     let months = i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let days = i32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
-    let micros = i64::from_be_bytes([
-        bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15],
-    ]);
+    let micros =
+        i64::from_be_bytes([bytes[8], bytes[9], bytes[10], bytes[11], bytes[12], bytes[13], bytes[14], bytes[15]]);
     (i128::from(months) * 30 + i128::from(days)) * 86_400_000_000 + i128::from(micros)
 }

@@ -16,21 +16,26 @@ pub(super) const TARGET_ROWS: usize = 32_768;
 const TIER: usize = 16;
 /// The biggest chunks that a publish merges by itself.
 const TINY_ROWS: usize = 256;
+/// A chunk from this size on is compacted by itself.
+const BIG_ROWS: usize = 4_096;
+/// Chunks that hold more are not merged: text and bytea have 31-bit offsets.
+const LARGEST_BYTES: usize = 256 << 20;
 /// The work that a publish does by itself on the index's garbage, so that it stays bounded without maintenance.
 const GARBAGE_HIGH: usize = 1 << 16;
 
-/// Index entries of dead versions, in the order in which they died.
+/// Index entries of dead versions that have to be looked at: those of snapshots that have gone, and the newest.
 #[derive(Debug, Default)]
 pub(super) struct Garbage {
+    released: Vec<Vec<Dead>>,
     fresh: VecDeque<Dead>,
-    /// Those that a snapshot still sees; looked at again when a snapshot has gone.
-    held: Vec<Dead>,
 }
 
+/// A dead version's entry in the key index.
 #[derive(Debug, Clone, Copy)]
-struct Dead {
+pub(super) struct Dead {
     hash: u64,
     id: u64,
+    /// From which it is dead.
     epoch: u64,
 }
 
@@ -39,8 +44,45 @@ impl Garbage {
         self.fresh.push_back(Dead { hash, id, epoch });
     }
 
-    pub fn bytes(&self) -> usize {
-        (self.fresh.capacity() + self.held.capacity()) * size_of::<Dead>()
+    fn next(&mut self) -> Option<Dead> {
+        while let Some(last) = self.released.last_mut() {
+            match last.pop() {
+                Some(dead) => return Some(dead),
+                None => drop(self.released.pop()),
+            }
+        }
+        self.fresh.pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.released.iter().all(Vec::is_empty)
+    }
+}
+
+/// Neighbours that could be one chunk.
+#[derive(Debug, Default)]
+struct Run {
+    chunks: Range<usize>,
+    rows: usize,
+    bytes: usize,
+    most: usize,
+}
+
+impl Run {
+    fn add(&mut self, at: usize, rows: usize, bytes: usize) {
+        if self.chunks.is_empty() {
+            self.chunks = at..at;
+        }
+        self.chunks.end = at + 1;
+        self.rows += rows;
+        self.bytes += bytes;
+        self.most = self.most.max(rows);
+    }
+
+    /// Either the result is big enough to be left alone afterwards, or no row is copied for the sake of few others.
+    fn is_worth_a_copy(&self) -> bool {
+        let count = self.chunks.len();
+        count >= 2 && (self.rows > TARGET_ROWS / 2 || (count >= TIER && self.most * 2 <= self.rows))
     }
 }
 
@@ -52,7 +94,7 @@ impl Table {
         self.collect(budget_rows.max(1));
         let mut budget = budget_rows.max(1);
         loop {
-            let Some(range) = self.worst() else { return !self.garbage.fresh.is_empty() };
+            let Some(range) = self.worst() else { return !self.garbage.is_empty() };
             let rows: usize = self.chunks.iter().skip(range.start).take(range.len()).map(|chunk| chunk.live()).sum();
             if let Err(error) = self.rewrite(range) {
                 // Only rows that lie in memory are copied here: Arrow refuses where text outgrows its offsets.
@@ -60,36 +102,34 @@ impl Table {
                 return false;
             }
             if rows >= budget {
-                return self.worst().is_some() || !self.garbage.fresh.is_empty();
+                return self.worst().is_some() || !self.garbage.is_empty();
             }
             budget -= rows.max(1);
         }
     }
 
-    /// The next chunks to make one: those with more than 20 % dead, or neighbours that are small.
+    /// The next chunks to make one: a big one with more than 20 % dead, one with nothing left, or small neighbours.
     fn worst(&self) -> Option<Range<usize>> {
-        let mut run: Option<(usize, usize)> = None;
+        let mut run = Run::default();
         for (at, chunk) in self.chunks.iter().enumerate() {
-            let (rows, live) = (chunk.rows(), chunk.live());
-            let mergeable = live <= TARGET_ROWS / 2;
-            if let Some((start, sum)) = run {
-                if mergeable && sum + live <= TARGET_ROWS {
-                    run = Some((start, sum + live));
-                    continue;
-                }
-                // Worth a copy: two halves that fill a chunk, or a tier of smaller ones.
-                if at - start >= 2 && (sum >= TARGET_ROWS / 2 || at - start >= TIER) {
-                    return Some(start..at);
-                }
-            }
-            run = mergeable.then_some((at, live));
-            if (rows - live) * 5 > rows && (rows >= TINY_ROWS || live == 0) {
+            let (rows, live, bytes) = (chunk.rows(), chunk.live(), chunk.data_bytes());
+            if live == 0 || ((rows - live) * 5 > rows && rows >= BIG_ROWS) {
                 return Some(at..at + 1);
             }
+            let small = live <= TARGET_ROWS / 2;
+            if small && run.rows + live <= TARGET_ROWS && run.bytes + bytes <= LARGEST_BYTES {
+                run.add(at, live, bytes);
+                continue;
+            }
+            if run.is_worth_a_copy() {
+                return Some(run.chunks);
+            }
+            run = Run::default();
+            if small && bytes <= LARGEST_BYTES {
+                run.add(at, live, bytes);
+            }
         }
-        let (start, sum) = run?;
-        let count = self.chunks.len() - start;
-        (count >= 2 && (sum >= TARGET_ROWS / 2 || count >= TIER)).then_some(start..self.chunks.len())
+        run.is_worth_a_copy().then_some(run.chunks)
     }
 
     /// Before a publish: keeps the chunks of tiny ticks few, each row being copied at most once for each size class.
@@ -134,27 +174,41 @@ impl Table {
         self.pins.push(pin);
     }
 
-    /// Forgets the snapshots that nobody holds any more.
+    /// Forgets the snapshots that nobody holds any more, and what waited for them may go.
     fn unpin(&mut self) {
-        let before = self.pins.len();
-        self.pins.retain(|pin| pin.state.strong_count() > 0);
-        if self.pins.len() < before && !self.garbage.held.is_empty() {
-            self.garbage.fresh.extend(self.garbage.held.drain(..));
-        }
+        let released = &mut self.garbage.released;
+        self.pins.retain_mut(|pin| {
+            let alive = pin.state.strong_count() > 0;
+            if !alive && !pin.held.is_empty() {
+                released.push(std::mem::take(&mut pin.held));
+            }
+            alive
+        });
     }
 
     /// Removes up to `limit` dead versions from the index that no snapshot sees. A version is seen by the snapshots
-    /// that were published after it came and before it died: a long-held snapshot does not keep what came later.
+    /// that were published after it came and before it died: a long-held snapshot does not keep what came later. One
+    /// that is seen waits with the oldest snapshot that sees it, so that it is not looked at again at each tick.
     fn collect(&mut self, limit: usize) {
         let Rows::Keyed(index) = &self.rows else { return };
-        let Garbage { fresh, held } = &mut self.garbage;
         for _ in 0..limit {
-            let Some(dead) = fresh.pop_front() else { break };
-            if self.pins.iter().any(|pin| pin.epoch < dead.epoch && dead.id < pin.next_id) {
-                held.push(dead);
-            } else {
-                index.remove(dead.hash, dead.id);
+            let Some(dead) = self.garbage.next() else { break };
+            match self.pins.iter_mut().find(|pin| pin.epoch < dead.epoch && dead.id < pin.next_id) {
+                Some(pin) => pin.held.push(dead),
+                None => index.remove(dead.hash, dead.id),
             }
         }
+    }
+
+    /// The index is another one: entries of the old one go with it.
+    pub(super) fn forget_garbage(&mut self) {
+        self.garbage = Garbage::default();
+        self.pins.iter_mut().for_each(|pin| pin.held = Vec::new());
+    }
+
+    pub(super) fn garbage_bytes(&self) -> usize {
+        let waiting = self.garbage.fresh.capacity() + self.garbage.released.iter().map(Vec::capacity).sum::<usize>();
+        let held = self.pins.iter().map(|pin| pin.held.capacity()).sum::<usize>();
+        (waiting + held) * size_of::<Dead>()
     }
 }

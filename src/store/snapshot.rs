@@ -4,6 +4,7 @@ use super::RowId;
 use super::index::KeyIndex;
 use super::key::{KeyPart, hash_rows, probe_columns, rows_equal};
 use super::list::{ChunkList, Slot};
+use super::maintain::Dead;
 use crate::change::Tick;
 use crate::types::{PgError, PgResult, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -29,6 +30,8 @@ pub(super) struct Pin {
     pub epoch: u64,
     pub next_id: u64,
     pub state: Weak<State>,
+    /// Dead versions whose index entries wait for this snapshot to go.
+    pub held: Vec<Dead>,
 }
 
 /// A table as of one tick: immutable, cheap to clone, usable from any thread. What only it sees stays in memory while

@@ -14,6 +14,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::DataType;
 use hashbrown::HashTable;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 /// How rows are found.
@@ -221,16 +222,15 @@ impl Table {
                 let hash = hashes[row as usize];
                 let mut slots = Vec::new();
                 let found = index.find(hash, wanted, |id| match self.chunks.locate(id) {
-                    Some(slot)
-                        if rows_equal(&keys, row as usize, &self.chunks.chunk(slot).keys, slot.row as usize) =>
-                    {
+                    Some(slot) if rows_equal(&keys, row as usize, &self.chunks.chunk(slot).keys, slot.row as usize) => {
                         slots.push(slot);
                         true
                     }
                     _ => false,
                 });
                 if found.len() < wanted {
-                    let message = format!("a delta deletes {wanted} copies of a row of which there are {}", found.len());
+                    let message =
+                        format!("a delta deletes {wanted} copies of a row of which there are {}", found.len());
                     return Err(PgError::internal(message));
                 }
                 died.extend(found.into_iter().zip(slots).map(|(id, slot)| (hash, id, slot)));
@@ -265,7 +265,7 @@ impl Table {
         let retracted = arrow::compute::concat_batches(self.schema.arrow(), &batches)?;
         self.chunks = ChunkList::default();
         self.rows = if self.is_bag() { Rows::Bag(PostingIndex::new()) } else { Self::rows_for(&self.schema) };
-        self.garbage = Garbage::default();
+        self.forget_garbage();
         self.len = 0;
         self.dirty = true;
         Ok(TableDelta { inserted: self.no_rows(), inserted_ids: self.next_id..self.next_id, retracted, dead })
@@ -310,7 +310,7 @@ impl Table {
                 index_unique(index, &chunks, self.len)?;
             }
             self.rows = rows;
-            self.garbage = Garbage::default();
+            self.forget_garbage();
         }
         self.chunks = chunks;
         self.parts = parts;
@@ -330,7 +330,8 @@ impl Table {
     /// [`Table::next_row_id`]. `XX001` where a key is there twice.
     pub fn load(&mut self, rows: &RecordBatch, ids: &[RowId]) -> PgResult<()> {
         let rows = self.conform(rows)?;
-        let ascending = ids.windows(2).all(|pair| pair[0] < pair[1]) && ids.first().is_none_or(|id| id.0 >= self.next_id);
+        let ascending =
+            ids.windows(2).all(|pair| pair[0] < pair[1]) && ids.first().is_none_or(|id| id.0 >= self.next_id);
         if ids.len() != rows.num_rows() || !ascending {
             return Err(PgError::internal("row ids to load are not ascending, or not one for each row"));
         }
@@ -380,7 +381,7 @@ impl Table {
             parts: self.parts.clone(),
         });
         self.newest = Arc::downgrade(&state);
-        self.pin(Pin { epoch: self.epoch, next_id: self.next_id, state: Arc::downgrade(&state) });
+        self.pin(Pin { epoch: self.epoch, next_id: self.next_id, state: Arc::downgrade(&state), held: Vec::new() });
         self.dirty = false;
         TableSnapshot::new(state, tick)
     }
@@ -393,7 +394,7 @@ impl Table {
         };
         TableMemory {
             data: self.chunks.iter().map(|chunk| chunk.data_bytes()).sum(),
-            index: index + self.garbage.bytes(),
+            index: index + self.garbage_bytes(),
             tombstones: self.chunks.iter().map(|chunk| chunk.tombstone_bytes()).sum(),
         }
     }
@@ -481,7 +482,7 @@ impl Table {
         let worn = died.iter().any(|(_, _, slot)| !self.chunks.chunk(*slot).can_kill(epoch));
         if worn {
             // Stamps of 32 bits have run out in a chunk: it is made anew, and its rows move.
-            let positions: Vec<usize> = died
+            let positions: BTreeSet<usize> = died
                 .iter()
                 .filter(|(_, _, slot)| !self.chunks.chunk(*slot).can_kill(epoch))
                 .map(|(_, _, slot)| self.chunks.position(*slot))
@@ -540,9 +541,8 @@ fn distinct_rows(keys: &[KeyColumn], hashes: &[u64]) -> Distinct {
     let mut previous: Vec<u32> = Vec::new();
     for row in 0..count {
         let hash = hashes[row as usize];
-        let same = |other: &u32| {
-            hashes[*other as usize] == hash && rows_equal(keys, *other as usize, keys, row as usize)
-        };
+        let same =
+            |other: &u32| hashes[*other as usize] == hash && rows_equal(keys, *other as usize, keys, row as usize);
         match newest.find_mut(hash, same) {
             Some(other) => {
                 previous.resize(hashes.len(), NONE);
@@ -583,9 +583,9 @@ fn index_unique(index: &KeyIndex, chunks: &ChunkList, rows: usize) -> PgResult<(
     for chunk in chunks.iter() {
         for (row, hash) in hash_rows(&chunk.keys, chunk.rows()).into_iter().enumerate() {
             let twin = index.find(hash, |id| {
-                chunks.locate(id).is_some_and(|slot| {
-                    rows_equal(&chunk.keys, row, &chunks.chunk(slot).keys, slot.row as usize)
-                })
+                chunks
+                    .locate(id)
+                    .is_some_and(|slot| rows_equal(&chunk.keys, row, &chunks.chunk(slot).keys, slot.row as usize))
             });
             if twin.is_some() {
                 return Err(PgError::new(SqlState::UNIQUE_VIOLATION, "could not change the key of a table")
