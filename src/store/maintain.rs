@@ -10,18 +10,28 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A chunk that merging has brought to this size is left alone.
-pub(super) const TARGET_ROWS: usize = 32_768;
-/// How many chunks of one size class may stand at the end of the list before a publish merges them.
-const TIER: usize = 16;
-/// The biggest chunks that a publish merges by itself.
-const TINY_ROWS: usize = 256;
-/// A chunk from this size on is compacted by itself.
-const BIG_ROWS: usize = 4_096;
+/// When work is worth doing. Tests make it small to meet every case with few rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Policy {
+    /// A chunk that merging has brought to half of this size is left alone; none is made bigger.
+    pub target_rows: usize,
+    /// How many chunks of one size class may stand at the end of the list before a publish merges them.
+    pub tier: usize,
+    /// The biggest chunks that a publish merges by itself.
+    pub tiny_rows: usize,
+    /// A chunk from this size on is compacted by itself when more than a fifth of it is dead.
+    pub big_rows: usize,
+    /// So many dead index entries wait for maintenance before a publish removes some by itself.
+    pub garbage_high: usize,
+}
+
+impl Policy {
+    pub const USUAL: Policy =
+        Policy { target_rows: 32_768, tier: 16, tiny_rows: 256, big_rows: 4_096, garbage_high: 1 << 16 };
+}
+
 /// Chunks that hold more are not merged: text and bytea have 31-bit offsets.
 const LARGEST_BYTES: usize = 256 << 20;
-/// The work that a publish does by itself on the index's garbage, so that it stays bounded without maintenance.
-const GARBAGE_HIGH: usize = 1 << 16;
 
 /// Index entries of dead versions that have to be looked at: those of snapshots that have gone, and the newest.
 #[derive(Debug, Default)]
@@ -45,6 +55,12 @@ impl Garbage {
     }
 
     fn next(&mut self) -> Option<Dead> {
+        if self.is_empty() {
+            // What a burst left behind is memory for nothing.
+            self.released = Vec::new();
+            self.fresh.shrink_to(1024);
+            return None;
+        }
         while let Some(last) = self.released.last_mut() {
             match last.pop() {
                 Some(dead) => return Some(dead),
@@ -80,9 +96,9 @@ impl Run {
     }
 
     /// Either the result is big enough to be left alone afterwards, or no row is copied for the sake of few others.
-    fn is_worth_a_copy(&self) -> bool {
+    fn is_worth_a_copy(&self, policy: &Policy) -> bool {
         let count = self.chunks.len();
-        count >= 2 && (self.rows > TARGET_ROWS / 2 || (count >= TIER && self.most * 2 <= self.rows))
+        count >= 2 && (self.rows > policy.target_rows / 2 || (count >= policy.tier && self.most * 2 <= self.rows))
     }
 }
 
@@ -113,15 +129,15 @@ impl Table {
         let mut run = Run::default();
         for (at, chunk) in self.chunks.iter().enumerate() {
             let (rows, live, bytes) = (chunk.rows(), chunk.live(), chunk.data_bytes());
-            if live == 0 || ((rows - live) * 5 > rows && rows >= BIG_ROWS) {
+            if live == 0 || ((rows - live) * 5 > rows && rows >= self.policy.big_rows) {
                 return Some(at..at + 1);
             }
-            let small = live <= TARGET_ROWS / 2;
-            if small && run.rows + live <= TARGET_ROWS && run.bytes + bytes <= LARGEST_BYTES {
+            let small = live <= self.policy.target_rows / 2;
+            if small && run.rows + live <= self.policy.target_rows && run.bytes + bytes <= LARGEST_BYTES {
                 run.add(at, live, bytes);
                 continue;
             }
-            if run.is_worth_a_copy() {
+            if run.is_worth_a_copy(&self.policy) {
                 return Some(run.chunks);
             }
             run = Run::default();
@@ -129,21 +145,22 @@ impl Table {
                 run.add(at, live, bytes);
             }
         }
-        run.is_worth_a_copy().then_some(run.chunks)
+        run.is_worth_a_copy(&self.policy).then_some(run.chunks)
     }
 
     /// Before a publish: keeps the chunks of tiny ticks few, each row being copied at most once for each size class.
     pub(super) fn merge_tail(&mut self) {
-        for limit in [TIER, TINY_ROWS] {
-            let tiny = self.chunks.iter().rev().take(TIER).take_while(|chunk| chunk.rows() < limit).count();
+        let Policy { tier, tiny_rows, garbage_high, .. } = self.policy;
+        for limit in [tier, tiny_rows] {
+            let tiny = self.chunks.iter().rev().take(tier).take_while(|chunk| chunk.rows() < limit).count();
             let len = self.chunks.len();
-            if tiny < TIER || self.rewrite(len - TIER..len).is_err() {
+            if tiny < tier || self.rewrite(len - tier..len).is_err() {
                 break;
             }
         }
-        if self.garbage.fresh.len() > GARBAGE_HIGH {
+        if self.garbage.fresh.len() > garbage_high {
             self.unpin();
-            self.collect(GARBAGE_HIGH / 8);
+            self.collect(garbage_high / 8);
         }
     }
 

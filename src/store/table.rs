@@ -4,7 +4,7 @@ use super::chunk::{Chunk, Ids, NOW};
 use super::index::{KeyIndex, PostingIndex};
 use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, rows_equal, whole_row};
 use super::list::{ChunkList, Slot, Value};
-use super::maintain::Garbage;
+use super::maintain::{Garbage, Policy};
 use super::snapshot::{Pin, State, TableSnapshot};
 use super::{RowId, RowOp, TableDelta, TableMemory};
 use crate::change::Tick;
@@ -47,6 +47,7 @@ pub struct Table {
     /// Something that a new snapshot must show, or show elsewhere, since the newest one.
     pub(super) dirty: bool,
     newest: Weak<State>,
+    pub(super) policy: Policy,
 }
 
 /// The rows of a batch by key: what is left of several changes of one key.
@@ -91,6 +92,7 @@ impl Table {
             retractions: true,
             dirty: true,
             newest: Weak::new(),
+            policy: Policy::USUAL,
         }
     }
 
@@ -345,7 +347,7 @@ impl Table {
             if twice {
                 return Err(PgError::new(SqlState::DATA_CORRUPTED, "stored rows are not unique by key"));
             }
-            if ids.len() > super::maintain::TARGET_ROWS {
+            if ids.len() > self.policy.target_rows {
                 index.reserve(ids.len());
             }
             hashes.iter().zip(ids).for_each(|(hash, id)| index.insert(*hash, id.0));
