@@ -181,6 +181,8 @@ pub(super) struct Chunk {
     pub ids: Ids,
     /// The columns by which rows are found, sharing the batch's buffers.
     pub keys: Vec<KeyColumn>,
+    /// The same for secondary indexes, by column, made when an index first needs them.
+    indexed: Box<[OnceLock<KeyColumn>]>,
     deaths: OnceLock<Deaths>,
     /// Min and max of each column, computed when first asked for.
     bounds: Box<[OnceLock<Bounds>]>,
@@ -191,13 +193,24 @@ impl Chunk {
     /// `batch` is not empty and has a row for each id.
     pub fn new(batch: RecordBatch, ids: Ids, parts: &[KeyPart]) -> PgResult<Self> {
         let keys = key_columns(batch.columns(), parts)?;
-        Ok(Self::with_keys(batch, ids, keys))
-    }
-
-    pub fn with_keys(batch: RecordBatch, ids: Ids, keys: Vec<KeyColumn>) -> Self {
         debug_assert_eq!(batch.num_rows(), ids.len());
         let bounds = (0..batch.num_columns()).map(|_| OnceLock::new()).collect();
-        Self { batch, ids, keys, deaths: OnceLock::new(), bounds, bytes: OnceLock::new() }
+        let indexed = (0..batch.num_columns()).map(|_| OnceLock::new()).collect();
+        Ok(Self { batch, ids, keys, indexed, deaths: OnceLock::new(), bounds, bytes: OnceLock::new() })
+    }
+
+    /// The columns of a secondary index, which [`Chunk::prepare`] has made.
+    pub fn indexed<'a>(&'a self, parts: &'a [KeyPart]) -> impl Iterator<Item = &'a KeyColumn> {
+        parts.iter().filter_map(|part| self.indexed[part.column].get())
+    }
+
+    /// Makes the columns of a secondary index.
+    pub fn prepare(&self, parts: &[KeyPart]) -> PgResult<()> {
+        for part in parts.iter().filter(|part| self.indexed[part.column].get().is_none()) {
+            let column = KeyColumn::new(self.batch.column(part.column), part.equality)?;
+            self.indexed[part.column].get_or_init(|| column);
+        }
+        Ok(())
     }
 
     pub fn rows(&self) -> usize {

@@ -152,19 +152,20 @@ struct PostingShard {
 }
 
 /// Keys that many rows may share, however unevenly: a posting list for each hash, each change of it at most
-/// logarithmic. Owned by the writer; dead rows leave it at once.
+/// logarithmic. The whole-row index of a bag, which dead rows leave at once, and every secondary index, which they leave
+/// when no snapshot sees them.
 #[derive(Debug)]
 pub(super) struct PostingIndex {
-    shards: Box<[PostingShard]>,
+    shards: Box<[RwLock<PostingShard>]>,
 }
 
 impl PostingIndex {
     pub fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| PostingShard::default()).collect() }
+        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect() }
     }
 
-    pub fn insert(&mut self, hash: u64, id: u64) {
-        let PostingShard { table, lists, free } = &mut self.shards[shard_of(hash)];
+    pub fn insert(&self, hash: u64, id: u64) {
+        let PostingShard { table, lists, free } = &mut *self.shards[shard_of(hash)].write();
         let kept = hash as u32;
         let Some(entry) = table.find_mut(spread(kept), |entry| entry.hash == kept) else {
             table.insert_unique(spread(kept), Entry::new(hash, id), |entry| spread(entry.hash));
@@ -189,8 +190,8 @@ impl PostingIndex {
         }
     }
 
-    pub fn remove(&mut self, hash: u64, id: u64) {
-        let PostingShard { table, lists, free } = &mut self.shards[shard_of(hash)];
+    pub fn remove(&self, hash: u64, id: u64) {
+        let PostingShard { table, lists, free } = &mut *self.shards[shard_of(hash)].write();
         let kept = hash as u32;
         let Ok(mut found) = table.find_entry(spread(kept), |entry| entry.hash == kept) else { return };
         match found.get().value() {
@@ -212,7 +213,7 @@ impl PostingIndex {
 
     /// Up to `limit` rows under `hash` that `accept` takes, the newest first.
     pub fn find(&self, hash: u64, limit: usize, mut accept: impl FnMut(u64) -> bool) -> Vec<u64> {
-        let shard = &self.shards[shard_of(hash)];
+        let shard = self.shards[shard_of(hash)].read();
         let kept = hash as u32;
         match shard.table.find(spread(kept), |entry| entry.hash == kept).map(Entry::value) {
             None => Vec::new(),
@@ -224,14 +225,30 @@ impl PostingIndex {
         }
     }
 
+    /// How many rows it holds.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        let of_list = |list: &Posting| match list {
+            Posting::Few(ids) => ids.len(),
+            Posting::Many(ids) => ids.len() as usize,
+        };
+        let of_shard = |shard: &RwLock<PostingShard>| {
+            let shard = shard.read();
+            let singles = shard.table.iter().filter(|entry| entry.value() & LIST == 0).count();
+            singles + shard.lists.iter().map(of_list).sum::<usize>()
+        };
+        self.shards.iter().map(of_shard).sum()
+    }
+
     pub fn bytes(&self) -> usize {
         let of_list = |list: &Posting| match list {
             Posting::Few(ids) => ids.capacity() * 8,
             Posting::Many(ids) => ids.serialized_size(),
         };
-        let of_shard = |shard: &PostingShard| {
+        let of_shard = |shard: &RwLock<PostingShard>| {
+            let shard = shard.read();
             let lists = shard.lists.capacity() * size_of::<Posting>() + shard.lists.iter().map(of_list).sum::<usize>();
-            size_of::<PostingShard>() + shard.table.allocation_size() + lists + shard.free.capacity() * 4
+            size_of::<RwLock<PostingShard>>() + shard.table.allocation_size() + lists + shard.free.capacity() * 4
         };
         self.shards.iter().map(of_shard).sum()
     }

@@ -18,6 +18,8 @@ pub(super) enum Equality {
     Float,
     /// bpchar: trailing blanks do not count.
     Trimmed,
+    /// numeric without a Decimal128 form: the display scale does not count.
+    Numeric,
     /// interval: a month is 30 days, a day 24 hours.
     Interval,
 }
@@ -29,10 +31,14 @@ pub(super) struct KeyPart {
     pub equality: Equality,
 }
 
-/// The key of a keyed table, with PostgreSQL's equality; of numeric without precision (stored with its display scale)
-/// two spellings of one value are two keys.
+/// The key of a keyed table, with PostgreSQL's equality.
 pub(super) fn key_parts(schema: &TableSchema) -> Vec<KeyPart> {
-    schema.key.iter().map(|&column| KeyPart { column, equality: equality(schema.columns[column].ty) }).collect()
+    parts_of(&schema.key, schema)
+}
+
+/// Any columns, with PostgreSQL's equality. Inside jsonb and arrays it is the storage's.
+pub(super) fn parts_of(columns: &[usize], schema: &TableSchema) -> Vec<KeyPart> {
+    columns.iter().map(|&column| KeyPart { column, equality: equality(schema.columns[column].ty) }).collect()
 }
 
 /// Every column, compared exactly: how a bag finds the row to delete.
@@ -43,6 +49,7 @@ pub(super) fn whole_row(schema: &TableSchema) -> Vec<KeyPart> {
 fn equality(ty: PgType) -> Equality {
     match ty.oid {
         oid::BPCHAR => Equality::Trimmed,
+        oid::NUMERIC => Equality::Numeric,
         oid::INTERVAL => Equality::Interval,
         oid::FLOAT4 | oid::FLOAT8 => Equality::Float,
         _ => Equality::Exact,
@@ -101,12 +108,17 @@ impl KeyColumn {
         self.nulls.as_ref().is_some_and(|n| n.is_null(row))
     }
 
+    /// The bytes of a value that count.
     fn trim<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        if self.equality != Equality::Trimmed {
-            return bytes;
+        match self.equality {
+            Equality::Trimmed => {
+                let end = bytes.iter().rposition(|b| *b != b' ').map_or(0, |last| last + 1);
+                &bytes[..end]
+            }
+            // The sortable form ends with the display scale in two bytes; equal numbers share what is before.
+            Equality::Numeric => &bytes[..bytes.len().saturating_sub(2)],
+            _ => bytes,
         }
-        let end = bytes.iter().rposition(|b| *b != b' ').map_or(0, |last| last + 1);
-        &bytes[..end]
     }
 
     fn equals(&self, row: usize, other: &Self, other_row: usize) -> bool {
@@ -130,25 +142,34 @@ impl KeyColumn {
             (Values::F64(a), Values::F64(b)) => {
                 float_bits(a[row], self.equality) == float_bits(b[other_row], self.equality)
             }
-            (Values::Binary(a), Values::Binary(b)) => a.value(row) == b.value(other_row),
+            (Values::Binary(a), Values::Binary(b)) => self.trim(a.value(row)) == self.trim(b.value(other_row)),
             (Values::LargeBinary(a), Values::LargeBinary(b)) => a.value(row) == b.value(other_row),
             _ => false,
         }
     }
 
     fn hash_into(&self, hashes: &mut [u64]) {
+        // The common types have loops of their own; both ways give the same hashes.
         match &self.values {
-            Values::Bool(v) => self.fold(hashes, |i| mix(v.value(i) as u64)),
-            Values::W16(v) => self.fold(hashes, |i| mix(v[i] as u64)),
             Values::W32(v) => self.fold(hashes, |i| mix(v[i] as u64)),
             Values::W64(v) => self.fold(hashes, |i| mix(v[i] as u64)),
-            Values::W128(v) => self.fold(hashes, |i| mix(v[i] as u64 ^ mix((v[i] >> 64) as u64))),
-            Values::F32(v) => self.fold(hashes, |i| mix(float_bits(v[i] as f64, self.equality))),
-            Values::F64(v) => self.fold(hashes, |i| mix(float_bits(v[i], self.equality))),
-            Values::Text(v) => self.fold(hashes, |i| hash_bytes(self.trim(v.value(i).as_bytes()))),
-            Values::Binary(v) => self.fold(hashes, |i| hash_bytes(v.value(i))),
-            Values::LargeBinary(v) => self.fold(hashes, |i| hash_bytes(v.value(i))),
-            Values::Fixed(v) => self.fold(hashes, |i| hash_bytes(v.value(i))),
+            _ => self.fold(hashes, |i| self.value_hash(i)),
+        }
+    }
+
+    fn value_hash(&self, i: usize) -> u64 {
+        match &self.values {
+            Values::Bool(v) => mix(v.value(i) as u64),
+            Values::W16(v) => mix(v[i] as u64),
+            Values::W32(v) => mix(v[i] as u64),
+            Values::W64(v) => mix(v[i] as u64),
+            Values::W128(v) => mix(v[i] as u64 ^ mix((v[i] >> 64) as u64)),
+            Values::F32(v) => mix(float_bits(v[i] as f64, self.equality)),
+            Values::F64(v) => mix(float_bits(v[i], self.equality)),
+            Values::Text(v) => hash_bytes(self.trim(v.value(i).as_bytes())),
+            Values::Binary(v) => hash_bytes(self.trim(v.value(i))),
+            Values::LargeBinary(v) => hash_bytes(v.value(i)),
+            Values::Fixed(v) => hash_bytes(v.value(i)),
         }
     }
 
@@ -156,7 +177,7 @@ impl KeyColumn {
         match &self.nulls {
             None => hashes.iter_mut().enumerate().for_each(|(i, h)| *h = mix(*h ^ hash(i))),
             Some(nulls) => hashes.iter_mut().enumerate().for_each(|(i, h)| {
-                *h = mix(*h ^ if nulls.is_null(i) { 0x9e37_79b9 } else { hash(i) });
+                *h = mix(*h ^ if nulls.is_null(i) { NULL_HASH } else { hash(i) });
             }),
         }
     }
@@ -186,7 +207,7 @@ pub(super) fn probe_columns(keys: &[ArrayRef], parts: &[KeyPart], schema: &Table
         .collect()
 }
 
-pub(super) fn hash_rows(columns: &[KeyColumn], rows: usize) -> Vec<u64> {
+pub(super) fn hash_rows<'a>(columns: impl IntoIterator<Item = &'a KeyColumn>, rows: usize) -> Vec<u64> {
     let mut hashes = vec![0; rows];
     for column in columns {
         column.hash_into(&mut hashes);
@@ -194,7 +215,17 @@ pub(super) fn hash_rows(columns: &[KeyColumn], rows: usize) -> Vec<u64> {
     hashes
 }
 
-pub(super) fn rows_equal(a: &[KeyColumn], row: usize, b: &[KeyColumn], other_row: usize) -> bool {
+/// What [`hash_rows`] gives for one row.
+pub(super) fn hash_row<'a>(columns: impl Iterator<Item = &'a KeyColumn>, row: usize) -> u64 {
+    columns.fold(0, |hash, column| mix(hash ^ if column.is_null(row) { NULL_HASH } else { column.value_hash(row) }))
+}
+
+pub(super) fn rows_equal<'a>(
+    a: &[KeyColumn],
+    row: usize,
+    b: impl IntoIterator<Item = &'a KeyColumn>,
+    other_row: usize,
+) -> bool {
     a.iter().zip(b).all(|(a, b)| a.equals(row, b, other_row))
 }
 
@@ -202,6 +233,8 @@ fn scalars<T: ArrowNativeType>(array: &ArrayRef) -> ScalarBuffer<T> {
     let data = array.to_data();
     ScalarBuffer::new(data.buffers()[0].clone(), data.offset(), data.len())
 }
+
+const NULL_HASH: u64 = 0x9e37_79b9;
 
 /// Seeded for each process: keys come from outside.
 static HASHER: LazyLock<(RandomState, u64)> = LazyLock::new(|| {

@@ -2,6 +2,7 @@
 
 use super::RowId;
 use super::chunk::{Chunk, Ids, NOW};
+use super::index::PostingIndex;
 use super::snapshot::Pin;
 use super::table::{Rows, Table};
 use crate::types::PgResult;
@@ -41,17 +42,19 @@ pub(super) struct Garbage {
 }
 
 /// A dead version's entry in the key index.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Dead {
-    hash: u64,
-    id: u64,
+    pub hash: u64,
+    pub id: u64,
     /// From which it is dead.
-    epoch: u64,
+    pub epoch: u64,
+    /// `None`: the key index.
+    pub secondary: Option<Arc<PostingIndex>>,
 }
 
 impl Garbage {
-    pub fn push(&mut self, hash: u64, id: u64, epoch: u64) {
-        self.fresh.push_back(Dead { hash, id, epoch });
+    pub fn push(&mut self, dead: Dead) {
+        self.fresh.push_back(dead);
     }
 
     fn next(&mut self) -> Option<Dead> {
@@ -177,7 +180,11 @@ impl Table {
             Vec::new()
         } else {
             let batch = concat_batches(self.schema.arrow(), &batches)?;
-            vec![Arc::new(Chunk::new(batch, Ids::from_ascending(ids), &self.parts)?)]
+            let chunk = Chunk::new(batch, Ids::from_ascending(ids), &self.parts)?;
+            for index in &self.secondaries {
+                chunk.prepare(&index.parts)?;
+            }
+            vec![Arc::new(chunk)]
         };
         self.chunks.splice(range, by);
         self.dirty = true;
@@ -207,12 +214,15 @@ impl Table {
     /// that were published after it came and before it died: a long-held snapshot does not keep what came later. One
     /// that is seen waits with the oldest snapshot that sees it, so that it is not looked at again at each tick.
     fn collect(&mut self, limit: usize) {
-        let Rows::Keyed(index) = &self.rows else { return };
         for _ in 0..limit {
             let Some(dead) = self.garbage.next() else { break };
             match self.pins.iter_mut().find(|pin| pin.epoch < dead.epoch && dead.id < pin.next_id) {
                 Some(pin) => pin.held.push(dead),
-                None => index.remove(dead.hash, dead.id),
+                None => match (&dead.secondary, &self.rows) {
+                    (Some(postings), _) => postings.remove(dead.hash, dead.id),
+                    (None, Rows::Keyed(index)) => index.remove(dead.hash, dead.id),
+                    (None, _) => {}
+                },
             }
         }
     }

@@ -30,6 +30,7 @@ mod index;
 mod key;
 mod list;
 mod maintain;
+mod secondary;
 mod snapshot;
 mod table;
 #[cfg(test)]

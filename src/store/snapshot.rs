@@ -5,6 +5,7 @@ use super::index::KeyIndex;
 use super::key::{KeyPart, hash_rows, probe_columns, rows_equal};
 use super::list::{ChunkList, Slot};
 use super::maintain::Dead;
+use super::secondary::Secondary;
 use crate::change::Tick;
 use crate::types::{PgError, PgResult, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub len: usize,
     pub index: Option<Arc<KeyIndex>>,
     pub parts: Vec<KeyPart>,
+    pub secondaries: Vec<Secondary>,
 }
 
 /// The writer's memory of a snapshot: what it sees, and whether somebody still holds it.
@@ -45,6 +47,10 @@ pub struct TableSnapshot {
 impl TableSnapshot {
     pub(super) fn new(state: Arc<State>, tick: Tick) -> Self {
         Self { state, tick }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
     pub fn schema(&self) -> &Arc<TableSchema> {
@@ -144,7 +150,7 @@ impl TableSnapshot {
         Ok(())
     }
 
-    fn gather(&self, slots: &[Slot], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
+    pub(super) fn gather(&self, slots: &[Slot], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
         let state = &*self.state;
         match projection {
             Some(columns) => {

@@ -4,7 +4,8 @@ use super::chunk::{Chunk, Ids, NOW};
 use super::index::{KeyIndex, PostingIndex};
 use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, rows_equal, whole_row};
 use super::list::{ChunkList, Slot, Value};
-use super::maintain::{Garbage, Policy};
+use super::maintain::{Dead, Garbage, Policy};
+use super::secondary::Secondary;
 use super::snapshot::{Pin, State, TableSnapshot};
 use super::{RowId, RowOp, TableDelta, TableMemory};
 use crate::change::Tick;
@@ -37,6 +38,7 @@ pub struct Table {
     pub(super) rows: Rows,
     pub(super) parts: Vec<KeyPart>,
     pub(super) chunks: ChunkList,
+    pub(super) secondaries: Vec<Secondary>,
     next_id: u64,
     len: usize,
     /// The epoch of the newest publish; what dies now is dead from the next one on.
@@ -84,6 +86,7 @@ impl Table {
             rows,
             parts,
             chunks: ChunkList::default(),
+            secondaries: Vec::new(),
             next_id: 0,
             len: 0,
             epoch: 0,
@@ -245,7 +248,7 @@ impl Table {
 
         let dead = self.bury(&died)?;
         let first = self.next_id;
-        if let Rows::Bag(index) = &mut self.rows {
+        if let Rows::Bag(index) = &self.rows {
             for (nth, row) in copies.iter().enumerate() {
                 index.insert(hashes[*row as usize], first + nth as u64);
             }
@@ -265,6 +268,7 @@ impl Table {
             }
         }
         let retracted = arrow::compute::concat_batches(self.schema.arrow(), &batches)?;
+        self.secondaries = self.rebuilt_indexes(&ChunkList::default(), &self.schema)?;
         self.chunks = ChunkList::default();
         self.rows = if self.is_bag() { Rows::Bag(PostingIndex::new()) } else { Self::rows_for(&self.schema) };
         self.forget_garbage();
@@ -302,9 +306,10 @@ impl Table {
             chunks.push(Arc::new(Chunk::new(batch, ids, &parts)?));
         }
         let chunks = ChunkList::from_chunks(&chunks);
+        let secondaries = self.rebuilt_indexes(&chunks, &schema)?;
         if self.is_bag() {
-            let mut index = PostingIndex::new();
-            chunks.iter().for_each(|chunk| index_rows(&mut index, chunk));
+            let index = PostingIndex::new();
+            chunks.iter().for_each(|chunk| index_rows(&index, chunk));
             self.rows = Rows::Bag(index);
         } else if !self.same_key(&schema) {
             let rows = Self::rows_for(&schema);
@@ -315,6 +320,7 @@ impl Table {
             self.forget_garbage();
         }
         self.chunks = chunks;
+        self.secondaries = secondaries;
         self.parts = parts;
         self.schema = schema;
         self.dirty = true;
@@ -340,6 +346,9 @@ impl Table {
         let Some(last) = ids.last() else { return Ok(()) };
         let ids_of = Ids::from_ascending(ids.iter().map(|id| id.0).collect());
         let chunk = Arc::new(Chunk::new(rows, ids_of, &self.parts)?);
+        for index in &self.secondaries {
+            chunk.prepare(&index.parts)?;
+        }
         if let Rows::Keyed(index) = &self.rows {
             let hashes = hash_rows(&chunk.keys, ids.len());
             let twice = !distinct_rows(&chunk.keys, &hashes).previous.is_empty()
@@ -353,6 +362,7 @@ impl Table {
             hashes.iter().zip(ids).for_each(|(hash, id)| index.insert(*hash, id.0));
         }
         self.index_bag(Some(&chunk));
+        self.secondaries.iter().for_each(|index| index.insert(&chunk));
         self.chunks.push(chunk);
         self.len += ids.len();
         self.next_id = last.0 + 1;
@@ -362,10 +372,10 @@ impl Table {
 
     /// An immutable view of now, at `tick`.
     pub fn publish(&mut self, tick: Tick) -> TableSnapshot {
-        if !self.dirty {
-            if let Some(state) = self.newest.upgrade() {
-                return TableSnapshot::new(state, tick);
-            }
+        if !self.dirty
+            && let Some(state) = self.newest.upgrade()
+        {
+            return TableSnapshot::new(state, tick);
         }
         self.merge_tail();
         self.epoch += 1;
@@ -381,6 +391,7 @@ impl Table {
             len: self.len,
             index,
             parts: self.parts.clone(),
+            secondaries: self.secondaries.clone(),
         });
         self.newest = Arc::downgrade(&state);
         self.pin(Pin { epoch: self.epoch, next_id: self.next_id, state: Arc::downgrade(&state), held: Vec::new() });
@@ -394,9 +405,10 @@ impl Table {
             Rows::Bag(index) => index.bytes(),
             Rows::Append => 0,
         };
+        let secondary = self.secondaries.iter().map(|index| index.postings.bytes()).sum::<usize>();
         TableMemory {
             data: self.chunks.iter().map(|chunk| chunk.data_bytes()).sum(),
-            index: index + self.garbage_bytes(),
+            index: index + secondary + self.garbage_bytes(),
             tombstones: self.chunks.iter().map(|chunk| chunk.tombstone_bytes()).sum(),
         }
     }
@@ -466,7 +478,11 @@ impl Table {
             return Ok(None);
         }
         let ids = Ids::Contiguous { first: self.next_id, len: rows.num_rows() };
-        Ok(Some(Arc::new(Chunk::new(rows.clone(), ids, &self.parts)?)))
+        let chunk = Chunk::new(rows.clone(), ids, &self.parts)?;
+        for index in &self.secondaries {
+            chunk.prepare(&index.parts)?;
+        }
+        Ok(Some(Arc::new(chunk)))
     }
 
     fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
@@ -495,9 +511,15 @@ impl Table {
         }
         for (hash, id, slot) in died {
             let slot = if worn { self.chunks.locate(*id).unwrap_or(*slot) } else { *slot };
-            self.chunks.chunk(slot).kill(slot.row as usize, epoch);
-            match &mut self.rows {
-                Rows::Keyed(_) => self.garbage.push(*hash, *id, epoch),
+            let chunk = self.chunks.chunk(slot);
+            chunk.kill(slot.row as usize, epoch);
+            for index in &self.secondaries {
+                let hash = index.hash_of(chunk, slot.row as usize);
+                let secondary = Some(Arc::clone(&index.postings));
+                self.garbage.push(Dead { hash, id: *id, epoch, secondary });
+            }
+            match &self.rows {
+                Rows::Keyed(_) => self.garbage.push(Dead { hash: *hash, id: *id, epoch, secondary: None }),
                 Rows::Bag(index) => index.remove(*hash, *id),
                 Rows::Append => {}
             }
@@ -510,6 +532,9 @@ impl Table {
     fn add(&mut self, chunk: Option<Arc<Chunk>>) -> std::ops::Range<u64> {
         let first = self.next_id;
         if let Some(chunk) = chunk {
+            for index in &self.secondaries {
+                index.insert(&chunk);
+            }
             self.next_id += chunk.rows() as u64;
             self.len += chunk.rows();
             self.chunks.push(chunk);
@@ -518,8 +543,8 @@ impl Table {
         first..self.next_id
     }
 
-    fn index_bag(&mut self, chunk: Option<&Arc<Chunk>>) {
-        if let (Rows::Bag(index), Some(chunk)) = (&mut self.rows, chunk) {
+    fn index_bag(&self, chunk: Option<&Arc<Chunk>>) {
+        if let (Rows::Bag(index), Some(chunk)) = (&self.rows, chunk) {
             index_rows(index, chunk);
         }
     }
@@ -573,7 +598,7 @@ fn take_rows(rows: &RecordBatch, wanted: &[u32]) -> PgResult<RecordBatch> {
     Ok(take_record_batch(rows, &UInt32Array::from(wanted.to_vec()))?)
 }
 
-fn index_rows(index: &mut PostingIndex, chunk: &Chunk) {
+fn index_rows(index: &PostingIndex, chunk: &Chunk) {
     for (row, hash) in hash_rows(&chunk.keys, chunk.rows()).into_iter().enumerate() {
         index.insert(hash, chunk.ids.get(row));
     }

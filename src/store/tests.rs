@@ -2,7 +2,7 @@ use super::maintain::Policy;
 use super::*;
 use crate::change::Tick;
 use crate::types::{Column, PgError, PgResult, PgType, TableSchema, oid};
-use arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, StringArray};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Int32Type, Int64Type};
 use datafusion::common::ScalarValue;
@@ -92,6 +92,7 @@ enum Step {
     Release(usize),
     Truncate,
     Alter,
+    Index { wanted: bool },
     FailingBatch,
 }
 
@@ -112,6 +113,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Release),
         1 => Just(Step::Truncate),
         1 => Just(Step::Alter),
+        1 => prop::bool::weighted(0.7).prop_map(|wanted| Step::Index { wanted }),
         1 => Just(Step::FailingBatch),
     ]
 }
@@ -140,6 +142,15 @@ fn check(snapshot: &TableSnapshot, model: &Model, key: &[usize]) -> Result<(), T
     };
     prop_assert_eq!(sort(rows_of(&found)), sort(expected.clone()), "look-ups at tick {}", snapshot.tick());
     prop_assert_eq!(sort(rows_of(&snapshot.lookup(&keys, None).unwrap())), sort(expected.clone()));
+    if snapshot.has_index(&[2]) {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(0), Some(1), Some(2), Some(3), Some(9)]));
+        let (found, numbers) = snapshot.lookup_by(&[2], &[Arc::clone(&values)], None).unwrap();
+        prop_assert!(numbers.windows(2).all(|pair| pair[0] <= pair[1]));
+        let values = values.as_primitive::<Int64Type>();
+        let asked = numbers.iter().map(|n| values.is_valid(*n as usize).then(|| values.value(*n as usize)));
+        prop_assert!(rows_of(&found).iter().map(|row| row.2).eq(asked));
+        prop_assert_eq!(sort(rows_of(&found)), sort(expected.clone()), "index at tick {}", snapshot.tick());
+    }
     let from = RowId(snapshot.next_row_id().0 / 2);
     let mut flushed = Vec::new();
     let mut ids = Vec::new();
@@ -211,6 +222,8 @@ proptest! {
                     model.rows.clear();
                 }
                 Step::Alter => table.alter(schema(&key), &no_cast).unwrap(),
+                Step::Index { wanted: true } => table.ensure_index(&[2]).unwrap(),
+                Step::Index { wanted: false } => table.release_index(&[2]),
                 Step::FailingBatch => {
                     let rows = batch(&[row(1, "x", 1)], table.schema());
                     prop_assert!(table.apply(&rows, &[], &[]).is_err());
@@ -226,6 +239,9 @@ proptest! {
         while table.maintain(1000) {}
         if let super::table::Rows::Keyed(index) = &table.rows {
             prop_assert_eq!(index.len(), table.len(), "the index holds the live rows when no snapshot is held");
+        }
+        for index in &table.secondaries {
+            prop_assert_eq!(index.postings.len(), table.len(), "so does a secondary index");
         }
     }
 
@@ -416,6 +432,35 @@ fn keys_are_equal_when_postgres_says_so() {
     let rows = RecordBatch::try_new(Arc::clone(table.schema().arrow()), vec![column]).unwrap();
     table.apply(&rows, &[RowOp::Upsert; 5], &[]).unwrap();
     assert_eq!(table.len(), 3);
+
+    // 1.5 and 1.50 in the sortable form: header, digits, end, display scale.
+    let numerics = TableSchema::new(vec![Column::new("k", PgType::new(oid::NUMERIC), false)], vec![0]);
+    let mut table = Table::new(Arc::new(numerics));
+    let spellings: Vec<&[u8]> =
+        vec![&[128, 0, 1, 2, 51, 0, 0, 1], &[128, 0, 1, 2, 51, 0, 0, 2], &[128, 0, 1, 3, 0, 0, 0]];
+    let column: ArrayRef = Arc::new(arrow::array::BinaryArray::from(spellings));
+    let rows = RecordBatch::try_new(Arc::clone(table.schema().arrow()), vec![column]).unwrap();
+    table.apply(&rows, &[RowOp::Upsert; 3], &[]).unwrap();
+    assert_eq!(table.len(), 2);
+}
+
+#[test]
+fn a_skewed_index_gives_every_row_and_shrinks_again() {
+    let mut table = Table::new(schema(&[0]));
+    table.ensure_index(&[1, 2]).unwrap();
+    upsert(&mut table, &(0..3_000).map(|i| row(i, "same", 1)).collect::<Vec<_>>());
+    let all = table.publish(Tick(0));
+    upsert(&mut table, &(1..3_000).map(|i| row(i, "other", 1)).collect::<Vec<_>>());
+    while table.maintain(100) {}
+    let one = table.publish(Tick(1));
+    let keys: Vec<ArrayRef> =
+        vec![Arc::new(StringArray::from(vec!["none", "same"])), Arc::new(Int64Array::from(vec![1, 1]))];
+    let count = |snapshot: &TableSnapshot| snapshot.lookup_by(&[1, 2], &keys, Some(&[0])).unwrap().1.len();
+    assert_eq!((count(&all), count(&one)), (3_000, 1));
+    drop(all);
+    while table.maintain(100) {}
+    assert_eq!((count(&one), table.secondaries[0].postings.len()), (1, 3_000));
+    assert!(one.lookup_by(&[2], &keys[1..], None).is_err());
 }
 
 #[test]
