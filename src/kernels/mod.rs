@@ -24,9 +24,12 @@ mod integers;
 pub mod kernel;
 mod keywords;
 mod like;
+mod names;
 mod operators;
+mod privileges;
 mod regexp;
 mod registry;
+mod session;
 mod sets;
 mod text;
 mod typename;
@@ -49,4 +52,6 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    session::declare(registry);
+    privileges::declare(registry);
 }
