@@ -14,6 +14,7 @@
 
 pub mod adapt;
 mod aggregates;
+mod arrays;
 mod casts;
 mod compare;
 pub mod context;
@@ -22,6 +23,7 @@ pub mod facts;
 mod floats;
 mod integers;
 pub mod kernel;
+mod keys;
 mod keywords;
 mod like;
 mod names;
@@ -36,6 +38,7 @@ mod typename;
 mod windows;
 
 pub use aggregates::{AggregateKernel, aggregate};
+pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
 pub use casts::{CastKernel, cast, equality_key};
 pub use context::{CatalogLookup, Context, PrivilegeOn, RelationSize, SessionExtension};
 pub use facts::facts;
@@ -53,5 +56,6 @@ fn declare_all(registry: &mut registry::Registry) {
     like::declare(registry);
     regexp::declare(registry);
     session::declare(registry);
+    arrays::declare(registry);
     privileges::declare(registry);
 }

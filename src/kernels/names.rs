@@ -86,10 +86,9 @@ pub fn lookup(context: &dyn Context, reg: Oid, text: &str) -> PgResult<Option<Oi
             let (schema, name) = qualified(context, split_identifiers(text)?)?;
             let mut found = facts().procs_named(&name).filter(|_| in_pg_catalog(schema.as_deref()));
             match (found.next(), found.next()) {
-                (Some(_), Some(_)) => Err(PgError::new(
-                    SqlState::AMBIGUOUS_FUNCTION,
-                    format!("more than one function named \"{text}\""),
-                )),
+                (Some(_), Some(_)) => {
+                    Err(PgError::new(SqlState::AMBIGUOUS_FUNCTION, format!("more than one function named \"{text}\"")))
+                }
                 (one, _) => Ok(one.map(|p| p.oid)),
             }
         }
@@ -154,7 +153,9 @@ pub fn reg_in(context: &dyn Context, reg: Oid, text: &str) -> PgResult<Oid> {
         return Ok(found);
     }
     Err(match reg {
-        oid::REGCLASS => PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", text.trim())),
+        oid::REGCLASS => {
+            PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", text.trim()))
+        }
         oid::REGTYPE => PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{}\" does not exist", text.trim())),
         oid::REGNAMESPACE => {
             PgError::new(SqlState::INVALID_SCHEMA_NAME, format!("schema \"{}\" does not exist", text.trim()))
@@ -181,12 +182,12 @@ pub fn reg_out(context: &dyn Context, reg: Oid, value: Oid) -> String {
     }
     let catalog = context.catalog();
     let known = match reg {
-        oid::REGCLASS => catalog.relation_name(value).map(|(schema, name)| {
-            match catalog.relation_visible(value).unwrap_or(false) {
+        oid::REGCLASS => {
+            catalog.relation_name(value).map(|(schema, name)| match catalog.relation_visible(value).unwrap_or(false) {
                 true => quote_identifier(&name),
                 false => format!("{}.{}", quote_identifier(&schema), quote_identifier(&name)),
-            }
-        }),
+            })
+        }
         oid::REGTYPE => type_text(context, value, None),
         oid::REGNAMESPACE => catalog.namespace_name(value).map(|n| quote_identifier(&n)),
         oid::REGROLE => catalog.role_name(value).map(|n| quote_identifier(&n)),
@@ -302,4 +303,3 @@ pub fn type_oid(context: &dyn Context, text: &str) -> PgResult<Option<Oid>> {
         (found, _) => found,
     })
 }
-

@@ -12,7 +12,11 @@ use std::sync::Arc;
 
 /// What the functions ask about, and the privileges that may be asked for.
 const FAMILIES: &[(&str, Object, &[&str])] = &[
-    ("has_table_privilege", Object::Relation, &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "RULE"]),
+    (
+        "has_table_privilege",
+        Object::Relation,
+        &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "RULE"],
+    ),
     ("has_any_column_privilege", Object::AnyColumn, &["SELECT", "INSERT", "UPDATE", "REFERENCES"]),
     ("has_column_privilege", Object::Column, &["SELECT", "INSERT", "UPDATE", "REFERENCES"]),
     ("has_schema_privilege", Object::Schema, &["CREATE", "USAGE"]),
@@ -60,16 +64,18 @@ fn role_of(context: &dyn Context, given: Given<'_>) -> PgResult<Oid> {
     match given {
         // 0 and the name "public" are everybody.
         Given::Name("public") => Ok(oid::INVALID),
-        Given::Name(name) => context.catalog().role_oid(name).ok_or_else(|| {
-            PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))
-        }),
+        Given::Name(name) => context
+            .catalog()
+            .role_oid(name)
+            .ok_or_else(|| PgError::new(SqlState::UNDEFINED_OBJECT, format!("role \"{name}\" does not exist"))),
         Given::Oid(oid) => Ok(oid),
         Given::Number(_) => Err(PgError::internal("a role is not a number")),
     }
 }
 
 fn object_of(context: &dyn Context, object: Object, given: Given<'_>) -> PgResult<PrivilegeOn> {
-    let undefined = |state, what: &str, name: &str| Err(PgError::new(state, format!("{what} \"{name}\" does not exist")));
+    let undefined =
+        |state, what: &str, name: &str| Err(PgError::new(state, format!("{what} \"{name}\" does not exist")));
     let catalog = context.catalog();
     let oid = match (object, given) {
         (Object::Database, Given::Oid(_)) => return Ok(PrivilegeOn::Database),
