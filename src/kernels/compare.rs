@@ -27,7 +27,9 @@ pub fn comparison(
         _ => return Ok(None),
     };
     let declared = |given: &ExprType, declared| match declared {
-        oid::ANYARRAY | oid::NUMERIC | oid::BPCHAR => given.clone(),
+        // Two decimals of scales without a common one meet as sortable forms.
+        oid::NUMERIC => ExprType::of(PgType::new(oid::NUMERIC)),
+        oid::ANYARRAY | oid::BPCHAR => given.clone(),
         other => ExprType::of(PgType::new(other)),
     };
     let args = vec![declared(left, op.left), declared(right, op.right)];

@@ -147,8 +147,9 @@ fn bpchar_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
     Ok(Arc::new(input.iter().map(|s| s.map(|s| s.trim_end_matches(' '))).collect::<StringArray>()))
 }
 
-fn numeric_keys(_array: &ArrayRef) -> PgResult<ArrayRef> {
-    Err(PgError::unsupported("comparing numerics"))
+fn numeric_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    let input = downcast::<BinaryArray>(array)?;
+    Ok(Arc::new(input.iter().map(|n| n.map(crate::types::numeric::equality_prefix)).collect::<BinaryArray>()))
 }
 
 fn jsonb_keys(_array: &ArrayRef) -> PgResult<ArrayRef> {

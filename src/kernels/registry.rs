@@ -96,7 +96,9 @@ pub fn fixed(row: &ProcRow, args: &[ExprType], body: &Body) -> ScalarKernel {
         Some(&declared) if !is_pseudo(declared) => {
             // A value of another type with the same storage (varchar for text) keeps its own name.
             let declared = ExprType::of(PgType::new(declared));
-            if given.storage == declared.storage { given.clone() } else { declared }
+            // Kernels read numeric in both of its forms.
+            let same = given.storage == declared.storage || (given.pg.oid == oid::NUMERIC && declared.pg.oid == oid::NUMERIC);
+            if same { given.clone() } else { declared }
         }
         _ => given.clone(),
     });

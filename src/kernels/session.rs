@@ -113,7 +113,7 @@ fn function_result(row: &super::facts::ProcRow) -> Option<String> {
     Some(format!("{set}{}", format_type(row.result, None)))
 }
 
-fn size_pretty(bytes: i64) -> String {
+pub fn size_pretty(bytes: i64) -> String {
     let mut size = i128::from(bytes);
     let units = [
         ("bytes", 10 * 1024),
