@@ -104,6 +104,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where metrics and health are served.
     pub http: SocketAddr,
+    /// Accept listening beyond this machine although nobody is asked for a password: for private container networks.
+    pub trust_network: bool,
     pub lake: LakeConfig,
     pub query: QueryConfig,
     pub transactions: TransactionConfig,
@@ -120,6 +122,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
             http: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            trust_network: false,
             lake: LakeConfig::default(),
             query: QueryConfig::default(),
             transactions: TransactionConfig::default(),

@@ -33,7 +33,7 @@ pub enum ServerError {
     #[error("cannot listen on {address} ({what}): {error}{hint}")]
     Listen { what: &'static str, address: SocketAddr, error: std::io::Error, hint: &'static str },
     #[error("{what} would listen on {address}, beyond this machine, and authentication is not there yet; \
-             listen on 127.0.0.1, and let a tunnel or a proxy with authentication carry it further")]
+             listen on 127.0.0.1, or set trust_network = true where everybody who reaches the port may read everything")]
     NotLoopback { what: &'static str, address: SocketAddr },
     #[error("source {name}: {error}")]
     Source { name: String, error: SourceError },
@@ -52,6 +52,7 @@ pub struct Deployment {
     engine: EngineOptions,
     database: DatabaseOptions,
     max_connections: usize,
+    trust_network: bool,
     sources: Vec<Box<dyn Source>>,
     views: Vec<ViewFile>,
     /// What is printed when it is up; the demo's is longer.
@@ -71,6 +72,7 @@ impl Deployment {
             engine: EngineOptions::new(LakeOptions::new(data)),
             database: DatabaseOptions { query_threads: query.threads, memory_limit: query.memory, ..DatabaseOptions::default() },
             max_connections: query.max_connections,
+            trust_network: false,
             sources,
             views: views.collect(),
             demo: true,
@@ -126,6 +128,7 @@ impl Deployment {
                 ..DatabaseOptions::default()
             },
             max_connections: config.query.max_connections,
+            trust_network: config.trust_network,
             sources,
             views: config.view_files(path)?,
             demo: false,
@@ -137,8 +140,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, ServerError> {
     tokio::runtime::Builder::new_multi_thread().thread_name("wire").enable_all().build().map_err(ServerError::Runtime)
 }
 
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, ServerError> {
-    if !address.ip().is_loopback() {
+async fn listen(what: &'static str, address: SocketAddr, trusted: bool) -> Result<TcpListener, ServerError> {
+    if !address.ip().is_loopback() && !trusted {
         return Err(ServerError::NotLoopback { what, address });
     }
     TcpListener::bind(address).await.map_err(|error| {
@@ -161,8 +164,8 @@ pub fn run(deployment: Deployment, duration: Option<Duration>) -> Result<(), Ser
 
 async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Result<(), ServerError> {
     // Ports first: a port in use must be said before a large lake is read.
-    let postgres = listen("postgresql", deployment.listen).await?;
-    let pages = listen("http", deployment.http).await?;
+    let postgres = listen("postgresql", deployment.listen, deployment.trust_network).await?;
+    let pages = listen("http", deployment.http, deployment.trust_network).await?;
     let (sender, receiver) = deliveries(DeliveryLimits::default());
     let schemas = Arc::new(Schemas::default());
     let statuses: Vec<Arc<SourceStatus>> =
@@ -353,7 +356,7 @@ pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
     runtime()?.block_on(async {
         let mut well = true;
         for (what, address) in [("postgresql", deployment.listen), ("http", deployment.http)] {
-            match listen(what, address).await {
+            match listen(what, address, deployment.trust_network).await {
                 Ok(_) => println!("ok: {what} can listen on {address}"),
                 Err(error) => {
                     println!("wrong: {error}");
