@@ -13,6 +13,7 @@
 //!                │ death stamps: per row the epoch that ended it (absent where nothing died)
 //!                ▼
 //!   key index: hash ──► RowId of every version that some snapshot may still see
+//!   secondary indexes: the same over other columns, with posting lists; views ask for them and share them
 //! ```
 //!
 //! **Versions instead of copied bitmaps.** Each publish is an epoch. A row that dies is stamped, in place and
