@@ -158,18 +158,19 @@ impl Slot {
                 self.apply_run(&rows, ops, &unchanged, from..truncate)?;
             }
             if truncate < ops.len() {
-                self.truncate();
+                self.truncate()?;
             }
             from = truncate + 1;
         }
         Ok(())
     }
 
-    fn truncate(&mut self) {
+    fn truncate(&mut self) -> PgResult<()> {
         if let Rows::Hot(table) = &mut self.rows {
-            let delta = table.truncate();
+            let delta = table.truncate()?;
             self.note(delta);
         }
+        Ok(())
     }
 
     fn apply_run(

@@ -40,12 +40,10 @@ mod tests;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 
+pub use crate::change::RowId;
+
 pub use snapshot::TableSnapshot;
 pub use table::Table;
-
-/// A row version; ascending in order of arrival, never reused while the process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct RowId(pub u64);
 
 /// What a row of a change batch does to the row of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
