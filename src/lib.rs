@@ -4,6 +4,7 @@
 
 pub mod catalog;
 pub mod change;
+pub mod debezium;
 pub mod kernels;
 pub mod store;
 pub mod types;
