@@ -97,7 +97,8 @@ pub fn fixed(row: &ProcRow, args: &[ExprType], body: &Body) -> ScalarKernel {
             // A value of another type with the same storage (varchar for text) keeps its own name.
             let declared = ExprType::of(PgType::new(declared));
             // Kernels read numeric in both of its forms.
-            let same = given.storage == declared.storage || (given.pg.oid == oid::NUMERIC && declared.pg.oid == oid::NUMERIC);
+            let same =
+                given.storage == declared.storage || (given.pg.oid == oid::NUMERIC && declared.pg.oid == oid::NUMERIC);
             if same { given.clone() } else { declared }
         }
         _ => given.clone(),
