@@ -5,4 +5,5 @@
 pub mod catalog;
 pub mod change;
 pub mod kernels;
+pub mod lake;
 pub mod types;
