@@ -77,7 +77,7 @@ impl std::fmt::Debug for Hold {
 struct Flight {
     bytes: AtomicUsize,
     batches: AtomicUsize,
-    released: Notify,
+    released: Arc<Notify>,
     shared: Arc<Shared>,
 }
 
@@ -92,11 +92,16 @@ pub fn deliveries(limits: DeliveryLimits) -> (DeliverySender, DeliveryReceiver) 
 impl DeliverySender {
     /// The sender of one stream. Its share counts until it is dropped.
     pub fn stream(&self, id: StreamId) -> StreamSender {
+        self.stream_waking(id, Arc::new(Notify::new()))
+    }
+
+    /// As [`Self::stream`], for one loop over many streams: `released` is notified whenever one of them gets room.
+    pub fn stream_waking(&self, id: StreamId, released: Arc<Notify>) -> StreamSender {
         self.shared.streams.fetch_add(1, Ordering::Relaxed);
         let flight = Flight {
             bytes: AtomicUsize::new(0),
             batches: AtomicUsize::new(0),
-            released: Notify::new(),
+            released,
             shared: Arc::clone(&self.shared),
         };
         StreamSender { id, queue: self.queue.clone(), flight: Arc::new(flight) }

@@ -21,7 +21,7 @@ pub mod declare;
 mod delivery;
 pub mod demo;
 //pub mod jsonl;
-//pub mod kafka;
+pub mod kafka;
 mod status;
 
 use crate::change::{Delivery, Position, Schemas, StreamId};
