@@ -23,6 +23,8 @@ pub mod demo;
 //pub mod jsonl;
 pub mod kafka;
 mod status;
+#[cfg(test)]
+mod testing;
 
 use crate::change::{Delivery, Position, Schemas, StreamId};
 use async_trait::async_trait;
