@@ -200,6 +200,17 @@ impl Router {
     /// `prefix`: the connector's `topic.prefix` where it is known ([`connector_prefix`]); it tells Debezium's own topics
     /// from tables.
     pub fn route(&self, topic: &str, partition: i32, prefix: Option<&str>) -> Result<Routed, String> {
+        self.route_stream(topic, partition, prefix, self.stream_id(topic, partition))
+    }
+
+    /// As [`Self::route`], where the stream is not a partition of the topic.
+    pub fn route_stream(
+        &self,
+        topic: &str,
+        partition: i32,
+        prefix: Option<&str>,
+        stream: StreamId,
+    ) -> Result<Routed, String> {
         let declared = self.tables.iter().find(|t| t.topics.iter().any(|p| p.matches(topic)));
         let kind = if declared.is_some() { StreamKind::Table } else { guess_kind(topic, prefix) };
         let undeclared = declared.is_none() && kind == StreamKind::Table && self.undeclared == Undeclared::DeadLetter;
@@ -220,7 +231,7 @@ impl Router {
         let keep = matches!(kind, StreamKind::Table | StreamKind::SchemaChanges);
         let route = Route {
             source: Arc::clone(&self.source),
-            stream: self.stream_id(topic, partition),
+            stream,
             topic: topic.into(),
             partition,
             bronze: keep.then_some(bronze),

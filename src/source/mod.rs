@@ -20,7 +20,7 @@
 pub mod declare;
 mod delivery;
 pub mod demo;
-//pub mod jsonl;
+pub mod jsonl;
 pub mod kafka;
 mod status;
 #[cfg(test)]
