@@ -125,8 +125,9 @@ impl TryFrom<String> for ColumnDeclaration {
             Some(before) => (rest[..before.len()].trim(), false),
             None => (rest, true),
         };
-        let ty: PgType = codec::type_from_sql_name(type_name)
-            .map_err(|e| format!("column \"{name}\": {e}; write a PostgreSQL type, as numeric(12,2) or timestamp(3)"))?;
+        let ty: PgType = codec::type_from_sql_name(type_name).map_err(|e| {
+            format!("column \"{name}\": {e}; write a PostgreSQL type, as numeric(12,2) or timestamp(3)")
+        })?;
         Ok(Self(Column::new(name, ty, nullable)))
     }
 }
@@ -309,4 +310,106 @@ pub fn default_table_name(topic: &str) -> String {
         name.insert(0, '_');
     }
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [[table]]
+        name = "tickets"
+        topics = ['^shori\d\.ShoriDB_\d\.dbo\.tickets$']
+        source_db_in_key = true
+        columns = ["id integer not null", "title text", "price numeric(12,2) NOT NULL"]
+
+        [[table]]
+        topics = ["shop.public.Orders"]
+    "#;
+
+    fn router(undeclared: Undeclared) -> Router {
+        Router::new("s".into(), TableFile::parse(FILE).unwrap().table, undeclared).unwrap()
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_says_where_a_topic_goes() {
+        let router = router(Undeclared::Auto);
+        for database in 1..=2 {
+            let topic = format!("shori{database}.ShoriDB_{database}.dbo.tickets");
+            let route = router.route(&topic, 3, None).unwrap().route;
+            assert_eq!(route.silver.as_deref(), Some("silver.tickets"));
+            assert_eq!(&*route.stream.0, format!("s/{topic}/3"));
+            assert!(route.source_db_in_key);
+            let columns: Vec<(&str, bool)> = route.declared.iter().map(|c| (c.name.as_str(), c.nullable)).collect();
+            assert_eq!(columns, [("id", false), ("title", true), ("price", false)]);
+        }
+        let route = router.route("shop.public.Orders", 0, None).unwrap().route;
+        assert_eq!(route.silver.as_deref(), Some("silver.orders"));
+    }
+
+    #[test]
+    fn a_table_that_nobody_named_takes_one_topic() {
+        let router = router(Undeclared::Auto);
+        let routed = router.route("a.db.items", 0, None).unwrap();
+        assert_eq!(routed.route.silver.as_deref(), Some("silver.items"));
+        assert!(router.route("a.db.items", 1, None).is_ok());
+        let refused = router.route("b.db.items", 0, None).unwrap_err();
+        assert!(refused.contains("a.db.items") && refused.contains("b.db.items"), "{refused}");
+    }
+
+    #[test]
+    fn records_of_undeclared_topics_are_kept_and_named_where_that_is_asked_for() {
+        let routed = router(Undeclared::DeadLetter).route("a.db.items", 0, None).unwrap();
+        assert_eq!((routed.route.silver.as_deref(), routed.route.bronze.as_deref()), (None, Some("bronze.items")));
+        let value = Some(&b"{\"op\":\"c\",\"after\":{\"id\":1}}"[..]);
+        let position = crate::change::Position(5);
+        let record = Record { position, timestamp_ms: None, key: None, value, headers: &[] };
+        let delivery = routed.decoder(Arc::new(Schemas::default())).decode(&[record], 0);
+        let dead: Vec<_> = delivery.dead.iter().map(|d| (d.position.0, d.reason)).collect();
+        assert_eq!(dead, [(5, "undeclared-topic")]);
+    }
+
+    #[test]
+    fn debeziums_own_topics_are_no_tables() {
+        let router = router(Undeclared::Auto);
+        let all: Vec<String> = ["shop", "shop.public.t", "shop.transaction"].map(String::from).to_vec();
+        let kind = |topic: &str| router.route(topic, 0, connector_prefix(topic, &all)).unwrap().route.kind;
+        assert_eq!(kind("shop"), StreamKind::SchemaChanges);
+        assert_eq!(kind("shop.transaction"), StreamKind::TransactionTopic);
+        assert_eq!(kind("__debezium-heartbeat.shop"), StreamKind::Heartbeat);
+        assert_eq!(kind("shop.public.t"), StreamKind::Table);
+    }
+
+    #[test]
+    fn a_wrong_declaration_is_named() {
+        let cases = [
+            ("[[table]]\nname = 't'\ntopic = ['x']", "topic"),
+            ("[[table]]\nname = 't'\ntopics = ['^(']", "^("),
+            ("[[table]]\nname = 't'\ntopics = ['x']\ncolumns = ['id']", "no type"),
+            ("[[table]]\nname = 't'\ntopics = ['x']\ncolumns = ['id no_such_type']", "no_such_type"),
+        ];
+        for (text, named) in cases {
+            let error = TableFile::parse(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+        let cases = [
+            ("[[table]]\nname = 't'", "no topics"),
+            ("[[table]]\nname = 't'\ntopics = ['x']\nkey = ['b']\ncolumns = ['a text']", "\"b\""),
+            ("[[table]]\nname = 't'\ntopics = ['x']\ncolumns = ['a text', 'a text']", "twice"),
+        ];
+        for (text, named) in cases {
+            let tables = TableFile::parse(text).unwrap().table;
+            let error = Router::new("s".into(), tables, Undeclared::Auto).err().unwrap();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn default_names_need_no_quotes() {
+        for (topic, name) in
+            [("a.dbo.Tickets", "tickets"), ("a.b.my-table", "my_table"), ("x.2024", "_2024"), ("t", "t")]
+        {
+            assert_eq!(default_table_name(topic), name);
+        }
+    }
 }

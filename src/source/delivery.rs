@@ -84,8 +84,7 @@ struct Flight {
 /// A queue from sources to the engine.
 pub fn deliveries(limits: DeliveryLimits) -> (DeliverySender, DeliveryReceiver) {
     let (sender, receiver) = crossbeam_channel::unbounded();
-    let shared =
-        Arc::new(Shared { limits, streams: AtomicUsize::new(0), bytes_in_flight: AtomicUsize::new(0) });
+    let shared = Arc::new(Shared { limits, streams: AtomicUsize::new(0), bytes_in_flight: AtomicUsize::new(0) });
     (DeliverySender { queue: sender, shared: Arc::clone(&shared) }, DeliveryReceiver { queue: receiver, shared })
 }
 

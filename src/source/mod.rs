@@ -34,7 +34,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
-pub use delivery::{Closed, DeliveryLimits, DeliveryReceiver, DeliverySender, Hold, Received, StreamSender, deliveries};
+pub use delivery::{
+    Closed, DeliveryLimits, DeliveryReceiver, DeliverySender, Hold, Received, StreamSender, deliveries,
+};
 pub use status::{Gap, SourceState, SourceStatus, StreamStatus};
 
 /// One source; runs until shutdown, hands over bounded batches, never skips in silence.

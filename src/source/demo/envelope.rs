@@ -303,13 +303,7 @@ fn push_record(
     out.items.push(Event { stream, timestamp_ms, key: start..middle, value: Some(middle..end) });
 }
 
-fn push_tombstone(
-    out: &mut Events,
-    stream: usize,
-    timestamp_ms: i64,
-    key: &dyn Fn(Object<'_>),
-    change: &Change<'_>,
-) {
+fn push_tombstone(out: &mut Events, stream: usize, timestamp_ms: i64, key: &dyn Fn(Object<'_>), change: &Change<'_>) {
     if !matches!(change, Change::Delete { .. }) {
         return;
     }

@@ -94,9 +94,7 @@ impl Business {
     /// Its gold views (`sql/demo/`): name and CREATE statement, in the order in which they may be made.
     pub fn views(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Tickets => {
-                &[("gold.tickets_by_status", include_str!("../../../sql/demo/tickets_by_status.sql"))]
-            }
+            Self::Tickets => &[("gold.tickets_by_status", include_str!("../../../sql/demo/tickets_by_status.sql"))],
             Self::Shop => &[
                 ("gold.kpi_by_minute", include_str!("../../../sql/demo/kpi_by_minute.sql")),
                 ("gold.top_customers", include_str!("../../../sql/demo/top_customers.sql")),
@@ -128,10 +126,7 @@ pub fn sources(options: &DemoOptions) -> Result<Vec<Box<dyn Source>>, SourceErro
     for business in businesses {
         let workloads: Vec<Box<dyn Workload>> = match business {
             Business::Tickets => {
-                vec![
-                    Box::new(tickets::Tickets::new(*seed, *rows, 1)),
-                    Box::new(tickets::Tickets::new(*seed, *rows, 2)),
-                ]
+                vec![Box::new(tickets::Tickets::new(*seed, *rows, 1)), Box::new(tickets::Tickets::new(*seed, *rows, 2))]
             }
             Business::Shop => vec![Box::new(shop::Shop::new(*seed, *rows))],
             Business::Products => vec![Box::new(products::Products::new(*seed, *rows))],

@@ -78,7 +78,6 @@ fn changes_fit_the_rows_that_are_there() {
                     "r" | "c" => assert!(rows.insert(key, after).is_none(), "{what}: was there already"),
                     "u" => {
                         let before = rows.insert(key, after.clone()).unwrap_or_else(|| panic!("{what}: not there"));
-                        assert_ne!(before["created_at"], Value::Bool(true));
                         assert_eq!(before.get("created_at"), after.get("created_at"), "{what}: time of creation");
                     }
                     "d" => {

@@ -30,7 +30,8 @@ enum Kind {
 const STATUSES: [&str; 4] = ["open", "in_progress", "waiting", "closed"];
 const PRIORITIES: [&str; 4] = ["low", "medium", "high", "urgent"];
 const SUBJECTS: [&str; 6] = ["Login", "Invoice", "Delivery", "Password", "Printer", "Return"];
-const TROUBLES: [&str; 6] = ["does not work", "is missing", "is late", "was refused", "shows \"error 17\"", "löst nicht"];
+const TROUBLES: [&str; 6] =
+    ["does not work", "is missing", "is late", "was refused", "shows \"error 17\"", "löst nicht"];
 
 impl Tickets {
     /// `database`: 1 or 2.

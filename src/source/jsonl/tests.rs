@@ -169,7 +169,8 @@ fn a_line_is_what_it_looks_like() {
         let parsed = Line::parse(line.as_bytes());
         assert_eq!((text(&parsed.key).as_deref(), text(&parsed.value).as_deref()), (key, value), "{line}");
     }
-    let headers = Line::parse(br#"{"topic":"t","value":1,"timestamp":5,"headers":[{"key":"a","value":"b"},{"key":"c"}]}"#);
+    let headers =
+        Line::parse(br#"{"topic":"t","value":1,"timestamp":5,"headers":[{"key":"a","value":"b"},{"key":"c"}]}"#);
     assert_eq!(headers.headers, [("a".to_string(), Some(b"b".to_vec())), ("c".to_string(), None)]);
     assert_eq!((headers.topic.as_deref(), headers.timestamp_ms), (Some("t"), Some(5)));
 }

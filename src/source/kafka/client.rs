@@ -106,4 +106,3 @@ pub fn client_config(config: &KafkaConfig) -> Result<ClientConfig, SourceError> 
 pub fn consumer(config: &ClientConfig, listener: Listener) -> Result<Consumer, SourceError> {
     config.create_with_context(listener).map_err(|e| SourceError::Config(format!("options: {e}")))
 }
-

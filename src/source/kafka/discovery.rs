@@ -29,7 +29,7 @@ pub struct Lost {
 }
 
 /// How long a question to the broker may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub struct Discovery {
     pub consumer: Arc<Consumer>,

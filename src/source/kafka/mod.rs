@@ -104,8 +104,7 @@ impl KafkaSource {
             return Err(SourceError::Config("`refresh_seconds` must be above 0".to_string()));
         }
         let client = client::client_config(&config)?;
-        let router =
-            Router::new(Arc::clone(&name), tables, config.undeclared).map_err(SourceError::Config)?;
+        let router = Router::new(Arc::clone(&name), tables, config.undeclared).map_err(SourceError::Config)?;
         Ok(Self { name, config, client, router })
     }
 }

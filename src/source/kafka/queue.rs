@@ -34,9 +34,8 @@ impl PartitionQueue {
     pub fn new(consumer: &Arc<Consumer>, topic: &str, partition: i32, wake: &Arc<Notify>) -> Option<Self> {
         let topic = CString::new(topic).ok()?;
         // SAFETY: the client lives as long as `consumer`; librdkafka copies the name.
-        let queue = unsafe {
-            sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition)
-        };
+        let queue =
+            unsafe { sys::rd_kafka_queue_get_partition(consumer.client().native_ptr(), topic.as_ptr(), partition) };
         let made = Self { queue: NonNull::new(queue)?, wake: Arc::clone(wake), consumer: Arc::clone(consumer) };
         // SAFETY: the queue is ours. The opaque pointer is that of `made.wake`, which outlives the callback: `drop` takes
         // the callback out, under the lock of the queue that also guards its calls.
@@ -135,6 +134,10 @@ impl Batch<'_> {
             let text = unsafe { CStr::from_ptr(sys::rd_kafka_message_errstr(message)) };
             Item::Error(message.err.into(), message.offset, text.to_string_lossy().into_owned())
         })
+    }
+
+    pub fn len(&self) -> usize {
+        self.messages.len()
     }
 
     pub fn is_empty(&self) -> bool {

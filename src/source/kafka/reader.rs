@@ -1,16 +1,19 @@
 //! Messages out, deliveries in: the one thread that reads all partitions of a cluster.
 
+use super::KafkaSource;
 use super::client::{self, Consumer, Listener};
 use super::discovery::{Discovery, Found, Lost};
 use super::queue::{self, Item, Message, PartitionQueue};
-use super::KafkaSource;
 use crate::change::{Delivery, Position, Schemas};
 use crate::source::declare::StreamDecoder;
-use crate::source::{Closed, SourceContext, SourceError, SourceState, StreamSender, StreamStatus, now_us};
+use crate::source::{
+    Closed, SourceContext, SourceError, SourceState, SourceStatus, StreamSender, StreamStatus, now_us,
+};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use std::ffi::CString;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -46,7 +49,15 @@ pub async fn run(source: KafkaSource, cx: SourceContext) -> Result<(), SourceErr
         .spawn(move || runtime.block_on(discovery.run()))
         .map_err(|e| SourceError::Crashed(e.to_string()))?;
 
-    let mut reader = Reader { consumer, wake: Arc::new(Notify::new()), partitions: vec![], lost: lost_sender };
+    let mut reader = Reader {
+        consumer,
+        wake: Arc::new(Notify::new()),
+        partitions: vec![],
+        lost: lost_sender,
+        status: Arc::clone(&cx.status),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        full: 0,
+    };
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let wake = Arc::clone(&reader.wake);
@@ -76,6 +87,10 @@ struct Reader {
     wake: Arc<Notify>,
     partitions: Vec<Partition>,
     lost: mpsc::UnboundedSender<Lost>,
+    status: Arc<SourceStatus>,
+    cores: usize,
+    /// Partitions that had a full batch in the last round.
+    full: usize,
 }
 
 /// A partition being read.
@@ -94,7 +109,10 @@ struct Partition {
 enum Outcome {
     /// Nothing there, or no room.
     Idle,
-    Delivered,
+    Delivered {
+        /// There is likely more.
+        full: bool,
+    },
     /// The broker does not have the next offset.
     Lost,
     /// Reading on would skip something.
@@ -128,34 +146,52 @@ impl Reader {
         // Messages have queues of their own; what comes here is events, which the listener hears, and errors that it
         // has heard as well.
         while self.consumer.poll(Duration::ZERO).is_some() {}
-        for partition in &self.partitions {
-            partition.refresh_high();
+        // While the broker does not answer, what is known of its end is old.
+        if self.status.state() != SourceState::Waiting {
+            self.partitions.iter().for_each(Partition::refresh_high);
         }
     }
 
     /// One batch of each partition. `Ok(true)`: some had one.
     fn read_all(&mut self) -> Result<bool, Closed> {
+        let outcomes = self.read_each();
         let mut any = false;
-        let mut index = 0;
-        while let Some(partition) = self.partitions.get_mut(index) {
-            match partition.read()? {
+        self.full = 0;
+        // From the end, so that taking one out moves none that is still to come.
+        for (index, outcome) in outcomes.into_iter().enumerate().rev() {
+            match outcome? {
                 Outcome::Idle => {}
-                Outcome::Delivered => any = true,
-                Outcome::Lost => {
-                    self.put_down(index);
-                    continue;
+                Outcome::Delivered { full } => {
+                    any = true;
+                    self.full += usize::from(full);
                 }
+                Outcome::Lost => self.put_down(index),
                 Outcome::Failed(message) => {
+                    let partition = self.partitions.swap_remove(index);
                     tracing::error!(topic = %partition.topic, partition = partition.partition, message, "stopped");
                     partition.status.set(SourceState::Error, message);
-                    let partition = self.partitions.swap_remove(index);
+                    // It is not read any more in any case.
                     drop(self.consumer.incremental_unassign(&partition.assignment()));
-                    continue;
                 }
             }
-            index += 1;
         }
         Ok(any)
+    }
+
+    /// With a backlog in several partitions, and cores beside the engine's and librdkafka's, in parallel.
+    fn read_each(&mut self) -> Vec<Result<Outcome, Closed>> {
+        let threads = self.full.min(self.cores.saturating_sub(2));
+        if threads < 2 {
+            return self.partitions.iter_mut().map(Partition::read).collect();
+        }
+        let share = self.partitions.len().div_ceil(threads);
+        std::thread::scope(|scope| {
+            let read = |part: &mut [Partition]| part.iter_mut().map(Partition::read).collect::<Vec<_>>();
+            let threads: Vec<_> =
+                self.partitions.chunks_mut(share).map(|part| scope.spawn(move || read(part))).collect();
+            let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|e| resume_unwind(e)));
+            joined.flatten().collect()
+        })
     }
 
     /// Gives a partition back to the discovery, which finds out why and where to go on.
@@ -191,7 +227,8 @@ impl Partition {
             return Ok(Outcome::Idle);
         }
         let mut messages: Vec<Message<'_>> = vec![];
-        let (mut next, mut end) = (self.next, Outcome::Delivered);
+        let full = batch.len() >= BATCH_RECORDS;
+        let (mut next, mut end) = (self.next, Outcome::Delivered { full });
         for item in batch.items() {
             match item {
                 // What lies before was delivered (a retried fetch).
@@ -201,14 +238,19 @@ impl Partition {
                     messages.push(message);
                 }
                 // Transaction markers have offsets and no message.
-                Item::Error(RDKafkaErrorCode::PartitionEOF, offset, _) => next = next.max(Position(offset)),
+                Item::Error(RDKafkaErrorCode::PartitionEOF, offset, _) => {
+                    next = next.max(Position(offset));
+                    if self.status.state() == SourceState::Waiting {
+                        self.status.set(SourceState::Streaming, "");
+                    }
+                }
                 Item::Error(code, _, text) => match meaning(code) {
                     Meaning::Lost => end = Outcome::Lost,
                     Meaning::Wrong => end = Outcome::Failed(format!("{text} (after offset {})", next.0)),
                     Meaning::Wait => self.status.set(SourceState::Waiting, text),
                 },
             }
-            if !matches!(end, Outcome::Delivered) {
+            if !matches!(end, Outcome::Delivered { .. }) {
                 break;
             }
         }

@@ -9,6 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -170,6 +171,20 @@ async fn a_position_beyond_the_end_is_a_gap_too() {
     assert!(running.status.message().contains("ends at 3"), "{}", running.status.message());
     assert_eq!(running.count(), 0);
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_that_a_broker_denies_by_mistake_is_asked_for_again() {
+    let (cluster, producer) = cluster();
+    cluster.create_topic("a.t", 1, 1).unwrap();
+    produce(&producer, "a.t", 0, 0..10);
+    let mut running = start(source(config(&cluster.bootstrap_servers(), &["a.t"])), HashMap::new());
+    running.until("the first records", |r| r.count() == 10);
+    cluster.request_errors(RDKafkaApiKey::Fetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3]);
+    produce(&producer, "a.t", 0, 10..20);
+    running.until("the other records", |r| r.count() >= 20);
+    let (_, seen, _) = running.stop().await;
+    assert_eq!(seen["k/a.t/0"], (0..20).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
