@@ -7,5 +7,6 @@ pub mod change;
 pub mod debezium;
 pub mod kernels;
 pub mod lake;
+pub mod source;
 pub mod store;
 pub mod types;

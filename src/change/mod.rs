@@ -49,10 +49,6 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// A row version of a table; ascending in order of arrival, never reused while the process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct RowId(pub u64);
-
 impl fmt::Display for RowId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)

@@ -623,15 +623,25 @@ fn kept<'a>(bytes: Option<&'a [u8]>, opened: &Option<Result<Opened<'a>, Unreadab
     }
 }
 
+/// How many events of a transaction went to one table.
+#[derive(serde::Deserialize)]
+struct CollectionCount {
+    data_collection: String,
+    event_count: u64,
+}
+
 /// A record of the transaction topic.
 fn mark(event: u32, top: &[Cell], text: &str, batch: &mut Batch) -> Outcome {
     let get = |name| member(top, text, name).unwrap_or(Value::NULL);
     let Some(id) = get("id").text() else { return Err(bad_envelope("\"id\" is not a string")) };
     let end = match get("status").raw {
         "BEGIN" => None,
-        "END" => match get("event_count").int().and_then(|n| u64::try_from(n).ok()) {
-            Some(count) => Some(count),
-            None => return Err(bad_envelope("\"event_count\" is not a count")),
+        "END" => match serde_json::from_str::<Option<Vec<CollectionCount>>>(get("data_collections").raw) {
+            Ok(counts) => {
+                let counts = counts.unwrap_or_default().into_iter();
+                Some(counts.map(|c| (Arc::from(&*c.data_collection), c.event_count)).collect())
+            }
+            Err(error) => return Err(bad_envelope(format!("\"data_collections\" cannot be read: {error}"))),
         },
         other => return Err(bad_envelope(format!("the status \"{}\" is unknown", values::cut(other)))),
     };

@@ -5,11 +5,12 @@
 //! each stream, and a set of whole transactions.
 //!
 //! When is a transaction whole?
-//! - [`TransactionKind::Metadata`]: when the END record of the transaction topic has come and as many events as it counts. Exact.
-//!   A source whose transaction topic is not read cannot say, and its records pass at once.
-//! - [`TransactionKind::CommitLsn`]: ids are ordered over all streams. One is whole when every stream of the source has delivered
+//! - With a transaction topic (Debezium's `provide.transaction.metadata`): when the END record has come and as many events as it
+//!   counts. Exact.
+//! - [`TransactionKind::CommitLsn`] without one: ids are ordered over all streams. One is whole when every stream of the source has delivered
 //!   something later. A stream that has nothing later (its table rests) is waited for during the *linger*, counted
 //!   from the arrival of the transaction's first record.
+//! - Other ids without a transaction topic say nothing about the end: their records pass at once.
 //!
 //! Bounded: each stream has a share of what may be in flight (`source::DeliveryLimits`), given back when its records are
 //! released. A stream that has filled its share with one unfinished transaction could never bring the rest: when a source
@@ -182,7 +183,8 @@ impl Aligner {
             transaction.since.get_or_insert(now);
             transaction.expected = expected.or(transaction.expected);
         }
-        if delivery.marks.is_empty() && delivery.transaction_kind == Some(TransactionKind::Metadata) {
+        let counted = source.has_marks || delivery.transaction_kind == Some(TransactionKind::Metadata);
+        if delivery.marks.is_empty() && counted {
             for id in delivery.transactions.iter().filter(|id| id.0 != 0) {
                 let transaction = source.transactions.entry(*id).or_default();
                 transaction.arrived += 1;
@@ -198,10 +200,7 @@ impl Aligner {
 
     /// When something held may be released without a further delivery.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let linger = |s: &Source| match s.kind {
-            Some(TransactionKind::Metadata) => self.options.patience,
-            _ => self.options.linger,
-        };
+        let linger = |s: &Source| if s.has_marks { self.options.patience } else { self.options.linger };
         self.sources
             .values()
             .flat_map(|s| s.streams.values().filter_map(move |t| t.held.front().map(|h| h.arrived + linger(s))))
@@ -222,11 +221,11 @@ impl Aligner {
                 continue;
             }
             match source.kind {
-                Some(TransactionKind::CommitLsn) => {
+                Some(TransactionKind::CommitLsn) if !source.has_marks => {
                     let cutoff = source.lsn_cutoff(now, self.options.linger);
                     source.release_while(&mut out, |id| id <= cutoff);
                 }
-                Some(TransactionKind::Metadata) if source.has_marks => {
+                Some(_) if source.has_marks => {
                     let (blocked, given_up) = source.blocked(now, self.options.patience);
                     self.torn += given_up;
                     source.release_while(&mut out, |id| !blocked.contains(&id));
