@@ -4,5 +4,6 @@
 
 pub mod catalog;
 pub mod change;
+pub mod debezium;
 pub mod kernels;
 pub mod types;
