@@ -6,4 +6,5 @@ pub mod catalog;
 pub mod change;
 pub mod debezium;
 pub mod kernels;
+pub mod source;
 pub mod types;
