@@ -6,6 +6,7 @@
 //!
 //! Called by every other room; knows none of them.
 
+pub mod codec;
 pub mod datetime;
 pub mod error;
 pub mod interval;

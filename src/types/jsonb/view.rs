@@ -3,6 +3,7 @@
 use super::*;
 use crate::types::PgResult;
 use crate::types::numeric::{Numeric, equality_prefix};
+use bytes::BufMut;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
