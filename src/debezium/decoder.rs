@@ -577,17 +577,19 @@ impl Decoder {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Dead { reason, message }) => return Err((reason, message)),
                 Err(Trouble::Columns(columns)) => {
-                    for column in columns {
-                        match self.inferred.iter_mut().find(|i| i.name == column.name) {
-                            Some(old) => *old = column,
-                            None => self.inferred.push(column),
-                        }
-                    }
+                    columns.into_iter().for_each(|column| self.learn(column));
                     self.layout = None;
                 }
             }
         }
         Err(bad_envelope("the record's columns do not settle"))
+    }
+
+    fn learn(&mut self, column: Source) {
+        match self.inferred.iter_mut().find(|i| i.name == column.name) {
+            Some(old) => *old = column,
+            None => self.inferred.push(column),
+        }
     }
 
     /// Goes over to the columns of another schema block, or of none.
@@ -600,14 +602,14 @@ impl Decoder {
         if same {
             return;
         }
-        if let (None, Some(old)) = (block, &self.block) {
+        if let Some(old) = &self.block {
             // The engine may not have told yet that the table has these columns.
-            for column in &old.columns {
-                let flattened_meta = self.flattened && rows::is_flattened_meta(&column.name);
-                if !flattened_meta && self.inferred.iter().all(|i| i.name != column.name) {
-                    let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
-                    self.inferred.push(Source { name, ty, nullable: true, form, widens: true });
+            for column in &Arc::clone(old).columns {
+                if self.flattened && rows::is_flattened_meta(&column.name) {
+                    continue;
                 }
+                let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
+                self.learn(Source { name, ty, nullable: true, form, widens: true });
             }
         }
         self.block = block.cloned();

@@ -23,7 +23,6 @@ pub const INGESTED: i64 = 1_700_000_000_000_000;
 /// A record that owns its bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Owned {
-    pub topic: String,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub headers: Vec<(String, Option<Vec<u8>>)>,
@@ -32,7 +31,7 @@ pub struct Owned {
 impl Owned {
     pub fn new(key: &str, value: &str) -> Self {
         let bytes = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
-        Self { topic: "srv.t".into(), key: bytes(key), value: bytes(value), headers: Vec::new() }
+        Self { key: bytes(key), value: bytes(value), headers: Vec::new() }
     }
 }
 

@@ -496,7 +496,9 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     let days = reader.date()?;
     let time = if reader.take(b'T') || reader.take(b' ') { reader.time()? } else { 0 };
     let offset = reader.offset()?;
-    let us = reader.end(days)?.checked_mul(DAY_MICROS)?.checked_add(time)?.checked_sub(offset * 1_000_000)?;
+    // Wider than i64: the day of '-infinity' begins before the first µs that i64 can say.
+    let us = reader.end(days)? as i128 * DAY_MICROS as i128 + time as i128 - offset as i128 * 1_000_000;
+    let us = i64::try_from(us).ok()?;
     if let Some(infinite) = infinite(us, Unit::Micros) {
         return Some(infinite);
     }

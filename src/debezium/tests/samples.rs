@@ -20,7 +20,7 @@ pub fn sample(name: &str) -> BTreeMap<String, Vec<Owned>> {
         let headers = line["headers"].as_array().into_iter().flatten();
         let headers =
             headers.map(|h| (h["key"].as_str().expect("a header's key").into(), bytes(&h["value"]))).collect();
-        let record = Owned { topic: topic.clone(), key: bytes(&line["key"]), value: bytes(&line["value"]), headers };
+        let record = Owned { key: bytes(&line["key"]), value: bytes(&line["value"]), headers };
         topics.entry(topic).or_default().push(record);
     }
     topics
