@@ -577,19 +577,12 @@ impl Decoder {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Dead { reason, message }) => return Err((reason, message)),
                 Err(Trouble::Columns(columns)) => {
-                    columns.into_iter().for_each(|column| self.learn(column));
+                    columns.into_iter().for_each(|column| learn(&mut self.inferred, column));
                     self.layout = None;
                 }
             }
         }
         Err(bad_envelope("the record's columns do not settle"))
-    }
-
-    fn learn(&mut self, column: Source) {
-        match self.inferred.iter_mut().find(|i| i.name == column.name) {
-            Some(old) => *old = column,
-            None => self.inferred.push(column),
-        }
     }
 
     /// Goes over to the columns of another schema block, or of none.
@@ -604,12 +597,12 @@ impl Decoder {
         }
         if let Some(old) = &self.block {
             // The engine may not have told yet that the table has these columns.
-            for column in &Arc::clone(old).columns {
+            for column in &old.columns {
                 if self.flattened && rows::is_flattened_meta(&column.name) {
                     continue;
                 }
                 let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
-                self.learn(Source { name, ty, nullable: true, form, widens: true });
+                learn(&mut self.inferred, Source { name, ty, nullable: true, form, widens: true });
             }
         }
         self.block = block.cloned();
@@ -622,6 +615,13 @@ fn kept<'a>(bytes: Option<&'a [u8]>, opened: &Option<Result<Opened<'a>, Unreadab
         (Some(bytes), Some(Ok(opened))) => opened.kept(bytes),
         (Some(bytes), _) => Kept::Raw(bytes),
         (None, _) => Kept::Absent,
+    }
+}
+
+fn learn(inferred: &mut Vec<Source>, column: Source) {
+    match inferred.iter_mut().find(|i| i.name == column.name) {
+        Some(old) => *old = column,
+        None => inferred.push(column),
     }
 }
 
