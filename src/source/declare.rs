@@ -23,7 +23,7 @@
 
 use crate::change::{DeadLetter, Delivery, Schemas, StreamId};
 use crate::debezium::{Decoder, Record, Route, StreamKind, guess_kind};
-use crate::types::{Column, PgType, codec};
+use crate::types::{Column, codec};
 use parking_lot::Mutex;
 use regex::Regex;
 use serde::Deserialize;
@@ -125,8 +125,11 @@ impl TryFrom<String> for ColumnDeclaration {
             Some(before) => (rest[..before.len()].trim(), false),
             None => (rest, true),
         };
-        let ty: PgType = codec::type_from_sql_name(type_name).map_err(|e| {
-            format!("column \"{name}\": {e}; write a PostgreSQL type, as numeric(12,2) or timestamp(3)")
+        let ty = codec::type_from_sql_name(type_name).ok_or_else(|| {
+            format!(
+                "column \"{name}\": type \"{type_name}\" does not exist; write a PostgreSQL type, as numeric(12,2) or \
+                 timestamp(3)"
+            )
         })?;
         Ok(Self(Column::new(name, ty, nullable)))
     }
@@ -300,6 +303,15 @@ pub fn connector_prefix<'a>(topic: &'a str, all: &[String]) -> Option<&'a str> {
     [Some(topic), topic.strip_suffix(".transaction")].into_iter().flatten().find(|prefix| begins_others(prefix))
 }
 
+/// Within what commit LSNs can be compared: one source database. `shori1.ShoriDB_1.dbo.tickets` → `shori1.ShoriDB_1`,
+/// `trades.public.stock_trades` → `trades`; a topic with fewer parts stands for itself.
+///
+/// A Kafka cluster may carry several databases, whose LSNs have nothing to do with each other: whoever waits until all
+/// streams have passed an LSN must ask only those of one domain.
+pub fn transaction_domain(topic: &str) -> &str {
+    topic.rsplitn(3, '.').nth(2).unwrap_or(topic)
+}
+
 /// `shori1.ShoriDB_1.dbo.Tickets` → `tickets`: lower case, so that SQL needs no quotes; what an unquoted name cannot
 /// hold becomes `_`.
 pub fn default_table_name(topic: &str) -> String {
@@ -401,6 +413,17 @@ mod tests {
             let tables = TableFile::parse(text).unwrap().table;
             let error = Router::new("s".into(), tables, Undeclared::Auto).err().unwrap();
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn databases_of_one_cluster_have_transactions_of_their_own() {
+        for (topic, domain) in [
+            ("shori1.ShoriDB_1.dbo.tickets", "shori1.ShoriDB_1"),
+            ("trades.public.stock_trades", "trades"),
+            ("a.b", "a.b"),
+        ] {
+            assert_eq!(transaction_domain(topic), domain);
         }
     }
 
