@@ -170,7 +170,7 @@ fn every_type() -> Vec<(&'static str, PgType, ArrayRef)> {
             "a_jsonb",
             PgType::new(oid::JSONB),
             Arc::new(LargeBinaryArray::from_iter([
-                Some(json(r#"{"b": [1.50, null], "a": "ü"}"#)),
+                Some(json(r#"{"a": "ü", "b": [1.50, null]}"#)),
                 Some(json("[]")),
                 None,
             ])),
@@ -493,7 +493,7 @@ async fn a_foreign_delta_table_is_left_alone() {
         r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#,
         "\n",
         r#"{"metaData":{"id":"7b2c0ce0-0000-4000-8000-000000000000","format":{"provider":"parquet","options":{}},"#,
-        r#""schemaString":"{\"type\":\"struct\",\"fields\":[]}","partitionColumns":[],"configuration":{},"createdTime":0}}"#,
+        r#""schemaString":"{\"type\":\"struct\",\"fields\":[{\"name\":\"a\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}}]}","partitionColumns":[],"configuration":{},"createdTime":0}}"#,
         "\n"
     );
     let path = log.join("00000000000000000000.json");
@@ -565,4 +565,46 @@ fn folder_names_never_meet() {
     let folders: HashSet<String> = odd.iter().map(|name| folder_name(name)).collect();
     assert_eq!(folders.len(), odd.len(), "{folders:?}");
     assert!(folders.iter().all(|folder| !folder.starts_with(['_', '.']) || folder.starts_with("_x")), "{folders:?}");
+}
+
+/// For `tests/real/read_lake.py`: writes two tables to the folder that `SLUICE_LAKE_OUT` names. Not a test of its own.
+#[tokio::test]
+#[ignore = "writes a lake for other readers, into SLUICE_LAKE_OUT"]
+async fn a_lake_for_other_readers() {
+    let Ok(folder) = std::env::var("SLUICE_LAKE_OUT") else { return };
+    let (mut lake, _) = open(LakeOptions::new(&folder)).await.expect("it opens");
+    let columns = every_type();
+    let types = schema(&columns.iter().map(|(name, ty, _)| (*name, *ty)).collect::<Vec<_>>(), vec![2]);
+    let arrays = columns.into_iter().map(|(_, _, array)| array).collect();
+    let batch = RecordBatch::try_new(Arc::clone(types.arrow()), arrays).expect("storage forms");
+    let mut every = lake.table("silver.types", Arc::clone(&types), LakeTableKind::Upsert).await.expect("created");
+    flush_rows(&mut every, 1, &[(batch, (0..3).map(RowId).collect())], &[], 3).await.expect("flushed");
+
+    let narrow = pairs();
+    let mut table = lake.table("silver.pairs", Arc::clone(&narrow), LakeTableKind::Upsert).await.expect("created");
+    let all: Vec<(i32, String)> = (0..20_000).map(|key| (key, format!("note {key}"))).collect();
+    let ids = (0..20_000).map(RowId).collect();
+    flush_rows(&mut table, 1, &[(pair_batch(&narrow, &all), ids)], &[], 20_000).await.expect("flushed");
+    // Many deaths: a vector in a file. Few: inline.
+    for n in 0..30u64 {
+        let dead: Vec<RowId> =
+            (0..if n < 5 { 1000 } else { 3 }).map(|m| RowId(m * 20 + n % 20 + u64::from(n >= 20))).collect();
+        let dead = if n < 20 { dead } else { Vec::new() };
+        let rows = [(pair_batch(&narrow, &[(100_000 + n as i32, "new".into())]), vec![RowId(20_000 + n)])];
+        flush_rows(&mut table, 2 + n, &rows, &dead, 20_001 + n).await.expect("flushed");
+        if n == 12 {
+            table.checkpoint().await.expect("written");
+        }
+    }
+    table
+        .maintain(&Maintenance { compact_every: 1, max_rows: 1000, ..Maintenance::default() })
+        .await
+        .expect("maintained");
+    lake.write_manifest(manifest(40, &[("silver.types", &every), ("silver.pairs", &table)])).await.expect("written");
+    let (loaded, _) = load(&mut table).await;
+    let mut keys: Vec<i32> =
+        loaded.iter().flat_map(|(batch, _)| batch.column(0).as_primitive::<Int32Type>().values().to_vec()).collect();
+    keys.sort_unstable();
+    let text: String = keys.iter().map(|key| format!("{key}\n")).collect();
+    std::fs::write(FsPath::new(&folder).join("pairs.expected"), text).expect("written");
 }
