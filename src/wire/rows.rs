@@ -5,6 +5,7 @@
 
 use super::channel::SEND_AT;
 use super::reply::{self, Field};
+use crate::kernels::facts::facts;
 use crate::sql::OutputColumn;
 use crate::types::codec::{ColumnEncoder, Format, TextSettings};
 use crate::types::{PgError, PgResult, SqlState};
@@ -12,7 +13,6 @@ use arrow::array::RecordBatch;
 use bytes::{BufMut, BytesMut};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
-use std::sync::Arc;
 
 /// Messages are shorter than this, as in PostgreSQL.
 const LONGEST_ROW: usize = (1 << 30) - 1;
@@ -27,7 +27,6 @@ pub enum Framing {
 }
 
 pub struct Rows {
-    pub columns: Arc<[OutputColumn]>,
     stream: SendableRecordBatchStream,
     encoders: Vec<ColumnEncoder>,
     batch: Option<RecordBatch>,
@@ -38,7 +37,7 @@ pub struct Rows {
 impl Rows {
     /// `formats`: one for each column.
     pub fn new(
-        columns: Arc<[OutputColumn]>,
+        columns: &[OutputColumn],
         stream: SendableRecordBatchStream,
         formats: &[i16],
         settings: &TextSettings,
@@ -48,7 +47,7 @@ impl Rows {
             ColumnEncoder::new(column.ty.pg, &column.ty.storage, format, settings)
         };
         let encoders = columns.iter().zip(formats).map(encoder).collect::<PgResult<_>>()?;
-        Ok(Self { columns, stream, encoders, batch: None, at: 0 })
+        Ok(Self { stream, encoders, batch: None, at: 0 })
     }
 
     /// Makes sure that there is a row to write: false at the end of the result.
@@ -114,10 +113,10 @@ impl Rows {
 pub fn describe(out: &mut BytesMut, columns: &[OutputColumn], formats: &[i16]) {
     let fields = columns.iter().enumerate().map(|(i, column)| Field {
         name: &column.name,
-        table: column.origin.map_or(0, |(table, _)| table.0),
-        attnum: column.origin.map_or(0, |(_, attnum)| attnum),
+        table: column.table.0,
+        attnum: column.attnum,
         ty: column.ty.pg,
-        length: column.length(),
+        length: facts().type_row(column.ty.pg.oid).map_or(-1, |row| row.len),
         format: formats.get(i).copied().unwrap_or(0),
     });
     reply::row_description(out, fields);
