@@ -88,9 +88,10 @@ impl CopyOptions {
 
     pub fn resolve(mut self, columns: &[OutputColumn]) -> PgResult<Self> {
         for name in std::mem::take(&mut self.force_quote_names) {
-            let found = columns.iter().position(|c| c.name == name).ok_or_else(|| {
-                PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
-            })?;
+            let found = columns
+                .iter()
+                .position(|c| c.name == name)
+                .ok_or_else(|| PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist")))?;
             self.force_quote.push(found);
         }
         Ok(self)

@@ -670,8 +670,7 @@ fn has_dependents(catalog: &Catalog, oid: Oid, dependent: &Relation) -> PgError 
 
 fn schema_in_use(schema: &str) -> PgError {
     let message = format!("cannot drop schema {} because other objects depend on it", quoted(schema));
-    PgError::new(SqlState::DEPENDENT_OBJECTS, message)
-        .hint("Use DROP ... CASCADE to drop the dependent objects too.")
+    PgError::new(SqlState::DEPENDENT_OBJECTS, message).hint("Use DROP ... CASCADE to drop the dependent objects too.")
 }
 
 /// What goes with a schema.

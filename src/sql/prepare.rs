@@ -38,9 +38,21 @@ pub struct Needs {
 pub enum Kind {
     Empty,
     Query(Arc<QueryPlan>),
-    Explain { query: Arc<QueryPlan>, options: explain::Options },
-    CopyOut { query: Arc<QueryPlan>, columns: Arc<[OutputColumn]>, options: CopyOptions },
-    Declare { query: Arc<QueryPlan>, columns: Arc<[OutputColumn]>, name: String, hold: bool },
+    Explain {
+        query: Arc<QueryPlan>,
+        options: explain::Options,
+    },
+    CopyOut {
+        query: Arc<QueryPlan>,
+        columns: Arc<[OutputColumn]>,
+        options: CopyOptions,
+    },
+    Declare {
+        query: Arc<QueryPlan>,
+        columns: Arc<[OutputColumn]>,
+        name: String,
+        hold: bool,
+    },
     /// Everything that is understood when it runs.
     Utility(Box<NodeEnum>),
 }

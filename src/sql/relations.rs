@@ -42,7 +42,8 @@ impl Relations for SnapshotRelations {
         }
         let made_here = self.view.changed && self.view.snapshot.catalog().relation(oid).is_none();
         if made_here {
-            let message = format!("materialized view \"{}\" is not filled before its transaction commits", relation.name);
+            let message =
+                format!("materialized view \"{}\" is not filled before its transaction commits", relation.name);
             let error = PgError::new(SqlState::OBJECT_NOT_IN_STATE, message);
             return Err(error.hint("COMMIT first, then read it.").into());
         }

@@ -65,10 +65,20 @@ impl RowsTag {
 
 /// What a statement gives.
 pub enum Outcome {
-    Rows { columns: Arc<[OutputColumn]>, stream: SendableRecordBatchStream, tag: RowsTag },
+    Rows {
+        columns: Arc<[OutputColumn]>,
+        stream: SendableRecordBatchStream,
+        tag: RowsTag,
+    },
     /// `COPY … TO STDOUT`.
-    CopyOut { columns: Arc<[OutputColumn]>, stream: SendableRecordBatchStream, options: CopyOptions },
-    Done { tag: String },
+    CopyOut {
+        columns: Arc<[OutputColumn]>,
+        stream: SendableRecordBatchStream,
+        options: CopyOptions,
+    },
+    Done {
+        tag: String,
+    },
     Empty,
 }
 
@@ -85,6 +95,9 @@ pub struct Notice {
     pub severity: &'static str,
     pub error: PgError,
 }
+
+/// Query strings above this are taken apart on the query runtime, for the sake of the other connections.
+const LONG_TEXT: usize = 16 << 10;
 
 pub struct Session {
     pub(super) database: Arc<Database>,
@@ -226,14 +239,21 @@ impl Session {
     // Text to statements.
 
     /// Where the statements of a query string are; none for an empty one.
-    pub fn split(&mut self, sql: &str) -> PgResult<Vec<Range<usize>>> {
+    pub async fn split(&mut self, sql: &str) -> PgResult<Vec<Range<usize>>> {
         self.refresh();
         // What is in the cache is one statement.
         let view = self.view();
         if self.cached(sql, &[], &view).is_some() {
             return Ok(vec![Range { start: 0, end: sql.len() }]);
         }
-        let statements = crate::bind::parse(sql)?;
+        let statements = match sql.len() > LONG_TEXT {
+            true => {
+                let text = sql.to_owned();
+                let task = self.database.runtime().spawn_blocking(move || crate::bind::parse(&text));
+                task.await.map_err(|e| PgError::internal(format!("a query could not be parsed: {e}")))??
+            }
+            false => crate::bind::parse(sql)?,
+        };
         if let [only] = &statements[..] {
             // Kept whole, so that the next time it is found.
             if !only.text.is_empty() {

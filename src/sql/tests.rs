@@ -359,9 +359,7 @@ async fn a_prepared_statement_follows_the_catalog() {
     session.begin_statement();
     let prepared = session.parse("SELECT * FROM v", &[]).await.unwrap();
     run(&mut session, "CREATE OR REPLACE VIEW v AS SELECT 7 AS a").await.unwrap();
-    let Outcome::Rows { mut stream, .. } = session.execute(&prepared, vec![]).await.unwrap() else {
-        panic!("no rows")
-    };
+    let Outcome::Rows { mut stream, .. } = session.execute(&prepared, vec![]).await.unwrap() else { panic!("no rows") };
     let batch = stream.next().await.unwrap().unwrap();
     assert_eq!(arrow::util::display::array_value_to_string(batch.column(0), 0).unwrap(), "7");
     // Another shape is another statement.

@@ -122,9 +122,10 @@ impl Transaction {
     }
 
     fn find(&self, name: &str) -> PgResult<usize> {
-        self.savepoints.iter().rposition(|s| s.name == name).ok_or_else(|| {
-            PgError::new(SqlState(*b"3B001"), format!("savepoint \"{name}\" does not exist"))
-        })
+        self.savepoints
+            .iter()
+            .rposition(|s| s.name == name)
+            .ok_or_else(|| PgError::new(SqlState(*b"3B001"), format!("savepoint \"{name}\" does not exist")))
     }
 
     pub fn release(&mut self, name: &str) -> PgResult<()> {

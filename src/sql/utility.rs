@@ -55,12 +55,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
 }
 
 impl Session {
-    pub(super) async fn utility(
-        &mut self,
-        node: &NodeEnum,
-        text: &str,
-        operation: &Operation,
-    ) -> PgResult<Outcome> {
+    pub(super) async fn utility(&mut self, node: &NodeEnum, text: &str, operation: &Operation) -> PgResult<Outcome> {
         match node {
             NodeEnum::TransactionStmt(statement) => self.transaction_statement(statement).await,
             NodeEnum::VariableSetStmt(statement) => self.set(statement),
@@ -280,9 +275,8 @@ impl Session {
             return Err(PgError::new(SqlState::DUPLICATE_PREPARED, message));
         }
         let types = statement.argtypes.iter().map(|node| self.named_type(node)).collect::<PgResult<Vec<Oid>>>()?;
-        let body = super::ddl::text_after_as(text)
-            .ok_or_else(|| PgError::internal("PREPARE without a statement"))?
-            .to_owned();
+        let body =
+            super::ddl::text_after_as(text).ok_or_else(|| PgError::internal("PREPARE without a statement"))?.to_owned();
         let prepared = Box::pin(self.parse(&body, &types)).await?;
         let _ = operation;
         self.statements.insert(statement.name.clone(), prepared);
@@ -359,9 +353,7 @@ fn set_value(name: &str, args: &[Node]) -> PgResult<String> {
     let values = args.iter().map(constant).collect::<PgResult<Vec<String>>>()?;
     let kind = parameters::find(name).map(|p| p.kind);
     match (kind, &values[..]) {
-        (Some(ParameterKind::Names), values) => {
-            Ok(values.iter().map(|v| quote_name(v)).collect::<Vec<_>>().join(", "))
-        }
+        (Some(ParameterKind::Names), values) => Ok(values.iter().map(|v| quote_name(v)).collect::<Vec<_>>().join(", ")),
         (Some(ParameterKind::DateStyle), values) => Ok(values.join(", ")),
         (_, [value]) => Ok(value.clone()),
         _ => {

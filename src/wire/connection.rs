@@ -172,7 +172,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     async fn simple_statements(&mut self, sql: &str, offset: &mut usize) -> Handled {
         let operation = self.session.begin_statement();
-        let statements = self.session.split(sql)?;
+        let statements = self.channel.watch(self.session.split(sql)).await??;
         if statements.is_empty() {
             reply::empty_query(&mut self.channel.output);
             return Ok(());
@@ -243,6 +243,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if !name.is_empty() && self.statements.contains_key(&name) {
             let message = format!("prepared statement \"{name}\" already exists");
             return Err(PgError::new(SqlState::DUPLICATE_PREPARED, message).into());
+        }
+        if name.is_empty() {
+            self.statements.remove("");
         }
         self.session.begin_statement();
         let parsed = self.channel.watch(self.session.parse(sql, types)).await?;

@@ -150,8 +150,7 @@ mod tests {
         put_text(&mut out, b"a\tb\\c\nd", b'\t');
         assert_eq!(&out[..], br"a\tb\\c\nd");
         let options = CopyOptions::new(CopyFormat::Csv);
-        for (value, written) in
-            [(&b"a"[..], &b"a"[..]), (b"a,b", b"\"a,b\""), (b"a\"b", b"\"a\"\"b\""), (b"", b"\"\"")]
+        for (value, written) in [(&b"a"[..], &b"a"[..]), (b"a,b", b"\"a,b\""), (b"a\"b", b"\"a\"\"b\""), (b"", b"\"\"")]
         {
             let mut out = BytesMut::new();
             put_csv(&mut out, value, &options, false, false);

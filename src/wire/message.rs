@@ -246,9 +246,7 @@ impl Reader {
         (0..count)
             .map(|_| match self.0.get_i16() {
                 format @ (0 | 1) => Ok(format),
-                other => {
-                    Err(PgError::new(SqlState::INVALID_PARAMETER, format!("unsupported format code: {other}")))
-                }
+                other => Err(PgError::new(SqlState::INVALID_PARAMETER, format!("unsupported format code: {other}"))),
             })
             .collect()
     }

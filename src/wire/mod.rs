@@ -47,11 +47,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_connections: 100,
-            max_message_bytes: 64 << 20,
-            authentication_timeout: Duration::from_secs(60),
-        }
+        Self { max_connections: 100, max_message_bytes: 64 << 20, authentication_timeout: Duration::from_secs(60) }
     }
 }
 

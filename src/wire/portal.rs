@@ -33,12 +33,7 @@ pub enum State {
 }
 
 impl Portal {
-    pub fn new(
-        bind: &Bind,
-        prepared: &Arc<Prepared>,
-        settings: &TextSettings,
-        transaction: u64,
-    ) -> PgResult<Self> {
+    pub fn new(bind: &Bind, prepared: &Arc<Prepared>, settings: &TextSettings, transaction: u64) -> PgResult<Self> {
         let parameters = parameters(bind, &prepared.params, settings)?;
         let columns = prepared.columns.as_ref().map_or(0, |c| c.len());
         let formats = spread(&bind.result_formats, columns).ok_or_else(|| {

@@ -161,7 +161,14 @@ fn session(
     if database.is_empty() {
         database.clone_from(&user);
     }
-    shared.database.session(sql::Startup { user, database, settings, backend_pid: pid, client: Some(peer), server: local })
+    shared.database.session(sql::Startup {
+        user,
+        database,
+        settings,
+        backend_pid: pid,
+        client: Some(peer),
+        server: local,
+    })
 }
 
 /// The `options` of a startup packet: `-c name=value`, `-cname=value`, `--name=value`, backslash escapes.

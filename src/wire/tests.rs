@@ -3,7 +3,7 @@
 use super::*;
 use crate::sql::tests::{FixedStorage, MANY_BATCH, MANY_BATCHES, database};
 use bytes::{Buf, BufMut, BytesMut};
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -232,17 +232,8 @@ async fn a_portal_gives_rows_in_pieces() {
 #[tokio::test]
 async fn a_client_that_does_not_read_stops_the_query() {
     let server = server().await;
-    let client = server.client().await;
-    let rows = client.query_raw("SELECT * FROM many", Vec::<i32>::new()).await.unwrap();
-    let mut rows = Box::pin(rows);
-    for _ in 0..10 {
-        rows.next().await.unwrap().unwrap();
-    }
-    // tokio-postgres itself reads ahead without bound, so a raw client shows the back-pressure.
-    drop(rows);
     let mut raw = server.raw().await;
     raw.start().await;
-    server.storage.made.store(0, Ordering::SeqCst);
     raw.send(&message(b'Q', b"SELECT * FROM many\0")).await;
     while raw.next().await.unwrap().0 != b'D' {}
     // What fits into the socket's buffers and the channel, and no more: it stops growing.
@@ -271,6 +262,7 @@ async fn a_large_result_arrives_whole() {
             b'D' => {
                 rows += 1;
                 last = std::str::from_utf8(&body[6..]).unwrap().parse().unwrap();
+                assert_eq!(last + 1, rows);
                 if rows == 100_000 {
                     break;
                 }
@@ -278,7 +270,6 @@ async fn a_large_result_arrives_whole() {
             b'T' => {}
             other => panic!("{}", other as char),
         }
-        assert_eq!(last + 1, rows);
     }
     assert!(last < (MANY_BATCH * MANY_BATCHES) as u64);
 }
