@@ -1,8 +1,12 @@
 //! Sluice: a PostgreSQL-wire query server over live change data.
 //!
-//! The rooms, from the ground up; a room uses those above it in this list only. `docs/ARCHITECTURE.md` says more.
+//! `docs/ARCHITECTURE.md` has the rooms, from the ground up, and what each may use.
 
 pub mod catalog;
 pub mod change;
+pub mod debezium;
 pub mod kernels;
+pub mod lake;
+pub mod source;
+pub mod store;
 pub mod types;

@@ -4,11 +4,15 @@
 //! bronze keeps of each record, what each record does to a silver table, what could not be read, and up to where the
 //! stream has been read. The engine applies deliveries in ticks. This room knows no formats and no brokers.
 
+mod schemas;
+
 use crate::types::TableSchema;
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use std::fmt;
 use std::sync::Arc;
+
+pub use schemas::Schemas;
 
 /// One atomic step of the whole database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -30,6 +34,10 @@ impl fmt::Display for Position {
     }
 }
 
+/// A row version of a table; ascending in order of arrival, never reused while the process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RowId(pub u64);
+
 /// The name of a stream, unique in the process and stable over restarts: `<source>/<topic>/<partition>`,
 /// `<source>/<file>`. It is the application id of the `txn` actions in the lake.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +46,12 @@ pub struct StreamId(pub Arc<str>);
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 
@@ -77,8 +91,9 @@ pub struct TransactionMark {
     pub id: TransactionId,
     /// Index of the record in the delivery.
     pub event: u32,
-    /// `None`: BEGIN. `Some(n)`: END of a transaction of *n* events.
-    pub end: Option<u64>,
+    /// `None`: BEGIN. `Some(counts)`: END, with the number of events in each data collection (`schema.table`, with the
+    /// database before it where the connector has several).
+    pub end: Option<Vec<(Arc<str>, u64)>>,
 }
 
 /// The changes of one silver table in a delivery, in stream order.

@@ -1,3 +1,64 @@
 //! Floor 1: functions, operators, casts and aggregates over Arrow arrays, declared once by signature.
+//!
+//! The binder asks for a kernel by `pg_proc` OID and the types of its arguments, and gets a DataFusion function of exact
+//! types. What PostgreSQL has and Sluice has not is listed among the [`facts`] and answers `0A000` here.
+//!
+//! | file | what |
+//! |---|---|
+//! | `kernel`, `adapt`, `registry` | what a kernel is, how one is made of a closure, where it is declared |
+//! | `operators`, `casts`, `aggregates`, `windows`, `sets` | the faces that the binder calls, beside [`scalar`] |
+//! | `context` | what functions may know of session and catalog |
+//! | all others | functions, a file for each family: a line for each function |
+//!
+//! Values follow PostgreSQL 15; errors carry its SQLSTATEs and messages. NULLs are strict unless PostgreSQL's are not.
 
+pub mod adapt;
+mod aggregates;
+mod arrays;
+mod casts;
+mod compare;
+pub mod context;
+mod digest;
 pub mod facts;
+mod floats;
+mod integers;
+pub mod kernel;
+mod keys;
+mod keywords;
+mod like;
+mod names;
+mod numerics;
+mod operators;
+mod privileges;
+mod regexp;
+mod registry;
+mod session;
+mod sets;
+mod text;
+mod typename;
+mod windows;
+
+pub use aggregates::{AggregateKernel, aggregate};
+pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
+pub use casts::{CastKernel, cast, equality_key};
+pub use context::{CatalogLookup, Context, PrivilegeOn, RelationSize, SessionExtension};
+pub use facts::facts;
+pub use kernel::{ScalarKernel, kernel, type_name};
+pub use numerics::natural_numeric;
+pub use operators::{OperatorKernel, operator};
+pub use registry::{declared_functions, proc_with_signature, scalar};
+pub use sets::{SetKernel, set_returning};
+pub use typename::format_type;
+pub use windows::{WindowKernel, window};
+
+fn declare_all(registry: &mut registry::Registry) {
+    integers::declare(registry);
+    floats::declare(registry);
+    numerics::declare(registry);
+    text::declare(registry);
+    like::declare(registry);
+    regexp::declare(registry);
+    session::declare(registry);
+    arrays::declare(registry);
+    privileges::declare(registry);
+}

@@ -7,6 +7,8 @@
 //! Called by every other room; knows none of them.
 
 pub mod error;
+pub mod jsonb;
+pub mod numeric;
 pub mod oid;
 pub mod schema;
 

@@ -1,0 +1,199 @@
+//! The hot store's figures: `cargo bench --bench store [-- rows]` (10M rows by default).
+//!
+//! A row has 8 columns and 132 bytes of Arrow data: a key, a customer, a status, an amount, two times, a counter and a
+//! text. Every figure is printed beside what is asked of it.
+
+use arrow::array::{
+    Array, ArrayRef, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use rand::{Rng, SeedableRng};
+use sluice::change::Tick;
+use sluice::store::{RowOp, Table, TableSnapshot};
+use sluice::types::{Column, PgType, TableSchema, oid};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const BATCH: usize = 1_000;
+
+fn schema() -> Arc<TableSchema> {
+    let column = |name: &str, ty| Column::new(name, ty, true);
+    let columns = vec![
+        column("id", PgType::new(oid::INT8)),
+        column("customer", PgType::new(oid::INT8)),
+        column("status", PgType::new(oid::TEXT)),
+        column("amount", PgType::numeric(12, 2)),
+        column("created", PgType::new(oid::TIMESTAMPTZ)),
+        column("updated", PgType::new(oid::TIMESTAMPTZ)),
+        column("version", PgType::new(oid::INT4)),
+        column("note", PgType::new(oid::TEXT)),
+    ];
+    Arc::new(TableSchema::new(columns, vec![0]))
+}
+
+fn batch(schema: &TableSchema, ids: &[i64], version: i32) -> RecordBatch {
+    let note = "a note that a person wrote about this order, with some words in it: ";
+    let times = |shift: i64| -> ArrayRef {
+        let values = ids.iter().map(|id| 1_700_000_000_000_000 + id * 1_000 + shift);
+        Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
+    };
+    let amount = Decimal128Array::from_iter_values(ids.iter().map(|id| i128::from(id % 100_000)));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from(ids.to_vec())),
+        Arc::new(Int64Array::from_iter_values(ids.iter().map(|id| id % 100_003))),
+        Arc::new(StringArray::from_iter_values(ids.iter().map(|id| ["open", "paid", "sent"][*id as usize % 3]))),
+        Arc::new(amount.with_precision_and_scale(12, 2).expect("12 digits with 2 decimals are valid")),
+        times(0),
+        times(i64::from(version)),
+        Arc::new(Int32Array::from(vec![version; ids.len()])),
+        Arc::new(StringArray::from_iter_values(ids.iter().map(|_| note))),
+    ];
+    RecordBatch::try_new(Arc::clone(schema.arrow()), columns).expect("the columns follow the schema")
+}
+
+fn report(what: &str, measured: String, asked: &str) {
+    println!("{what:<64} {measured:>16}   {asked}");
+}
+
+fn rate(rows: usize, time: Duration) -> String {
+    format!("{:.2}M/s", rows as f64 / time.as_secs_f64() / 1e6)
+}
+
+fn each(time: Duration, count: usize) -> String {
+    format!("{:.3} µs", time.as_secs_f64() * 1e6 / count as f64)
+}
+
+fn tidy(table: &mut Table) -> Duration {
+    let start = Instant::now();
+    while table.maintain(1 << 20) {}
+    start.elapsed()
+}
+
+/// The sum of the amounts, as a query would read them.
+fn total(snapshot: &TableSnapshot) -> i128 {
+    let of_chunk = |i: usize| {
+        let rows = snapshot.chunk(i, Some(&[3])).expect("the chunk is there");
+        sum(rows.column(0))
+    };
+    (0..snapshot.chunks()).map(of_chunk).sum()
+}
+
+fn sum(amounts: &ArrayRef) -> i128 {
+    let amounts = amounts.as_any().downcast_ref::<Decimal128Array>().expect("amount is a decimal");
+    arrow::compute::sum(amounts).unwrap_or(0)
+}
+
+fn best<T>(mut run: impl FnMut() -> T) -> Duration {
+    let once = || {
+        let start = Instant::now();
+        black_box(run());
+        start.elapsed()
+    };
+    std::iter::repeat_with(once).take(5).min().expect("five runs")
+}
+
+/// Upserts of known keys in batches, each published with the last snapshot held and followed by some maintenance, as
+/// the engine does it. Gives the time of the ticks and of the maintenance.
+fn upserts(table: &mut Table, batches: &[RecordBatch]) -> (Duration, Duration) {
+    let (mut ticks, mut background) = (Duration::ZERO, Duration::ZERO);
+    let mut current = table.publish(Tick(0));
+    for (tick, rows) in batches.iter().enumerate() {
+        let ops = vec![RowOp::Upsert; rows.num_rows()];
+        let start = Instant::now();
+        black_box(table.apply(rows, &ops, &[]).expect("the rows fit"));
+        current = table.publish(Tick(tick as u64));
+        let applied = Instant::now();
+        table.maintain(2 * rows.num_rows());
+        ticks += applied - start;
+        background += applied.elapsed();
+    }
+    black_box(current);
+    (ticks, background)
+}
+
+fn main() {
+    let rows: usize = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(10_000_000);
+    let schema = schema();
+    let mut rng = rand::rngs::StdRng::seed_from_u64(7);
+    let mut table = Table::new(Arc::clone(&schema));
+    println!("{rows} rows");
+
+    let mut inserting = Duration::ZERO;
+    for start in (0..rows).step_by(16_384) {
+        let ids: Vec<i64> = (start..rows.min(start + 16_384)).map(|id| id as i64).collect();
+        let rows = batch(&schema, &ids, 0);
+        let ops = vec![RowOp::Upsert; ids.len()];
+        let start = Instant::now();
+        table.apply(&rows, &ops, &[]).expect("the rows fit");
+        inserting += start.elapsed();
+    }
+    report("insert, batches of 16,384", rate(rows, inserting), "");
+    tidy(&mut table);
+    let memory = table.memory();
+    report("data, bytes a row", format!("{}", memory.data / rows), "132");
+    report("all, bytes a row", format!("{}", memory.total() / rows), "<= 200");
+
+    let pinned = table.publish(Tick(0));
+    let plain: Vec<RecordBatch> =
+        (0..pinned.chunks()).map(|i| pinned.chunk(i, None).expect("the chunk is there")).collect();
+    let of_plain = best(|| plain.iter().map(|batch| sum(batch.column(3))).sum::<i128>());
+    let whole = best(|| total(&pinned));
+    let ratio = |time: Duration| format!("{:.2}", time.as_secs_f64() / of_plain.as_secs_f64());
+    report("sum of a column without dead rows, to plain Arrow", ratio(whole), "<= 1.05");
+
+    let keys: Vec<ArrayRef> =
+        (0..100_000).map(|_| Arc::new(Int64Array::from(vec![rng.random_range(0..rows as i64)])) as ArrayRef).collect();
+    let start = Instant::now();
+    for key in &keys {
+        black_box(pinned.lookup(std::slice::from_ref(key), None).expect("a look-up by key"));
+    }
+    report("look-up of one key with its row as a batch", each(start.elapsed(), keys.len()), "0.6-1 µs");
+    let many: ArrayRef = Arc::new(Int64Array::from_iter_values((0..100_000).map(|_| rng.random_range(0..rows as i64))));
+    let start = Instant::now();
+    black_box(pinned.lookup_each(&[many], Some(&[0])).expect("a look-up by key"));
+    report("look-up of 100,000 keys at once, each", each(start.elapsed(), 100_000), "< 0.2 µs");
+
+    for retractions in [true, false] {
+        table.set_retractions(retractions);
+        let batches: Vec<RecordBatch> = (0..1_000)
+            .map(|version| {
+                let ids: Vec<i64> = (0..BATCH).map(|_| rng.random_range(0..rows as i64)).collect();
+                batch(&schema, &ids, version)
+            })
+            .collect();
+        let (ticks, background) = upserts(&mut table, &batches);
+        let with = if retractions { "with retracted rows" } else { "without retracted rows" };
+        report(&format!("upserts of 1,000, a snapshot pinned, {with}"), rate(BATCH * 1_000, ticks), ">= 2.5M/s");
+        report("  with their maintenance", rate(BATCH * 1_000, ticks + background), "");
+    }
+    table.set_retractions(true);
+    let singles: Vec<RecordBatch> =
+        (0..10_000).map(|version| batch(&schema, &[rng.random_range(0..rows as i64)], version)).collect();
+    let (ticks, background) = upserts(&mut table, &singles);
+    report("a one-row commit", each(ticks, singles.len()), "< 10 µs");
+    report("  its maintenance", each(background, singles.len()), "");
+    drop((pinned, plain));
+    let time = tidy(&mut table);
+    report("compaction to the end", format!("{:.0} ms", time.as_secs_f64() * 1e3), "");
+    report("all, bytes a row, after upserts", format!("{}", table.memory().total() / rows), "<= 200");
+
+    let compacted = table.publish(Tick(0));
+    let plain: Vec<RecordBatch> =
+        (0..compacted.chunks()).map(|i| compacted.chunk(i, None).expect("the chunk is there")).collect();
+    let of_plain = best(|| plain.iter().map(|batch| sum(batch.column(3))).sum::<i128>());
+    drop(plain);
+    let gone: Vec<i64> = (0..rows as i64).filter(|_| rng.random_range(0..10) == 0).collect();
+    for ids in gone.chunks(16_384) {
+        let ops = vec![RowOp::Delete; ids.len()];
+        table.apply(&batch(&schema, ids, 0), &ops, &[]).expect("the rows fit");
+    }
+    let holed = table.publish(Tick(1));
+    let first = Instant::now();
+    black_box(total(&holed));
+    let first = first.elapsed();
+    let again = best(|| total(&holed));
+    let ratio = |time: Duration| format!("{:.2}", time.as_secs_f64() / of_plain.as_secs_f64());
+    report("sum of a column with 10 % dead, to plain Arrow, first scan", ratio(first), "");
+    report("  next scans", ratio(again), "<= 1.5 for an aggregate query");
+    black_box(holed.len());
+}

@@ -1,0 +1,172 @@
+//! The command line: words, options, what is printed.
+
+use crate::config::{Config, ConfigError};
+use crate::server::{self, Deployment, ServerError};
+use crate::source::demo::{Business, DemoOptions};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// A PostgreSQL-wire query server over live change data.
+///
+/// Changes stream in from Debezium over Kafka or Redpanda (or from landed JSONL files); bronze, silver and gold tables live
+/// in memory and in Delta Lake; any PostgreSQL client queries them while they move.
+///
+/// Try it:   sluice demo          then   psql -h 127.0.0.1 -p 5433 -U sluice sluice
+#[derive(Parser)]
+#[command(name = "sluice", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Word,
+    /// What is logged on stderr: a level, or levels by module as in "info,sluice::engine=debug".
+    #[arg(long, global = true, env = "SLUICE_LOG", default_value = "warn")]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Word {
+    /// Run the embedded demo: four businesses, no broker, no configuration.
+    ///
+    /// The changes are real Debezium events and take the very way that Kafka's take. Started again on the same folder, the
+    /// demo goes on where it stopped.
+    Demo(Demo),
+    /// Serve the sources, tables and views of a configuration.
+    ///
+    /// README.md and catalog/ have examples. Values like "${env:NAME}" and "${file:path}" keep secrets out of the file.
+    Serve(Configured),
+    /// Read a configuration whole, try every connection, and say what is wrong and where.
+    Check(Configured),
+}
+
+#[derive(Args)]
+struct Configured {
+    #[arg(long, short, value_name = "FILE", default_value = "sluice.toml")]
+    config: PathBuf,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Which businesses run.
+    #[arg(long, value_enum, default_value = "all")]
+    workload: Workload,
+    /// Changes per second, over all tables; 0 is as fast as possible.
+    #[arg(long, default_value_t = 200.0)]
+    rate: f64,
+    /// Rows of the initial snapshot, over all tables of each business.
+    #[arg(long, default_value_t = 2_000)]
+    rows: u64,
+    /// Where PostgreSQL clients connect.
+    #[arg(long, default_value = "127.0.0.1:5433")]
+    listen: SocketAddr,
+    /// Where metrics and health are served.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    http: SocketAddr,
+    /// The folder of the tables.
+    #[arg(long, default_value = "./sluice-data")]
+    data: String,
+    /// Equal seeds give equal businesses.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// End after this time, as "30s" or "5m"; without it, run until Ctrl-C.
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Workload {
+    Tickets,
+    Shop,
+    Products,
+    Trades,
+    All,
+}
+
+impl Workload {
+    fn businesses(self) -> Vec<Business> {
+        match self {
+            Self::Tickets => vec![Business::Tickets],
+            Self::Shop => vec![Business::Shop],
+            Self::Products => vec![Business::Products],
+            Self::Trades => vec![Business::Trades],
+            Self::All => Business::ALL.to_vec(),
+        }
+    }
+}
+
+/// Runs a command line to its end.
+pub fn run(cli: Cli) -> ExitCode {
+    let filter = match EnvFilter::try_new(&cli.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("sluice: --log: {error}; write a level (error, warn, info, debug, trace) or module=level");
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let outcome = match cli.command {
+        Word::Demo(demo) => self::demo(demo),
+        Word::Serve(arguments) => serve(&arguments.config),
+        Word::Check(arguments) => check(&arguments.config),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Said) => ExitCode::FAILURE,
+        Err(Failure::Config(error)) => {
+            eprintln!("sluice: {error}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Server(error)) => {
+            eprintln!("sluice: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command did not succeed.
+enum Failure {
+    /// It has been printed already.
+    Said,
+    Config(ConfigError),
+    Server(ServerError),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
+    }
+}
+
+fn demo(demo: Demo) -> Result<(), Failure> {
+    let options = DemoOptions {
+        businesses: demo.workload.businesses(),
+        rate: demo.rate,
+        rows: demo.rows,
+        seed: demo.seed,
+    };
+    let deployment = Deployment::demo(&options, demo.listen, demo.http, demo.data)?;
+    Ok(server::run(deployment, demo.duration)?)
+}
+
+fn serve(path: &std::path::Path) -> Result<(), Failure> {
+    let config = Config::read(path)?;
+    let deployment = Deployment::configured(path, &config)?;
+    Ok(server::run(deployment, None)?)
+}
+
+fn check(path: &std::path::Path) -> Result<(), Failure> {
+    let config = Config::read(path)?;
+    let deployment = Deployment::configured(path, &config)?;
+    match server::check(deployment)? {
+        true => Ok(()),
+        false => Err(Failure::Said),
+    }
+}

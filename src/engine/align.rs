@@ -1,0 +1,461 @@
+//! The aligner: holds deliveries back until the source transactions in them are whole.
+//!
+//! Promise 3: changes of one source transaction become visible in one tick. A transaction's changes arrive on several
+//! streams, in any order between streams, so a stream's newest records wait here. What is released is always a prefix of
+//! each stream, and a set of whole transactions.
+//!
+//! When is a transaction whole?
+//! - With a transaction topic (Debezium's `provide.transaction.metadata`): when the END record has come and as many events as it
+//!   counts. Exact.
+//! - [`TransactionKind::CommitLsn`] without one: ids are ordered over all streams. One is whole when every stream of the source has delivered
+//!   something later. A stream that has nothing later (its table rests) is waited for during the *linger*, counted
+//!   from the arrival of the transaction's first record.
+//! - Other ids without a transaction topic say nothing about the end: their records pass at once.
+//!
+//! Bounded: each stream has a share of what may be in flight (`source::DeliveryLimits`), given back when its records are
+//! released. A stream that has filled its share with one unfinished transaction could never bring the rest: when a source
+//! stalls so, everything of it is released and counted in [`Aligner::torn`]. A transaction larger than that share cannot be
+//! shown whole.
+//!
+//! Cost: one comparison a record; a tick looks at held records only.
+
+use crate::change::{BronzeRows, Delivery, Position, StreamId, TableChanges, TransactionId, TransactionKind};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use crate::source::Hold;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long and how much the aligner may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct AlignOptions {
+    pub linger: Duration,
+    /// How long an END record or its missing events are waited for before the transaction is given up as torn.
+    pub patience: Duration,
+    /// A source that holds this much and brings nothing more for `stall` is taken to be stuck.
+    pub full_bytes: usize,
+    pub full_batches: usize,
+    pub stall: Duration,
+}
+
+impl Default for AlignOptions {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_millis(20),
+            patience: Duration::from_secs(30),
+            full_bytes: 768 << 10,
+            full_batches: 48,
+            stall: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A released piece of a delivery: the records `events` of it.
+#[derive(Debug)]
+pub struct Released {
+    pub delivery: Arc<Delivery>,
+    pub events: Range<u32>,
+}
+
+impl Released {
+    /// Where the stream goes on after this piece.
+    pub fn next(&self) -> Position {
+        self.delivery.positions.get(self.events.end as usize).copied().unwrap_or(self.delivery.next)
+    }
+
+    fn rows(&self, events: &[u32]) -> Range<usize> {
+        events.partition_point(|e| *e < self.events.start)..events.partition_point(|e| *e < self.events.end)
+    }
+
+    /// The bronze rows of the piece.
+    pub fn bronze(&self) -> impl Iterator<Item = (&BronzeRows, Range<usize>)> {
+        self.delivery.bronze.iter().map(|b| (b, self.rows(&b.events))).filter(|(_, r)| !r.is_empty())
+    }
+
+    /// The silver changes of the piece.
+    pub fn changes(&self) -> impl Iterator<Item = (&TableChanges, Range<usize>)> {
+        self.delivery.changes.iter().map(|c| (c, self.rows(&c.events))).filter(|(_, r)| !r.is_empty())
+    }
+
+    pub fn dead(&self) -> impl Iterator<Item = &crate::change::DeadLetter> {
+        self.delivery.dead.iter().filter(|d| self.events.contains(&d.event))
+    }
+}
+
+struct Held {
+    delivery: Arc<Delivery>,
+    /// Records before this one have been released.
+    from: u32,
+    arrived: Instant,
+    /// The stream's claim, given back when all of the delivery is released.
+    _hold: Option<Hold>,
+}
+
+impl Held {
+    fn count(&self) -> u32 {
+        self.delivery.positions.len() as u32
+    }
+
+    fn id(&self, event: u32) -> TransactionId {
+        self.delivery.transactions.get(event as usize).copied().unwrap_or_default()
+    }
+}
+
+#[derive(Default)]
+struct Stream {
+    held: VecDeque<Held>,
+    /// The newest commit LSN that this stream has delivered.
+    newest: TransactionId,
+    /// At the end of the broker's log when last heard of.
+    caught_up: bool,
+}
+
+#[derive(Default)]
+struct Transaction {
+    arrived: u64,
+    expected: Option<u64>,
+    since: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Source {
+    streams: BTreeMap<StreamId, Stream>,
+    kind: Option<TransactionKind>,
+    /// The transaction topic has been seen: only then are metadata ids waited for.
+    has_marks: bool,
+    transactions: HashMap<TransactionId, Transaction>,
+    bytes: usize,
+    last_push: Option<Instant>,
+}
+
+/// See the module.
+pub struct Aligner {
+    options: AlignOptions,
+    sources: HashMap<Arc<str>, Source>,
+    torn: u64,
+}
+
+impl Aligner {
+    pub fn new(options: AlignOptions) -> Self {
+        Self { options, sources: HashMap::new(), torn: 0 }
+    }
+
+    /// Transactions that had to be shown before they were whole.
+    pub fn torn(&self) -> u64 {
+        self.torn
+    }
+
+    /// Bytes held back over all sources.
+    pub fn held_bytes(&self) -> usize {
+        self.sources.values().map(|s| s.bytes).sum()
+    }
+
+    /// A stream exists, from now on transactions wait for it too.
+    pub fn expect_stream(&mut self, source: &Arc<str>, stream: &StreamId, is_transaction_topic: bool) {
+        let state = self.sources.entry(Arc::clone(source)).or_default();
+        state.has_marks |= is_transaction_topic;
+        state.streams.entry(stream.clone()).or_default();
+    }
+
+    /// Whether a stream has delivered all that its broker has.
+    pub fn set_caught_up(&mut self, source: &Arc<str>, stream: &StreamId, caught_up: bool) {
+        if let Some(stream) = self.sources.get_mut(source).and_then(|s| s.streams.get_mut(stream)) {
+            stream.caught_up = caught_up;
+        }
+    }
+
+    pub fn push(&mut self, mut delivery: Delivery, hold: Option<Hold>, now: Instant) {
+        if !delivery.marks.is_empty() {
+            // BEGIN and END wait with their transaction: after a restart they are read again together with its events.
+            delivery.transactions = vec![TransactionId::default(); delivery.positions.len()];
+            for mark in &delivery.marks {
+                delivery.transactions[mark.event as usize] = mark.id;
+            }
+        }
+        let source = self.sources.entry(Arc::clone(&delivery.source)).or_default();
+        source.bytes += delivery.bytes;
+        source.last_push = Some(now);
+        source.kind = delivery.transaction_kind.or(source.kind);
+        source.has_marks |= !delivery.marks.is_empty();
+        for mark in &delivery.marks {
+            let expected = mark.end.as_ref().map(|counts| source.expected(counts));
+            let transaction = source.transactions.entry(mark.id).or_default();
+            transaction.since.get_or_insert(now);
+            transaction.expected = expected.or(transaction.expected);
+        }
+        let counted = source.has_marks || delivery.transaction_kind == Some(TransactionKind::Metadata);
+        if delivery.marks.is_empty() && counted {
+            for id in delivery.transactions.iter().filter(|id| id.0 != 0) {
+                let transaction = source.transactions.entry(*id).or_default();
+                transaction.arrived += 1;
+                transaction.since.get_or_insert(now);
+            }
+        }
+        let stream = source.streams.entry(delivery.stream.clone()).or_default();
+        if delivery.transaction_kind == Some(TransactionKind::CommitLsn) {
+            stream.newest = delivery.transactions.iter().copied().max().unwrap_or_default().max(stream.newest);
+        }
+        stream.held.push_back(Held { delivery: Arc::new(delivery), from: 0, arrived: now, _hold: hold });
+    }
+
+    /// When something held may be released without a further delivery.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let linger = |s: &Source| if s.has_marks { self.options.patience } else { self.options.linger };
+        self.sources
+            .values()
+            .flat_map(|s| s.streams.values().filter_map(move |t| t.held.front().map(|h| h.arrived + linger(s))))
+            .chain(self.sources.values().filter(|s| s.bytes > 0).filter_map(|s| Some(s.last_push? + self.options.stall)))
+            .min()
+    }
+
+    /// Everything that may become visible in the tick that starts now.
+    pub fn release(&mut self, now: Instant) -> Vec<Released> {
+        let mut out = Vec::new();
+        for source in self.sources.values_mut() {
+            if source.streams.values().all(|s| s.held.is_empty()) {
+                continue;
+            }
+            if source.is_stuck(&self.options, now) {
+                self.torn += source.release_while(&mut out, |_| true);
+                source.transactions.clear();
+                continue;
+            }
+            match source.kind {
+                Some(TransactionKind::CommitLsn) if !source.has_marks => {
+                    let cutoff = source.lsn_cutoff(now, self.options.linger);
+                    source.release_while(&mut out, |id| id <= cutoff);
+                }
+                Some(_) if source.has_marks => {
+                    let (blocked, given_up) = source.blocked(now, self.options.patience);
+                    self.torn += given_up;
+                    source.release_while(&mut out, |id| !blocked.contains(&id));
+                    source.forget_whole(&blocked);
+                }
+                _ => {
+                    source.release_while(&mut out, |_| true);
+                    source.transactions.clear();
+                }
+            }
+        }
+        out
+    }
+}
+
+impl Source {
+    fn is_stuck(&self, options: &AlignOptions, now: Instant) -> bool {
+        let full = |s: &Stream| {
+            s.held.len() >= options.full_batches
+                || s.held.iter().map(|h| h.delivery.bytes).sum::<usize>() >= options.full_bytes
+        };
+        self.last_push.is_some_and(|last| now.saturating_duration_since(last) >= options.stall)
+            && self.streams.values().any(full)
+    }
+
+    /// Events to wait for: those of collections that one of the streams reads.
+    fn expected(&self, counts: &[(Arc<str>, u64)]) -> u64 {
+        let reads = |collection: &str| {
+            self.streams.keys().any(|s| {
+                // `<source>/<topic>/<partition>`: the topic ends with the collection's name.
+                s.0.rsplit_once('/').is_some_and(|(topic, _)| {
+                    topic.strip_suffix(collection).is_some_and(|prefix| prefix.ends_with('.'))
+                })
+            })
+        };
+        counts.iter().filter(|(collection, _)| reads(collection)).map(|(_, n)| n).sum()
+    }
+
+    /// The greatest commit LSN that is whole.
+    fn lsn_cutoff(&self, now: Instant, linger: Duration) -> TransactionId {
+        let newest = self.streams.values().map(|s| s.newest).max().unwrap_or_default();
+        // A transaction has waited out the linger with its first record, even if a part of it came later.
+        let (old, young): (Vec<&Held>, Vec<&Held>) = self
+            .streams
+            .values()
+            .flat_map(|s| &s.held)
+            .partition(|held| now.saturating_duration_since(held.arrived) >= linger);
+        let ids = |held: &Held| (held.from..held.count()).map(|e| held.id(e)).max().unwrap_or_default();
+        let waited = match young.is_empty() {
+            true => newest,
+            false => old.into_iter().map(ids).max().unwrap_or_default(),
+        };
+        // A stream counts with what it has strictly gone past; one at its end does not hold anybody up after the linger.
+        let past = |s: &Stream| TransactionId(s.newest.0.saturating_sub(1));
+        let strict = self.streams.values().map(past).min().unwrap_or_default();
+        let behind = self.streams.values().filter(|s| !s.caught_up).map(past).min();
+        strict.max(behind.map_or(waited, |b| waited.min(b)))
+    }
+
+    /// Transactions that may not be shown: not whole, or behind one that is not whole in some stream.
+    fn blocked(&mut self, now: Instant, patience: Duration) -> (HashSet<TransactionId>, u64) {
+        let mut given_up = 0;
+        let mut blocked = HashSet::new();
+        for (id, transaction) in &mut self.transactions {
+            let whole = transaction.expected.is_some_and(|n| transaction.arrived >= n);
+            if whole {
+                continue;
+            }
+            if transaction.since.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
+                given_up += u64::from(transaction.arrived > 0);
+                transaction.expected = Some(0);
+                continue;
+            }
+            blocked.insert(*id);
+        }
+        loop {
+            let before = blocked.len();
+            for stream in self.streams.values() {
+                let ids = stream.held.iter().flat_map(|h| (h.from..h.count()).map(|e| h.id(e)));
+                let behind: Vec<_> = ids.skip_while(|id| !blocked.contains(id)).filter(|id| id.0 != 0).collect();
+                blocked.extend(behind);
+            }
+            if blocked.len() == before {
+                return (blocked, given_up);
+            }
+        }
+    }
+
+    /// Forgets released transactions; an END whose events are still to come stays.
+    fn forget_whole(&mut self, blocked: &HashSet<TransactionId>) {
+        self.transactions.retain(|id, _| blocked.contains(id));
+    }
+
+    /// Releases each stream's prefix of records that `may` admits (records without a transaction always pass). Returns the
+    /// number of distinct transactions released.
+    fn release_while(&mut self, out: &mut Vec<Released>, may: impl Fn(TransactionId) -> bool) -> u64 {
+        let mut last = None;
+        let mut transactions = 0;
+        for stream in self.streams.values_mut() {
+            while let Some(held) = stream.held.front_mut() {
+                let end = (held.from..held.count())
+                    .find(|e| {
+                        let id = held.id(*e);
+                        let pass = id.0 == 0 || may(id);
+                        transactions += u64::from(pass && id.0 != 0 && last != Some(id));
+                        last = Some(id);
+                        !pass
+                    })
+                    .unwrap_or(held.count());
+                if end > held.from || held.count() == 0 {
+                    out.push(Released { delivery: Arc::clone(&held.delivery), events: held.from..end });
+                    held.from = end;
+                }
+                if end < held.count() {
+                    break;
+                }
+                self.bytes = self.bytes.saturating_sub(held.delivery.bytes);
+                stream.held.pop_front();
+            }
+        }
+        transactions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::TransactionMark;
+
+    fn delivery(topic: &str, first: i64, ids: &[u128], kind: TransactionKind) -> Delivery {
+        Delivery {
+            source: "s".into(),
+            stream: StreamId(format!("s/{topic}/0").into()),
+            positions: (first..first + ids.len() as i64).map(Position).collect(),
+            next: Position(first + ids.len() as i64),
+            bronze: vec![],
+            changes: vec![],
+            dead: vec![],
+            transactions: ids.iter().map(|i| TransactionId(*i)).collect(),
+            transaction_kind: Some(kind),
+            marks: vec![],
+            newest_source_ts: None,
+            bytes: 100 * ids.len(),
+        }
+    }
+
+    fn end(first: i64, id: u128, counts: &[(&str, u64)]) -> Delivery {
+        let mut d = delivery("tx.transaction", first, &[0], TransactionKind::Metadata);
+        let counts = counts.iter().map(|(c, n)| (Arc::from(*c), *n)).collect();
+        d.marks.push(TransactionMark { id: TransactionId(id), event: 0, end: Some(counts) });
+        d
+    }
+
+    fn shown(released: Vec<Released>) -> Vec<(String, Vec<i64>)> {
+        let mut out: Vec<_> = released
+            .iter()
+            .filter(|r| !r.events.is_empty())
+            .map(|r| {
+                let events = r.events.start as usize..r.events.end as usize;
+                let topic = r.delivery.stream.0.split('/').nth(1).expect("a stream names its topic").to_string();
+                (topic, r.delivery.positions[events].iter().map(|p| p.0).collect())
+            })
+            .collect();
+        out.sort();
+        out
+    }
+
+    fn two_streams() -> (Aligner, Instant) {
+        let mut aligner = Aligner::new(AlignOptions::default());
+        for topic in ["p.dbo.a", "p.dbo.b"] {
+            aligner.expect_stream(&"s".into(), &StreamId(format!("s/{topic}/0").into()), false);
+        }
+        (aligner, Instant::now())
+    }
+
+    #[test]
+    fn a_commit_lsn_waits_until_every_stream_has_passed_it() {
+        let (mut aligner, now) = two_streams();
+        aligner.push(delivery("p.dbo.a", 0, &[4, 5, 5], TransactionKind::CommitLsn), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![]);
+        aligner.push(delivery("p.dbo.b", 0, &[5, 6], TransactionKind::CommitLsn), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![("p.dbo.a".to_string(), vec![0])]);
+        aligner.push(delivery("p.dbo.a", 3, &[7], TransactionKind::CommitLsn), None, now);
+        let both = vec![("p.dbo.a".to_string(), vec![1, 2]), ("p.dbo.b".to_string(), vec![0])];
+        assert_eq!(shown(aligner.release(now)), both);
+    }
+
+    #[test]
+    fn a_resting_stream_is_waited_for_no_longer_than_the_linger() {
+        let (mut aligner, now) = two_streams();
+        aligner.push(delivery("p.dbo.a", 0, &[4, 5], TransactionKind::CommitLsn), None, now);
+        let later = now + Duration::from_millis(21);
+        assert_eq!(shown(aligner.release(later)), vec![], "b is not known to be at its end");
+        aligner.set_caught_up(&"s".into(), &StreamId("s/p.dbo.b/0".into()), true);
+        aligner.set_caught_up(&"s".into(), &StreamId("s/p.dbo.a/0".into()), true);
+        assert_eq!(shown(aligner.release(now)), vec![]);
+        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0, 1])]);
+    }
+
+    #[test]
+    fn snapshot_rows_pass_at_once() {
+        let (mut aligner, now) = two_streams();
+        aligner.push(delivery("p.dbo.a", 0, &[0, 0], TransactionKind::CommitLsn), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![("p.dbo.a".to_string(), vec![0, 1])]);
+    }
+
+    #[test]
+    fn metadata_holds_a_transaction_until_its_count_has_come() {
+        let (mut aligner, now) = two_streams();
+        aligner.expect_stream(&"s".into(), &StreamId("s/tx.transaction/0".into()), true);
+        aligner.push(delivery("p.dbo.a", 0, &[1, 2], TransactionKind::Metadata), None, now);
+        aligner.push(end(0, 1, &[("dbo.a", 1), ("dbo.b", 1), ("dbo.elsewhere", 9)]), None, now);
+        aligner.push(end(1, 2, &[("dbo.a", 1)]), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![], "2 is whole but stands behind 1");
+        aligner.push(delivery("p.dbo.b", 0, &[1], TransactionKind::Metadata), None, now);
+        let topics: Vec<_> = shown(aligner.release(now)).into_iter().map(|(topic, _)| topic).collect();
+        assert_eq!(topics, ["p.dbo.a", "p.dbo.b", "tx.transaction", "tx.transaction"]);
+        assert_eq!(aligner.torn(), 0);
+    }
+
+    #[test]
+    fn a_transaction_larger_than_its_share_is_released_and_counted() {
+        let mut aligner = Aligner::new(AlignOptions { full_bytes: 150, ..AlignOptions::default() });
+        let now = Instant::now();
+        aligner.expect_stream(&"s".into(), &StreamId("s/p.dbo.b/0".into()), false);
+        aligner.push(delivery("p.dbo.a", 0, &[5, 5], TransactionKind::CommitLsn), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![]);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0, 1])]);
+        assert_eq!(aligner.torn(), 1);
+        assert_eq!(aligner.held_bytes(), 0);
+    }
+}

@@ -1,0 +1,160 @@
+//! Floor 5: the tick loop, the one writer of the database.
+//!
+//! An [`Engine`] owns every table and view on its own thread. It takes what sources deliver, holds source transactions
+//! together ([`align`]), applies everything of a tick to bronze and silver, brings the gold views up to date over that very
+//! state, and publishes one immutable [`Snapshot`]. Readers take the newest snapshot and never wait; a flush thread
+//! follows behind with its own copy. A tick starts at once when there is something to do; under load what has arrived
+//! meanwhile is the batch.
+//!
+//! ```text
+//! DeliveryReceiver ─► Aligner ─► tick: bronze, silver ─► views ─► Snapshot (ArcSwap) ─► sql, pg_catalog, http
+//! EngineHandle ─ catalog changes ─┘                                  └► flush thread ─► lake
+//! ```
+//!
+//! Promises 1 (one tick a query), 2 (gold equals its query), 3 (whole transactions), 4 (nothing lost) and 5 (a bad event
+//! stops nobody) are kept here.
+
+pub mod align;
+mod evolve;
+mod flush;
+mod recover;
+mod scan;
+mod snapshot;
+mod status;
+mod tables;
+mod tick;
+
+pub use align::AlignOptions;
+pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
+pub use status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+
+use crate::catalog::{Catalog, Relation};
+use crate::change::{Position, Schemas, StreamId};
+use crate::lake::{LakeError, LakeOptions};
+use crate::source::{DeliveryReceiver, SourceStatus};
+use crate::types::{PgError, PgResult, SqlState};
+use arc_swap::ArcSwap;
+use crossbeam_channel::Sender;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::{oneshot, watch};
+
+/// How the engine works.
+pub struct EngineOptions {
+    pub lake: LakeOptions,
+    pub align: AlignOptions,
+    /// A flush starts when this has passed since the last one, or when this many row versions wait, whichever is first.
+    pub flush_interval: Duration,
+    pub flush_rows: u64,
+    /// Unflushed row versions at which sources are paused until a flush succeeds.
+    pub unflushed_limit: u64,
+    /// Records that one tick takes at most.
+    pub tick_events: usize,
+}
+
+impl EngineOptions {
+    pub fn new(lake: LakeOptions) -> Self {
+        Self {
+            lake,
+            align: AlignOptions::default(),
+            flush_interval: Duration::from_secs(1),
+            flush_rows: 100_000,
+            unflushed_limit: 2_000_000,
+            tick_events: 65_536,
+        }
+    }
+}
+
+/// A change of the catalog, applied to a copy inside a tick.
+pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
+
+enum Command {
+    ChangeCatalog { change: CatalogChange, reply: oneshot::Sender<PgResult<()>> },
+    Shutdown { reply: oneshot::Sender<PgResult<()>> },
+}
+
+/// The way to a running engine. Cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    commands: Sender<Command>,
+    ended: watch::Receiver<Option<PgResult<()>>>,
+    ticks: watch::Receiver<u64>,
+}
+
+impl EngineHandle {
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Applies a change of the catalog in a tick and brings tables and views in line with it. When it returns, the change
+    /// is visible and durable.
+    ///
+    /// Errors: what `change` says; what binding or running a new view's query says; `57P01` when the engine ends.
+    pub async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
+        self.ask(|reply| Command::ChangeCatalog { change, reply }).await
+    }
+
+    /// Flushes everything visible and ends the engine.
+    pub async fn shutdown(&self) -> PgResult<()> {
+        self.ask(|reply| Command::Shutdown { reply }).await
+    }
+
+    /// Completes when the engine has ended, with the reason if it was not asked to.
+    pub async fn ended(&self) -> PgResult<()> {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(result) => result.clone().unwrap_or(Ok(())),
+            Err(_) => Err(PgError::internal("the engine's thread panicked")),
+        }
+    }
+
+    /// Whether the engine has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
+    }
+
+    /// Changes with every published tick.
+    pub fn ticks(&self) -> watch::Receiver<u64> {
+        self.ticks.clone()
+    }
+
+    async fn ask(&self, command: impl FnOnce(oneshot::Sender<PgResult<()>>) -> Command) -> PgResult<()> {
+        let gone = || PgError::new(SqlState::ADMIN_SHUTDOWN, "the engine has ended");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// What a start found in the lake.
+pub struct Recovered {
+    pub handle: EngineHandle,
+    /// Where each stream goes on.
+    pub resume: HashMap<StreamId, Position>,
+    pub rows: u64,
+    pub took: Duration,
+    /// The lake was empty: its first start.
+    pub fresh: bool,
+}
+
+/// Opens the lake, loads what it holds, brings gold up to date and starts the tick loop on its own thread.
+///
+/// `system`: the system relations of the catalog. `schemas`: kept at what each silver table has now, for the decoders.
+/// Fails when the lake cannot be opened; what a definition in it can no longer do is an error of that view alone.
+pub fn start(
+    options: EngineOptions,
+    system: Vec<Relation>,
+    schemas: Arc<Schemas>,
+    deliveries: DeliveryReceiver,
+    sources: Vec<Arc<SourceStatus>>,
+) -> Result<Recovered, LakeError> {
+    recover::start(options, system, schemas, deliveries, sources)
+}
+
+/// The wall clock, µs since 1970.
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+}

@@ -1,0 +1,246 @@
+//! Start: what the lake's newest manifest says becomes the first snapshot.
+//!
+//! All tables are at the manifest's tick (the lake sets back any that is ahead), so that silver is loaded, gold is loaded and
+//! then compared with its query, and the sources go on from the manifest's positions.
+
+use super::align::Aligner;
+use super::flush::{Flusher, lake_kind};
+use super::snapshot::{RelationData, Snapshot};
+use super::status::{LakeState, Status, StreamState, ViewPhase};
+use super::tables::{Rows, Slot};
+use super::tick::{Channels, Engine, ViewSlot, ensure_dead_letters, is_appended, view_state};
+use super::{EngineHandle, EngineOptions, Recovered, now_us};
+use crate::bind;
+use crate::catalog::{Catalog, Relation, RelationKind};
+use crate::change::{Position, RowId, Schemas, StreamId, Tick};
+use crate::lake::{self, Lake, LakeError, LakeTable, Manifest};
+use crate::source::{DeliveryReceiver, SourceStatus};
+use crate::store::Table;
+use crate::types::{Oid, PgType, TableSchema, oid};
+use crate::view::View;
+use arc_swap::ArcSwap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+fn runtime(name: &'static str, workers: usize) -> Result<Runtime, LakeError> {
+    let mut builder = match workers {
+        0 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if workers > 0 {
+        builder.worker_threads(workers);
+    }
+    builder.thread_name(name).enable_all().build().map_err(LakeError::runtime)
+}
+
+pub(super) fn start(
+    options: EngineOptions,
+    system: Vec<Relation>,
+    schemas: Arc<Schemas>,
+    deliveries: DeliveryReceiver,
+    sources: Vec<Arc<SourceStatus>>,
+) -> Result<Recovered, LakeError> {
+    let begun = Instant::now();
+    let lake_runtime = runtime("lake", 2)?;
+    let (lake, manifest) = lake_runtime.block_on(lake::open(options.lake.clone()))?;
+    let fresh = manifest.is_none();
+    let number = manifest.as_ref().map_or(0, |m| m.number);
+    let catalog = match &manifest {
+        Some(manifest) => Catalog::from_json(&manifest.catalog, system).map_err(LakeError::catalog)?,
+        None => Catalog::new(system),
+    };
+    let positions = manifest.as_ref().map_or_else(BTreeMap::new, stream_states);
+    let resume = positions.iter().map(|(id, state)| (id.clone(), state.position)).collect();
+    let tick = manifest.as_ref().map_or(Tick(0), |m| m.tick);
+    let lake_state = LakeState { manifest: number, durable_tick: tick, ..LakeState::default() };
+
+    let nothing = Snapshot {
+        tick,
+        at_us: now_us(),
+        catalog: Arc::new(Catalog::new([])),
+        status: Arc::new(Status::default()),
+        relations: HashMap::new(),
+    };
+    let (ticks, ticks_seen) = watch::channel(tick.0);
+    let mut engine = Engine {
+        aligner: Aligner::new(options.align),
+        options,
+        catalog: Arc::new(catalog),
+        tick,
+        slots: HashMap::new(),
+        names: HashMap::new(),
+        views: vec![],
+        relations: HashMap::new(),
+        positions,
+        schemas,
+        lake_state,
+        dropped: vec![],
+        dead_letters: 0,
+        events: 0,
+        session: bind::session_state(1),
+        runtime: runtime("engine", 0)?,
+        sources,
+        published: Arc::new(ArcSwap::from_pointee(nothing)),
+        ticks,
+        waiting: vec![],
+        last_flush: Instant::now(),
+        flushing: false,
+        catalog_changed: fresh,
+    };
+    let mut tables = HashMap::new();
+    if let Some(manifest) = &manifest {
+        lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
+    }
+    ensure_dead_letters(&mut engine).map_err(LakeError::rows)?;
+    bind_views(&mut engine);
+    let rows = engine.slots.values().map(|s| s.next_row_id().0).sum();
+    engine.tick.0 += 1;
+    let mut changed: HashSet<Oid> = engine.slots.keys().copied().collect();
+    for slot in engine.slots.values_mut() {
+        let data = slot.publish(engine.tick);
+        engine.relations.insert(slot.oid, data);
+    }
+    engine.run_views(&mut changed);
+    engine.publish(now_us());
+
+    let (command_sender, commands) = crossbeam_channel::unbounded();
+    let (job_sender, jobs) = crossbeam_channel::bounded(1);
+    let (done_sender, done) = crossbeam_channel::bounded(1);
+    let (ended_sender, ended) = watch::channel(None);
+    let handle = EngineHandle {
+        snapshot: Arc::clone(&engine.published),
+        commands: command_sender,
+        ended,
+        ticks: ticks_seen,
+    };
+    let mut flusher = Flusher::new(lake, number, tables);
+    spawn("flush", move || {
+        while let Ok(job) = jobs.recv() {
+            let done = lake_runtime.block_on(flusher.run(job));
+            if done_sender.send(done).is_err() {
+                break;
+            }
+        }
+    })?;
+    let channels = Channels { deliveries, commands, jobs: job_sender, done, ended: ended_sender };
+    spawn("engine", move || engine.run(channels))?;
+    Ok(Recovered { handle, resume, rows, took: begun.elapsed(), fresh })
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), LakeError> {
+    std::thread::Builder::new().name(name.to_string()).spawn(body).map(drop).map_err(LakeError::runtime)
+}
+
+fn stream_states(manifest: &Manifest) -> BTreeMap<StreamId, StreamState> {
+    let state = |(name, position): (&String, &i64)| {
+        let stream = StreamId(name.as_str().into());
+        let state = StreamState {
+            source: name.split('/').next().unwrap_or(name).into(),
+            stream: stream.clone(),
+            position: Position(*position),
+            checkpoint: Some(Position(*position)),
+            events: 0,
+            bytes: 0,
+            dead_letters: 0,
+            newest_source_us: None,
+            applied_us: manifest.written_at_us,
+        };
+        (stream, state)
+    };
+    manifest.positions.iter().map(state).collect()
+}
+
+/// How a relation's rows lie in files: bronze keeps JSON as the text that arrived.
+fn stored_schema(relation: &Relation) -> TableSchema {
+    let mut schema = relation.table_schema();
+    if relation.kind == RelationKind::Bronze {
+        let columns = schema.columns.into_iter().map(|mut column| {
+            if column.ty.oid == oid::JSONB {
+                column.ty = PgType::new(oid::JSON);
+            }
+            column
+        });
+        schema = TableSchema::new(columns.collect(), vec![]);
+    }
+    schema
+}
+
+async fn load(
+    engine: &mut Engine,
+    lake: &Lake,
+    manifest: &Manifest,
+    tables: &mut HashMap<Oid, LakeTable>,
+) -> Result<(), LakeError> {
+    let catalog = Arc::clone(&engine.catalog);
+    for relation in catalog.user_relations().filter(|r| r.kind != RelationKind::View) {
+        let name = catalog.qualified_name(relation);
+        let known = manifest.extra["folders"][relation.oid.0.to_string()].as_str();
+        let folder: Arc<str> = known.map_or_else(|| name.replacen('.', "/", 1), str::to_string).into();
+        let schema = Arc::new(stored_schema(relation));
+        let entry = manifest.tables.get(&*folder);
+        let mut table = match entry {
+            Some(_) => Some(lake.table(&folder, Arc::clone(&schema), lake_kind(relation.kind)).await?),
+            None => None,
+        };
+        let rows = if is_appended(relation.kind) {
+            let files = table.as_ref().map(LakeTable::files);
+            let next = RowId(files.as_ref().map_or(0, |f| f.rows()));
+            Rows::Appended { schema, files, tail: vec![], next }
+        } else {
+            let mut hot = match relation.kind {
+                RelationKind::Gold => Table::bag(schema),
+                _ => Table::new(schema),
+            };
+            if let Some(table) = &mut table {
+                let next = table.load(|rows, ids| hot.load(&rows, &ids).map_err(LakeError::rows)).await?;
+                hot.set_next_row_id(next);
+            }
+            Rows::Hot(Box::new(hot))
+        };
+        let mut slot = Slot::new(relation.oid, relation.kind, folder, rows);
+        slot.flushed = slot.next_row_id();
+        slot.written = slot.flushed;
+        slot.delta_version = table.as_ref().map(LakeTable::version);
+        slot.durable_tick = manifest.tick;
+        slot.changed_tick = manifest.tick;
+        if relation.kind == RelationKind::Silver {
+            engine.schemas.set(&name, Arc::clone(slot.schema()));
+        }
+        tracing::info!(table = %name, rows = slot.next_row_id().0, "loaded from the lake");
+        engine.names.insert(name.into(), relation.oid);
+        engine.slots.insert(relation.oid, slot);
+        if let Some(table) = table {
+            tables.insert(relation.oid, table);
+        }
+    }
+    Ok(())
+}
+
+fn bind_views(engine: &mut Engine) {
+    let catalog = Arc::clone(&engine.catalog);
+    for relation in catalog.user_relations().filter(|r| r.kind == RelationKind::Gold) {
+        let mut state = view_state(relation.oid);
+        let view = match View::bind(relation.oid, &catalog, &engine.session) {
+            Ok(view) => Some(view),
+            Err(error) => {
+                tracing::warn!(view = %relation.name, %error, "a gold view's definition cannot be bound");
+                state.phase = ViewPhase::Error(error.message);
+                None
+            }
+        };
+        state.rows = engine.slots.get(&relation.oid).map_or(0, |s| match &s.rows {
+            Rows::Hot(table) => table.len() as u64,
+            Rows::Appended { .. } => 0,
+        });
+        engine.views.push(ViewSlot { view, state });
+    }
+    engine.order_views();
+    // What a view shows before its first run is what the lake holds: right at the manifest's tick.
+    for slot in engine.slots.values_mut() {
+        let data: RelationData = slot.publish(engine.tick);
+        engine.relations.insert(slot.oid, data);
+    }
+}

@@ -1,0 +1,288 @@
+//! Reading one relation of a snapshot as a DataFusion plan.
+//!
+//! Hot tables: an equality on every key column becomes an index look-up; else chunks are skipped by their bounds and
+//! spread over the partitions. Append-only tables: the lake's files, then the tail. Filters only save work, they are
+//! applied again above.
+
+use super::snapshot::{LakeAndTail, RelationData};
+use crate::store::TableSnapshot;
+use crate::types::{PgType, TableSchema, jsonb, oid};
+use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryBuilder, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::stats::Precision;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{ScalarValue, Statistics};
+use datafusion::error::Result as DfResult;
+use datafusion::execution::TaskContext;
+use datafusion::logical_expr::{Expr, Operator};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties, SendableRecordBatchStream,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use std::fmt;
+use std::sync::Arc;
+
+/// What one partition reads.
+#[derive(Clone)]
+enum Part {
+    /// Chunks of the hot table.
+    Chunks(Vec<usize>),
+    /// The rows of these keys (one array for each key column).
+    Lookup(Vec<ArrayRef>),
+    /// Files of the lake by number, then tail batches by number.
+    Appended { files: Vec<usize>, tail: Vec<usize> },
+}
+
+/// A leaf plan over one relation of one snapshot.
+pub struct RelationScan {
+    data: RelationData,
+    projection: Vec<usize>,
+    parts: Vec<Part>,
+    rows: Option<usize>,
+    properties: Arc<PlanProperties>,
+}
+
+/// The columns that clients see of a table whose rows lie as `stored`: JSON text of bronze is jsonb to them.
+pub fn bronze_columns(stored: &TableSchema) -> TableSchema {
+    let columns = stored.columns.iter().cloned().map(|mut column| {
+        if column.ty.oid == oid::JSON {
+            column.ty = PgType::new(oid::JSONB);
+        }
+        column
+    });
+    TableSchema::new(columns.collect(), stored.key.clone())
+}
+
+impl RelationScan {
+    pub fn plan(
+        data: &RelationData,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        partitions: usize,
+    ) -> DfResult<Self> {
+        let seen = match data {
+            RelationData::Hot(table) => Arc::clone(table.schema().arrow()),
+            RelationData::Appended(appended) => Arc::clone(bronze_columns(&appended.schema).arrow()),
+        };
+        let projection = projection.cloned().unwrap_or_else(|| (0..seen.fields().len()).collect());
+        let schema = Arc::new(seen.project(&projection)?);
+        let partitions = partitions.max(1);
+        let mut rows = (filters.is_empty()).then(|| data.rows() as usize);
+        let parts = match data {
+            RelationData::Hot(table) => match key_look_up(table, filters) {
+                Some(keys) => {
+                    rows = Some(1);
+                    vec![Part::Lookup(keys)]
+                }
+                None => {
+                    let chunks = (0..table.chunks()).filter(|i| may_match(table, *i, filters)).collect();
+                    spread(chunks, partitions).into_iter().map(Part::Chunks).collect()
+                }
+            },
+            RelationData::Appended(appended) => {
+                let files = spread((0..appended.files.as_ref().map_or(0, |f| f.len())).collect(), partitions);
+                let mut parts: Vec<Part> =
+                    files.into_iter().map(|files| Part::Appended { files, tail: vec![] }).collect();
+                if let Some(Part::Appended { tail, .. }) = parts.last_mut() {
+                    *tail = (0..appended.tail.len()).collect();
+                }
+                parts
+            }
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(parts.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Self { data: data.clone(), projection, parts, rows, properties: Arc::new(properties) })
+    }
+}
+
+/// Deals items out to at most `parts` lists of neighbours; at least one list.
+fn spread(items: Vec<usize>, parts: usize) -> Vec<Vec<usize>> {
+    let size = items.len().div_ceil(parts).max(1);
+    let lists: Vec<Vec<usize>> = items.chunks(size).map(<[usize]>::to_vec).collect();
+    if lists.is_empty() { vec![vec![]] } else { lists }
+}
+
+/// `column op literal`, either way round.
+fn comparison(filter: &Expr) -> Option<(&str, Operator, &ScalarValue)> {
+    let Expr::BinaryExpr(binary) = filter else { return None };
+    match (binary.left.as_ref(), binary.right.as_ref()) {
+        (Expr::Column(column), Expr::Literal(value, _)) => Some((&column.name, binary.op, value)),
+        (Expr::Literal(value, _), Expr::Column(column)) => Some((&column.name, binary.op.swap()?, value)),
+        _ => None,
+    }
+}
+
+/// The key that the filters ask for, where they fix every key column to a value of the column's own storage form.
+fn key_look_up(table: &TableSnapshot, filters: &[Expr]) -> Option<Vec<ArrayRef>> {
+    let schema = table.schema();
+    if schema.key.is_empty() || filters.is_empty() {
+        return None;
+    }
+    let value = |index: &usize| {
+        let column = schema.columns.get(*index)?;
+        filters.iter().filter_map(comparison).find_map(|(name, op, value)| {
+            let fits = op == Operator::Eq && name == column.name && !value.is_null();
+            (fits && value.data_type() == column.ty.storage()).then(|| value.to_array().ok()).flatten()
+        })
+    };
+    schema.key.iter().map(value).collect()
+}
+
+/// Whether a chunk's bounds leave room for rows that pass all filters.
+fn may_match(table: &TableSnapshot, chunk: usize, filters: &[Expr]) -> bool {
+    filters.iter().filter_map(comparison).all(|(name, op, value)| {
+        let Some(column) = table.schema().index_of(name) else { return true };
+        let Some((min, max)) = table.bounds(chunk, column) else { return true };
+        if value.is_null() || min.data_type() != value.data_type() {
+            return true;
+        }
+        match op {
+            Operator::Eq => min <= *value && *value <= max,
+            Operator::Lt => min < *value,
+            Operator::LtEq => min <= *value,
+            Operator::Gt => max > *value,
+            Operator::GtEq => max >= *value,
+            _ => true,
+        }
+    })
+}
+
+/// Bronze JSON text → jsonb where the client sees jsonb.
+fn to_seen(batch: RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| {
+        if array.data_type() == field.data_type() {
+            return Ok(Arc::clone(array));
+        }
+        let text = array.as_string::<i32>();
+        let mut out = LargeBinaryBuilder::with_capacity(text.len(), text.value_data().len());
+        for value in text.iter() {
+            match value {
+                Some(value) => out.append_value(jsonb::from_text(value.as_bytes())?),
+                None => out.append_null(),
+            }
+        }
+        Ok(Arc::new(out.finish()) as ArrayRef)
+    });
+    let columns = columns.collect::<DfResult<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+/// A batch in this very schema object's names; equal types are taken as they are.
+fn named(batch: RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)?)
+}
+
+fn appended_stream(
+    appended: LakeAndTail,
+    files: Vec<usize>,
+    tail: Vec<usize>,
+    projection: Vec<usize>,
+    schema: SchemaRef,
+) -> SendableRecordBatchStream {
+    let lake = appended.files.clone();
+    let columns = projection.clone();
+    let from_files = stream::iter(files)
+        .map(move |i| {
+            let lake = lake.clone();
+            let columns = columns.clone();
+            async move {
+                match lake {
+                    Some(lake) => Ok(lake.read(i, &columns).await.map_err(crate::types::PgError::from)?),
+                    None => Err(crate::types::PgError::internal("a file without a lake").into()),
+                }
+            }
+        })
+        .buffered(1)
+        .try_flatten();
+    let tail: Vec<RecordBatch> = tail.into_iter().map(|i| appended.tail[i].clone()).collect();
+    let from_tail = stream::iter(tail).map(move |batch| Ok(batch.project(&projection)?));
+    let seen = Arc::clone(&schema);
+    let all = from_files.chain(from_tail).map(move |batch: DfResult<RecordBatch>| to_seen(batch?, &seen));
+    Box::pin(RecordBatchStreamAdapter::new(schema, all))
+}
+
+impl fmt::Debug for RelationScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelationScan").field("projection", &self.projection).finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for RelationScan {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match (&self.data, self.parts.first()) {
+            (_, Some(Part::Lookup(_))) => "key look-up",
+            (RelationData::Hot(_), _) => "chunks",
+            (RelationData::Appended(_), _) => "lake and tail",
+        };
+        write!(f, "RelationScan: {how}, partitions={}", self.parts.len())
+    }
+}
+
+impl ExecutionPlan for RelationScan {
+    fn name(&self) -> &str {
+        "RelationScan"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
+    ) -> DfResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
+        let schema = self.schema();
+        let projection = self.projection.clone();
+        let part = self.parts[partition].clone();
+        match (&self.data, part) {
+            (RelationData::Hot(table), Part::Chunks(chunks)) => {
+                let (table, named_as) = (table.clone(), Arc::clone(&schema));
+                let batches = stream::iter(chunks)
+                    .map(move |i| named(table.chunk(i, Some(&projection))?, &named_as))
+                    .try_filter(|batch| std::future::ready(batch.num_rows() > 0));
+                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+            }
+            (RelationData::Hot(table), Part::Lookup(keys)) => {
+                let found = named(table.lookup(&keys, Some(&projection))?, &schema);
+                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([found]))))
+            }
+            (RelationData::Appended(appended), Part::Appended { files, tail }) => {
+                Ok(appended_stream(appended.clone(), files, tail, projection, schema))
+            }
+            _ => Err(crate::types::PgError::internal("a part of another kind of relation").into()),
+        }
+    }
+
+    fn statistics_from_inputs(
+        &self,
+        _: &[Arc<Statistics>],
+        _: &datafusion::physical_plan::statistics::StatisticsArgs,
+    ) -> DfResult<Arc<Statistics>> {
+        let mut statistics = Statistics::new_unknown(self.schema().as_ref() as &Schema);
+        if let Some(rows) = self.rows {
+            statistics.num_rows = Precision::Inexact(rows);
+        }
+        Ok(Arc::new(statistics))
+    }
+}

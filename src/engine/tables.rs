@@ -1,0 +1,219 @@
+//! The engine's own, mutable tables: what a tick changes and what a flush has still to write.
+
+use super::evolve;
+use super::snapshot::{LakeAndTail, RelationData};
+use crate::catalog::RelationKind;
+use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
+use crate::lake::LakeFiles;
+use crate::store::{RowOp, Table, TableDelta};
+use crate::types::{Oid, PgResult, TableSchema};
+use arrow::array::RecordBatch;
+use arrow::buffer::BooleanBuffer;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Rows appended since the last flush.
+#[derive(Clone)]
+pub struct TailBatch {
+    pub rows: RecordBatch,
+    pub first: RowId,
+}
+
+/// The rows of one relation.
+pub enum Rows {
+    /// Silver and gold: all of it in memory.
+    Hot(Box<Table>),
+    /// Bronze and other append-only tables: the lake's files and the tail.
+    Appended { schema: Arc<TableSchema>, files: Option<Arc<LakeFiles>>, tail: Vec<TailBatch>, next: RowId },
+}
+
+/// One relation that holds rows.
+pub struct Slot {
+    pub oid: Oid,
+    pub kind: RelationKind,
+    /// Its folder in the lake, `schema/table` at creation.
+    pub folder: Arc<str>,
+    pub rows: Rows,
+    /// Ids that died and that a flush has written or is writing; the lake passes over one that it does not hold.
+    pub dead: Vec<RowId>,
+    /// Ids below this are in the lake.
+    pub flushed: RowId,
+    /// Ids below this may be in the lake: a flush up to here has begun.
+    pub written: RowId,
+    /// Streams that fed it: their positions go into its commits.
+    pub streams: BTreeSet<StreamId>,
+    pub delta_version: Option<i64>,
+    pub durable_tick: Tick,
+    pub changed_tick: Tick,
+    /// The columns changed since the last flush.
+    pub reshaped: bool,
+    /// Changed since the last publish.
+    pub dirty: bool,
+}
+
+impl Slot {
+    pub fn new(oid: Oid, kind: RelationKind, folder: Arc<str>, rows: Rows) -> Self {
+        Self {
+            oid,
+            kind,
+            folder,
+            rows,
+            dead: vec![],
+            flushed: RowId(0),
+            written: RowId(0),
+            streams: BTreeSet::new(),
+            delta_version: None,
+            durable_tick: Tick(0),
+            changed_tick: Tick(0),
+            reshaped: false,
+            dirty: true,
+        }
+    }
+
+    pub fn schema(&self) -> &Arc<TableSchema> {
+        match &self.rows {
+            Rows::Hot(table) => table.schema(),
+            Rows::Appended { schema, .. } => schema,
+        }
+    }
+
+    pub fn next_row_id(&self) -> RowId {
+        match &self.rows {
+            Rows::Hot(table) => table.next_row_id(),
+            Rows::Appended { next, .. } => *next,
+        }
+    }
+
+    /// Rows that no flush has written yet (row versions; some may be dead again).
+    pub fn unflushed(&self) -> u64 {
+        self.next_row_id().0.saturating_sub(self.flushed.0) + self.dead.len() as u64
+    }
+
+    pub fn needs_flush(&self) -> bool {
+        self.unflushed() > 0 || self.reshaped || self.delta_version.is_none()
+    }
+
+    fn note(&mut self, delta: TableDelta) {
+        let written = self.written;
+        self.dead.extend(delta.dead.into_iter().filter(|id| *id < written));
+        self.dirty = true;
+    }
+
+    /// Appends to an append-only table.
+    pub fn append(&mut self, batch: RecordBatch) -> PgResult<()> {
+        match &mut self.rows {
+            Rows::Appended { tail, next, .. } => {
+                let first = *next;
+                next.0 += batch.num_rows() as u64;
+                tail.push(TailBatch { rows: batch, first });
+                self.dirty = true;
+            }
+            Rows::Hot(table) => {
+                let delta = table.append(&batch)?;
+                self.note(delta);
+            }
+        }
+        Ok(())
+    }
+
+    /// A Z-set into a gold view's rows.
+    pub fn apply_weighted(&mut self, rows: &RecordBatch, weights: &[i64]) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+        let delta = table.apply_weighted(rows, weights)?;
+        self.note(delta);
+        Ok(())
+    }
+
+    /// Makes room for columns; `true` where something changed.
+    pub fn widen(&mut self, incoming: &TableSchema) -> PgResult<bool> {
+        let Some(merged) = evolve::merge(self.schema(), incoming)? else { return Ok(false) };
+        let Rows::Hot(table) = &mut self.rows else { return Ok(false) };
+        table.alter(Arc::new(merged), &|array, from, to| evolve::convert(array, from, to))?;
+        self.reshaped = true;
+        self.dirty = true;
+        Ok(true)
+    }
+
+    /// Applies rows `range` of a delivery's changes, in order. The table has room for their columns.
+    pub fn apply(&mut self, changes: &TableChanges, range: Range<usize>) -> PgResult<()> {
+        let rows = changes.rows.slice(range.start, range.len());
+        let schema = Arc::clone(self.schema());
+        let same = *schema == *changes.schema;
+        let rows = if same { rows } else { evolve::conform(&rows, &changes.schema, &schema)? };
+        let ops = &changes.ops[range.clone()];
+        let unchanged: Vec<(usize, BooleanBuffer)> = changes
+            .unchanged
+            .iter()
+            .filter_map(|(column, mask)| {
+                let column = schema.index_of(&changes.schema.columns[*column].name)?;
+                let mask = mask.slice(range.start, range.len());
+                (mask.count_set_bits() > 0).then_some((column, mask))
+            })
+            .collect();
+        let mut from = 0;
+        while from < ops.len() {
+            let truncate = ops[from..].iter().position(|op| *op == Op::Truncate).map_or(ops.len(), |at| from + at);
+            if truncate > from {
+                self.apply_run(&rows, ops, &unchanged, from..truncate)?;
+            }
+            if truncate < ops.len() {
+                self.truncate()?;
+            }
+            from = truncate + 1;
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self) -> PgResult<()> {
+        if let Rows::Hot(table) = &mut self.rows {
+            let delta = table.truncate()?;
+            self.note(delta);
+        }
+        Ok(())
+    }
+
+    fn apply_run(
+        &mut self,
+        rows: &RecordBatch,
+        ops: &[Op],
+        unchanged: &[(usize, BooleanBuffer)],
+        run: Range<usize>,
+    ) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+        let rows = rows.slice(run.start, run.len());
+        let delta = if table.schema().key.is_empty() {
+            table.append(&rows)?
+        } else {
+            let ops: Vec<RowOp> = ops[run.clone()]
+                .iter()
+                .map(|op| if *op == Op::Delete { RowOp::Delete } else { RowOp::Upsert })
+                .collect();
+            let masks: Vec<_> = unchanged.iter().map(|(c, m)| (*c, m.slice(run.start, run.len()))).collect();
+            table.apply(&rows, &ops, &masks)?
+        };
+        self.note(delta);
+        Ok(())
+    }
+
+    /// The relation's rows as of now, immutable.
+    pub fn publish(&mut self, tick: Tick) -> RelationData {
+        self.dirty = false;
+        match &mut self.rows {
+            Rows::Hot(table) => RelationData::Hot(table.publish(tick)),
+            Rows::Appended { schema, files, tail, .. } => RelationData::Appended(LakeAndTail {
+                schema: Arc::clone(schema),
+                files: files.clone(),
+                tail: tail.iter().map(|t| t.rows.clone()).collect(),
+            }),
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> u64 {
+        match &self.rows {
+            Rows::Hot(table) => table.memory().total() as u64,
+            Rows::Appended { tail, .. } => tail.iter().map(|t| t.rows.get_array_memory_size() as u64).sum(),
+        }
+    }
+}

@@ -1,0 +1,753 @@
+//! The loop itself: wait, align, apply, maintain views, publish, flush.
+
+use super::align::{Aligner, Released};
+use super::flush::{Done, Job, TableJob, lake_kind};
+use super::snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
+use super::status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+use super::tables::{Rows, Slot};
+use super::{Command, EngineOptions, now_us};
+use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
+use crate::change::{DeadLetter, Position, RowId, Schemas, StreamId, TableChanges, Tick};
+use crate::debezium;
+use crate::lake::{LakeError, LakeTableKind};
+use crate::source::{DeliveryReceiver, SourceStatus};
+use crate::store::Table;
+use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema, oid};
+use crate::view::{self, View};
+use arc_swap::ArcSwap;
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use crossbeam_channel::{Receiver, Sender, select};
+use datafusion::execution::context::SessionState;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+
+/// How long the loop sleeps at most, so that states that change without data are seen.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How long a failed flush waits before it is tried again.
+const FLUSH_RETRY: Duration = Duration::from_secs(1);
+/// Rows that background work on one table may touch between two ticks.
+const MAINTENANCE_ROWS: usize = 65_536;
+
+/// A gold view and how it does.
+pub(super) struct ViewSlot {
+    /// `None` where its definition can no longer be bound; the state says why.
+    pub view: Option<View>,
+    pub state: ViewState,
+}
+
+/// The database as its one writer holds it.
+pub(super) struct Engine {
+    pub options: EngineOptions,
+    pub catalog: Arc<Catalog>,
+    pub tick: Tick,
+    pub slots: HashMap<Oid, Slot>,
+    /// `schema.table` as deliveries name it.
+    pub names: HashMap<Arc<str>, Oid>,
+    /// Views in dependency order.
+    pub views: Vec<ViewSlot>,
+    pub relations: HashMap<Oid, RelationData>,
+    pub positions: BTreeMap<StreamId, StreamState>,
+    pub schemas: Arc<Schemas>,
+    pub aligner: Aligner,
+    pub lake_state: LakeState,
+    pub dropped: Vec<Arc<str>>,
+    pub dead_letters: u64,
+    pub events: u64,
+    pub session: SessionState,
+    pub runtime: Runtime,
+    pub sources: Vec<Arc<SourceStatus>>,
+    pub published: Arc<ArcSwap<Snapshot>>,
+    pub ticks: watch::Sender<u64>,
+    /// Statements that wait until a tick is durable.
+    pub waiting: Vec<(Tick, oneshot::Sender<PgResult<()>>)>,
+    pub last_flush: Instant,
+    pub flushing: bool,
+    pub catalog_changed: bool,
+}
+
+/// The loop's ends of its channels.
+pub(super) struct Channels {
+    pub deliveries: DeliveryReceiver,
+    pub commands: Receiver<Command>,
+    pub jobs: Sender<Job>,
+    pub done: Receiver<Done>,
+    pub ended: watch::Sender<Option<PgResult<()>>>,
+}
+
+enum Woken {
+    Delivery,
+    Other,
+    Closed,
+}
+
+impl Engine {
+    /// Runs until it is told to end or the lake is lost.
+    pub fn run(mut self, channels: Channels) {
+        let mut ending: Option<oneshot::Sender<PgResult<()>>> = None;
+        let mut commands = Vec::new();
+        let mut sources_open = true;
+        let result = loop {
+            match self.wait(&channels, &mut commands, sources_open && ending.is_none()) {
+                Ok(Woken::Closed) => sources_open = false,
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+            let mut changes = Vec::new();
+            for command in commands.drain(..) {
+                match command {
+                    Command::ChangeCatalog { change, reply } => changes.push((change, reply)),
+                    Command::Shutdown { reply } => ending = Some(reply),
+                }
+            }
+            let released = self.release();
+            if !released.is_empty() || !changes.is_empty() || self.slots.values().any(|s| s.dirty) {
+                self.tick(released, changes);
+            }
+            self.maintain();
+            self.start_flush(&channels, ending.is_some());
+            if ending.is_some() && !self.flushing {
+                break Ok(());
+            }
+        };
+        if let Some(reply) = ending {
+            drop(reply.send(result.clone()));
+        }
+        for (_, reply) in self.waiting.drain(..) {
+            let gone = PgError::new(SqlState::ADMIN_SHUTDOWN, "the engine has ended before the change was durable");
+            drop(reply.send(result.clone().and(Err(gone))));
+        }
+        channels.ended.send_replace(Some(result));
+    }
+
+    /// Sleeps until there is something to do, then takes all that is there, up to the bound of a tick.
+    fn wait(&mut self, channels: &Channels, commands: &mut Vec<Command>, take: bool) -> PgResult<Woken> {
+        let unflushed: u64 = self.slots.values().map(Slot::unflushed).sum();
+        let take = take && unflushed < self.options.unflushed_limit;
+        let never = crossbeam_channel::never();
+        let deliveries = if take { channels.deliveries.channel() } else { &never };
+        let now = Instant::now();
+        let mut until = now + HEARTBEAT;
+        if let Some(deadline) = self.aligner.next_deadline() {
+            until = until.min(deadline.max(now + Duration::from_micros(200)));
+        }
+        if !self.flushing && unflushed > 0 {
+            until = until.min(self.last_flush + self.options.flush_interval);
+        }
+        let mut events = 0;
+        let mut woken = Woken::Other;
+        select! {
+            recv(deliveries) -> received => match received {
+                Ok(received) => {
+                    events += received.delivery.positions.len();
+                    self.aligner.push(received.delivery, Some(received.hold), Instant::now());
+                    woken = Woken::Delivery;
+                }
+                Err(_) => return Ok(Woken::Closed),
+            },
+            recv(channels.commands) -> command => commands.extend(command),
+            recv(channels.done) -> done => if let Ok(done) = done { self.flushed(done)? },
+            default(until.saturating_duration_since(now)) => {}
+        }
+        while take && events < self.options.tick_events {
+            let Ok(Some(received)) = channels.deliveries.try_recv() else { break };
+            events += received.delivery.positions.len();
+            self.aligner.push(received.delivery, Some(received.hold), Instant::now());
+        }
+        commands.extend(channels.commands.try_iter());
+        while let Ok(done) = channels.done.try_recv() {
+            self.flushed(done)?;
+        }
+        Ok(woken)
+    }
+
+    fn release(&mut self) -> Vec<Released> {
+        for source in &self.sources {
+            for stream in source.streams() {
+                let is_transactions = stream.topic.ends_with(".transaction");
+                self.aligner.expect_stream(&source.name, &stream.id, is_transactions);
+                self.aligner.set_caught_up(&source.name, &stream.id, stream.caught_up());
+            }
+        }
+        self.aligner.release(Instant::now())
+    }
+
+    /// One tick.
+    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::CatalogChange, oneshot::Sender<PgResult<()>>)>) {
+        self.tick.0 += 1;
+        let now = now_us();
+        for piece in &released {
+            self.apply(piece, now);
+        }
+        let mut changed = self.publish_dirty();
+        for (change, reply) in changes {
+            match self.change_catalog(change, &mut changed) {
+                Ok(()) => self.waiting.push((self.tick, reply)),
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        }
+        self.run_views(&mut changed);
+        self.publish(now);
+    }
+
+    fn apply(&mut self, piece: &Released, now: i64) {
+        for (bronze, range) in piece.bronze() {
+            let rows = bronze.rows.slice(range.start, range.len());
+            let slot = self.appended_slot(&bronze.table, debezium::bronze_schema());
+            let fed = slot.and_then(|slot| {
+                slot.streams.insert(piece.delivery.stream.clone());
+                slot.append(rows)
+            });
+            if let Err(error) = fed {
+                // Bronze takes anything of its own schema; another one is a fault of ours, and must be seen.
+                tracing::error!(table = %bronze.table, %error, "cannot append to bronze");
+            }
+        }
+        let mut dead: Vec<DeadLetter> = piece.dead().cloned().collect();
+        for (changes, range) in piece.changes() {
+            self.apply_changes(piece, changes, range, &mut dead);
+        }
+        if !dead.is_empty() {
+            self.bury(piece, dead, now);
+        }
+        let delivery = &piece.delivery;
+        let state = self.positions.entry(delivery.stream.clone()).or_insert_with(|| StreamState {
+            source: Arc::clone(&delivery.source),
+            stream: delivery.stream.clone(),
+            position: Position(0),
+            checkpoint: None,
+            events: 0,
+            bytes: 0,
+            dead_letters: 0,
+            newest_source_us: None,
+            applied_us: now,
+        });
+        let count = piece.events.len() as u64;
+        state.position = piece.next();
+        state.events += count;
+        state.bytes += delivery.bytes as u64 * count / (delivery.positions.len() as u64).max(1);
+        state.newest_source_us = state.newest_source_us.max(delivery.newest_source_ts);
+        state.applied_us = now;
+        self.events += count;
+    }
+
+    /// Applies changes to silver; rows that cannot be applied become dead letters, one by one.
+    fn apply_changes(
+        &mut self,
+        piece: &Released,
+        changes: &TableChanges,
+        range: Range<usize>,
+        dead: &mut Vec<DeadLetter>,
+    ) {
+        let Err(error) = self.try_changes(piece, changes, range.clone()) else { return };
+        if range.len() > 1 {
+            for row in range {
+                self.apply_changes(piece, changes, row..row + 1, dead);
+            }
+            return;
+        }
+        let event = changes.events[range.start];
+        let detail = error.rest.as_ref().and_then(|f| f.detail.clone()).map_or(String::new(), |d| format!(". {d}"));
+        dead.push(DeadLetter {
+            event,
+            position: piece.delivery.positions[event as usize],
+            table: Some(Arc::clone(&changes.table)),
+            reason: "does-not-fit",
+            message: format!("{}{detail}", error.message),
+        });
+    }
+
+    fn try_changes(&mut self, piece: &Released, changes: &TableChanges, range: Range<usize>) -> PgResult<()> {
+        let oid = match self.names.get(&changes.table) {
+            Some(oid) => *oid,
+            None => {
+                let oid = self.create(&changes.table, RelationKind::Silver, &changes.schema)?;
+                let table = Table::new(Arc::clone(&changes.schema));
+                self.add_slot(oid, &changes.table, Rows::Hot(Box::new(table)));
+                self.schemas.set(&changes.table, Arc::clone(&changes.schema));
+                oid
+            }
+        };
+        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a silver table without rows"))?;
+        slot.streams.insert(piece.delivery.stream.clone());
+        if slot.widen(&changes.schema)? {
+            let schema = Arc::clone(slot.schema());
+            self.schemas.set(&changes.table, Arc::clone(&schema));
+            self.reshape(oid, &schema)?;
+        }
+        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a silver table without rows"))?;
+        slot.apply(changes, range)
+    }
+
+    /// Tells the catalog of a table's new columns and types.
+    fn reshape(&mut self, oid: Oid, schema: &TableSchema) -> PgResult<()> {
+        Arc::make_mut(&mut self.catalog).change(oid, |relation| {
+            let mut attnum = relation.columns.iter().map(|c| c.attnum).max().unwrap_or(0);
+            for column in &schema.columns {
+                match relation.columns.iter_mut().find(|c| c.name == column.name) {
+                    Some(known) => (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod),
+                    None => {
+                        attnum += 1;
+                        relation.columns.push(crate::catalog::CatalogColumn {
+                            name: column.name.clone(),
+                            type_oid: column.ty.oid.0,
+                            typmod: column.ty.typmod,
+                            not_null: false,
+                            attnum,
+                        });
+                    }
+                }
+            }
+        })?;
+        self.catalog_changed = true;
+        self.rebind_views();
+        Ok(())
+    }
+
+    fn bury(&mut self, piece: &Released, dead: Vec<DeadLetter>, now: i64) {
+        let count = dead.len();
+        self.dead_letters += count as u64;
+        if let Some(state) = self.positions.get_mut(&piece.delivery.stream) {
+            state.dead_letters += count as u64;
+        }
+        let rows = dead_letter_rows(&piece.delivery.source, &piece.delivery.stream, &dead, now);
+        let stream = piece.delivery.stream.clone();
+        let slot = self.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema());
+        let fed = slot.and_then(|slot| {
+            slot.streams.insert(stream);
+            slot.append(rows?)
+        });
+        if let Err(error) = fed {
+            tracing::error!(%error, "cannot keep dead letters");
+        }
+    }
+
+    fn appended_slot(&mut self, name: &Arc<str>, schema: Arc<TableSchema>) -> PgResult<&mut Slot> {
+        let oid = match self.names.get(name) {
+            Some(oid) => *oid,
+            None => {
+                let oid = self.create(name, RelationKind::Bronze, &bronze_columns(&schema))?;
+                self.add_slot(oid, name, Rows::Appended { schema, files: None, tail: vec![], next: RowId(0) });
+                oid
+            }
+        };
+        self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("an append-only table without rows"))
+    }
+
+    /// A new relation that a source feeds, named `schema.table`.
+    fn create(&mut self, name: &str, kind: RelationKind, table: &TableSchema) -> PgResult<Oid> {
+        let (schema, name) = name.split_once('.').ok_or_else(|| PgError::internal("a table without a schema"))?;
+        let catalog = Arc::make_mut(&mut self.catalog);
+        let schema = match catalog.namespace_named(schema) {
+            Some(namespace) => namespace.oid,
+            None => catalog.create_schema(schema)?,
+        };
+        self.catalog_changed = true;
+        catalog.create(NewRelation {
+            schema,
+            name: name.to_string(),
+            kind,
+            table: table.clone(),
+            definition: None,
+            search_path: vec![],
+            depends_on: vec![],
+        })
+    }
+
+    fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
+        let path = name.replacen('.', "/", 1);
+        let taken = self.slots.values().any(|s| *s.folder == *path) || self.dropped.iter().any(|f| **f == *path);
+        let folder: Arc<str> = if taken { format!("{path}-{oid}").into() } else { path.into() };
+        let kind = self.catalog.relation(oid).map_or(RelationKind::Silver, |r| r.kind);
+        self.names.insert(Arc::clone(name), oid);
+        self.slots.insert(oid, Slot::new(oid, kind, folder, rows));
+    }
+
+    /// Publishes the tables that changed; says which.
+    fn publish_dirty(&mut self) -> HashSet<Oid> {
+        let mut changed = HashSet::new();
+        for slot in self.slots.values_mut().filter(|s| s.dirty) {
+            let data = slot.publish(self.tick);
+            slot.changed_tick = self.tick;
+            self.relations.insert(slot.oid, data);
+            changed.insert(slot.oid);
+        }
+        changed
+    }
+
+    /// The tables and views of now as what queries read, before the tick is published.
+    fn working(&self) -> Arc<SnapshotRelations> {
+        let status = Status { views: self.views.iter().map(|v| v.state.clone()).collect(), ..Status::default() };
+        let snapshot = Snapshot {
+            tick: self.tick,
+            at_us: now_us(),
+            catalog: Arc::clone(&self.catalog),
+            status: Arc::new(status),
+            relations: self.relations.clone(),
+        };
+        Arc::new(SnapshotRelations { snapshot: Arc::new(snapshot), partitions: 1 })
+    }
+
+    /// Brings every view whose inputs changed up to date, in dependency order.
+    pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>) {
+        for i in 0..self.views.len() {
+            let slot = &self.views[i];
+            let Some(view) = &slot.view else { continue };
+            if !view.inputs.iter().any(|input| changed.contains(input)) {
+                continue;
+            }
+            let oid = view.oid;
+            let start = Instant::now();
+            let outcome = self.recompute(i);
+            let took = start.elapsed().as_micros() as u64;
+            let tick = self.tick;
+            let state = &mut self.views[i].state;
+            state.runs += 1;
+            state.total_us += took;
+            state.last_us = took;
+            let failed_before = state.phase != ViewPhase::Live;
+            match outcome {
+                Ok(moved) => {
+                    state.phase = ViewPhase::Live;
+                    if moved {
+                        state.changed_tick = tick;
+                    }
+                    // A view that heals is news to the views over it even if its rows are those from before.
+                    if moved || failed_before {
+                        changed.insert(oid);
+                    }
+                }
+                Err(error) => {
+                    if !failed_before {
+                        tracing::warn!(view = %oid, %error, "a gold view's query fails");
+                    }
+                    state.phase = ViewPhase::Error(error.message);
+                    changed.insert(oid);
+                }
+            }
+        }
+    }
+
+    /// Recomputes one view and applies the difference; whether there was one.
+    fn recompute(&mut self, index: usize) -> PgResult<bool> {
+        let working = self.working();
+        let Some(view) = &self.views[index].view else { return Ok(false) };
+        let oid = view.oid;
+        let wanted = self.runtime.block_on(view.compute(working, &self.session))?;
+        let Some(RelationData::Hot(held)) = self.relations.get(&oid) else {
+            return Err(PgError::internal("a view without rows"));
+        };
+        let Some(difference) = view::difference(held, &wanted)? else { return Ok(false) };
+        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
+        slot.apply_weighted(&difference.rows, &difference.weights)?;
+        slot.changed_tick = self.tick;
+        let data = slot.publish(self.tick);
+        self.views[index].state.rows = data.rows();
+        self.relations.insert(oid, data);
+        Ok(true)
+    }
+
+    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
+    fn change_catalog(&mut self, change: super::CatalogChange, changed: &mut HashSet<Oid>) -> PgResult<()> {
+        let before = Arc::clone(&self.catalog);
+        let mut next = Catalog::clone(&before);
+        change(&mut next)?;
+        let new_views: Vec<Oid> = next
+            .user_relations()
+            .filter(|r| r.kind == RelationKind::Gold && before.relation(r.oid).is_none())
+            .map(|r| r.oid)
+            .collect();
+        let mut bound = Vec::with_capacity(new_views.len());
+        for oid in new_views {
+            bound.push(View::bind(oid, &next, &self.session)?);
+        }
+        self.catalog = Arc::new(next);
+        let added: Vec<Oid> = bound.iter().map(|v| v.oid).collect();
+        for view in bound {
+            self.add_view(view);
+        }
+        self.order_views();
+        for oid in &added {
+            let index = self.views.iter().position(|v| v.state.oid == *oid);
+            let filled = index.map_or(Ok(false), |i| self.recompute(i));
+            if let Err(error) = filled {
+                self.catalog = before;
+                self.forget_missing();
+                return Err(error);
+            }
+            changed.insert(*oid);
+        }
+        self.forget_missing();
+        self.catalog_changed = true;
+        Ok(())
+    }
+
+    /// A slot and a state for a new view, empty.
+    pub(super) fn add_view(&mut self, view: View) {
+        let oid = view.oid;
+        let relation = self.catalog.relation(oid).map(|r| self.catalog.qualified_name(r));
+        let name: Arc<str> = relation.unwrap_or_else(|| oid.to_string()).into();
+        let table = Table::bag(Arc::clone(&view.schema));
+        self.add_slot(oid, &name, Rows::Hot(Box::new(table)));
+        if let Some(slot) = self.slots.get_mut(&oid) {
+            let data = slot.publish(self.tick);
+            self.relations.insert(oid, data);
+        }
+        self.views.push(ViewSlot { state: view_state(oid), view: Some(view) });
+    }
+
+    /// Views after those that they read.
+    pub(super) fn order_views(&mut self) {
+        let mut waiting = std::mem::take(&mut self.views);
+        while !waiting.is_empty() {
+            let pending: HashSet<Oid> = waiting.iter().map(|v| v.state.oid).collect();
+            let reads_pending =
+                |slot: &ViewSlot| slot.view.as_ref().is_some_and(|v| v.inputs.iter().any(|i| pending.contains(i)));
+            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(reads_pending);
+            // Views cannot read each other in a circle: each is bound over what was there before it.
+            let stuck = ready.is_empty();
+            self.views.extend(ready);
+            waiting = later;
+            if stuck {
+                self.views.append(&mut waiting);
+            }
+        }
+    }
+
+    /// Drops rows and views of relations that the catalog no longer has, and follows renames.
+    fn forget_missing(&mut self) {
+        let catalog = Arc::clone(&self.catalog);
+        let known = |oid: &Oid| catalog.relation(*oid).is_some();
+        for slot in self.slots.values().filter(|s| !known(&s.oid)) {
+            self.dropped.push(Arc::clone(&slot.folder));
+        }
+        self.slots.retain(|oid, _| known(oid));
+        self.relations.retain(|oid, _| known(oid));
+        self.views.retain(|v| known(&v.state.oid));
+        let name = |slot: &Slot| {
+            let relation = catalog.relation(slot.oid)?;
+            Some((Arc::from(catalog.qualified_name(relation)), slot.oid))
+        };
+        self.names = self.slots.values().filter_map(name).collect();
+    }
+
+    /// Binds every view anew after a table changed its columns; one that no longer binds is in error until it does.
+    fn rebind_views(&mut self) {
+        for slot in &mut self.views {
+            match View::bind(slot.state.oid, &self.catalog, &self.session) {
+                Ok(view) => slot.view = Some(view),
+                Err(error) => {
+                    slot.view = None;
+                    slot.state.phase = ViewPhase::Error(error.message);
+                }
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self, now: i64) {
+        let status = self.status();
+        let snapshot = Snapshot {
+            tick: self.tick,
+            at_us: now,
+            catalog: Arc::clone(&self.catalog),
+            status: Arc::new(status),
+            relations: self.relations.clone(),
+        };
+        self.published.store(Arc::new(snapshot));
+        self.ticks.send_replace(self.tick.0);
+    }
+
+    fn status(&self) -> Status {
+        let table = |slot: &Slot| TableState {
+            oid: slot.oid,
+            rows: self.relations.get(&slot.oid).map_or(0, RelationData::rows),
+            bytes: slot.bytes(),
+            unflushed_rows: slot.unflushed(),
+            durable_tick: slot.durable_tick,
+            delta_version: slot.delta_version,
+            changed_tick: slot.changed_tick,
+        };
+        Status {
+            streams: self.positions.values().cloned().collect(),
+            tables: self.slots.values().map(table).collect(),
+            views: self.views.iter().map(|v| v.state.clone()).collect(),
+            lake: self.lake_state.clone(),
+            torn_transactions: self.aligner.torn(),
+            dead_letters: self.dead_letters,
+            events: self.events,
+        }
+    }
+
+    /// A little background work on each table.
+    fn maintain(&mut self) {
+        for slot in self.slots.values_mut() {
+            if let Rows::Hot(table) = &mut slot.rows {
+                table.maintain(MAINTENANCE_ROWS);
+            }
+        }
+    }
+
+    /// Hands the flush thread what has changed, if it is free and it is time.
+    fn start_flush(&mut self, channels: &Channels, now_or_never: bool) {
+        if self.flushing {
+            return;
+        }
+        let unflushed: u64 = self.slots.values().map(Slot::unflushed).sum();
+        let moved = self.positions.values().any(|s| s.checkpoint != Some(s.position));
+        let something = unflushed > 0 || moved || self.catalog_changed || !self.waiting.is_empty();
+        let due = self.last_flush.elapsed() >= self.options.flush_interval;
+        let backing_off = self.lake_state.error.is_some() && self.last_flush.elapsed() < FLUSH_RETRY;
+        let urgent = now_or_never || !self.waiting.is_empty() || unflushed >= self.options.flush_rows;
+        if !something || backing_off || !(due || urgent) {
+            return;
+        }
+        let job = self.job();
+        self.catalog_changed = false;
+        self.last_flush = Instant::now();
+        self.flushing = channels.jobs.send(job).is_ok();
+    }
+
+    fn job(&mut self) -> Job {
+        for slot in self.slots.values_mut() {
+            slot.written = slot.next_row_id();
+        }
+        let positions: Vec<_> = self.positions.values().map(|s| (s.stream.clone(), s.position)).collect();
+        let tables = self.slots.values().filter(|s| s.needs_flush()).filter_map(|slot| {
+            let streams = slot.streams.iter().filter_map(|id| self.positions.get(id));
+            let tail = match &slot.rows {
+                Rows::Appended { tail, .. } => tail.clone(),
+                Rows::Hot(_) => vec![],
+            };
+            Some(TableJob {
+                oid: slot.oid,
+                kind: slot.kind,
+                folder: Arc::clone(&slot.folder),
+                schema: Arc::clone(slot.schema()),
+                data: self.relations.get(&slot.oid)?.clone(),
+                tail,
+                from: slot.flushed,
+                next: slot.next_row_id(),
+                dead: slot.dead.clone(),
+                streams: streams.map(|s| (s.stream.clone(), s.position)).collect(),
+            })
+        });
+        Job {
+            tick: self.tick,
+            now_us: now_us(),
+            tables: tables.collect(),
+            folders: self.slots.values().map(|s| (s.oid, Arc::clone(&s.folder))).collect(),
+            positions,
+            catalog: self.catalog.to_json(),
+            dropped: self.dropped.clone(),
+        }
+    }
+
+    /// Notes what a flush has made durable. An error means that the lake is no longer ours.
+    fn flushed(&mut self, done: Done) -> PgResult<()> {
+        self.flushing = false;
+        for table in done.tables {
+            let Some(slot) = self.slots.get_mut(&table.oid) else { continue };
+            slot.flushed = table.next;
+            slot.dead.drain(..table.dead.min(slot.dead.len()));
+            slot.delta_version = Some(table.version);
+            slot.reshaped = false;
+            if let Rows::Appended { files, tail, .. } = &mut slot.rows {
+                tail.drain(..table.tail.min(tail.len()));
+                if table.files.is_some() {
+                    *files = table.files;
+                    slot.dirty = true;
+                }
+            }
+        }
+        match done.manifest {
+            Ok(number) => {
+                self.lake_state.manifest = number;
+                self.lake_state.durable_tick = done.tick;
+                self.lake_state.flushed_us = now_us();
+                self.lake_state.flushes += 1;
+                self.lake_state.last_flush_us = done.took_us;
+                if self.lake_state.error.take().is_some() {
+                    tracing::info!(tick = %done.tick, "the lake takes flushes again");
+                }
+                for (stream, position) in done.positions {
+                    if let Some(state) = self.positions.get_mut(&stream) {
+                        state.checkpoint = Some(position);
+                    }
+                }
+                for slot in self.slots.values_mut() {
+                    slot.durable_tick = done.tick;
+                }
+                self.dropped.clear();
+                let (durable, waiting) = self.waiting.drain(..).partition(|(tick, _)| *tick <= done.tick);
+                self.waiting = waiting;
+                for (_, reply) in Vec::from_iter::<Vec<(Tick, oneshot::Sender<PgResult<()>>)>>(durable) {
+                    drop(reply.send(Ok(())));
+                }
+                Ok(())
+            }
+            Err(error @ LakeError::Fenced { .. }) => {
+                tracing::error!(%error, "the lake belongs to another process now");
+                Err(error.into())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a flush failed and will be tried again");
+                self.lake_state.error = Some(error.to_string());
+                self.catalog_changed = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A view that has not run yet.
+pub(super) fn view_state(oid: Oid) -> ViewState {
+    ViewState { oid, phase: ViewPhase::Live, rows: 0, changed_tick: Tick(0), runs: 0, total_us: 0, last_us: 0 }
+}
+
+/// The table of what could not be applied, kept like bronze.
+pub(super) const DEAD_LETTERS: &str = "sluice.dead_letters";
+
+fn dead_letter_schema() -> Arc<TableSchema> {
+    let column = |name: &str, oid| Column::new(name, PgType::new(oid), true);
+    Arc::new(TableSchema::new(
+        vec![
+            column("source", oid::TEXT),
+            column("stream", oid::TEXT),
+            column("position", oid::INT8),
+            column("table_name", oid::TEXT),
+            column("reason", oid::TEXT),
+            column("message", oid::TEXT),
+            column("buried_at", oid::TIMESTAMPTZ),
+        ],
+        vec![],
+    ))
+}
+
+fn dead_letter_rows(source: &str, stream: &StreamId, dead: &[DeadLetter], now: i64) -> PgResult<RecordBatch> {
+    let text = |values: Vec<Option<&str>>| Arc::new(StringArray::from(values)) as ArrayRef;
+    let same = |value| text(vec![Some(value); dead.len()]);
+    let columns: Vec<ArrayRef> = vec![
+        same(source),
+        same(&stream.0),
+        Arc::new(Int64Array::from_iter_values(dead.iter().map(|d| d.position.0))),
+        text(dead.iter().map(|d| d.table.as_deref()).collect()),
+        text(dead.iter().map(|d| Some(d.reason)).collect()),
+        text(dead.iter().map(|d| Some(d.message.as_str())).collect()),
+        Arc::new(TimestampMicrosecondArray::from(vec![now; dead.len()]).with_timezone("UTC")),
+    ];
+    Ok(RecordBatch::try_new(Arc::clone(dead_letter_schema().arrow()), columns)?)
+}
+
+/// Whether a relation's rows live in an append-only lake table.
+pub(super) fn is_appended(kind: RelationKind) -> bool {
+    lake_kind(kind) == LakeTableKind::Append
+}
+
+/// The dead letters' relation is there from the first start, so that it can be queried before anything went wrong.
+pub(super) fn ensure_dead_letters(engine: &mut Engine) -> PgResult<()> {
+    debug_assert_eq!(engine.catalog.namespace(SLUICE).map(|n| n.name.as_str()), Some("sluice"));
+    engine.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema()).map(|_| ())
+}

@@ -1,0 +1,144 @@
+//! What a function may know of the session and the catalog it runs in.
+//!
+//! A kernel that needs more than its arguments (`now()`, `current_user`, `pg_table_is_visible`, casts to `regclass`, the
+//! text of a timestamptz) finds a [`Context`] in the extensions of the `ConfigOptions` that DataFusion hands to each call.
+//! Whoever executes a plan puts it there as a [`SessionExtension`]; a statement keeps one context from its first row to
+//! its last, so that `now()` is one instant and all names are of one catalog.
+
+use crate::types::{Oid, PgError, PgResult, PgType};
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// One session as functions see it.
+pub trait Context: Send + Sync + Debug {
+    /// `now()`: the start of the transaction, in µs since 1970-01-01 00:00 UTC
+    fn transaction_us(&self) -> i64;
+    /// `statement_timestamp()`, same unit.
+    fn statement_us(&self) -> i64;
+    /// `pg_postmaster_start_time()`, same unit.
+    fn start_us(&self) -> i64;
+    fn session_user(&self) -> &str;
+    fn current_user(&self) -> &str;
+    fn current_user_oid(&self) -> Oid;
+    fn database(&self) -> &str;
+    /// The effective search path of schemas that exist, without the implicit `pg_catalog`.
+    fn search_path(&self) -> &[String];
+    /// `current_setting`: `None` where there is no such parameter. Names are case-insensitive.
+    fn setting(&self, name: &str) -> Option<String>;
+    /// `set_config`: gives the value as it is shown afterwards.
+    fn set_setting(&self, name: &str, value: &str, local: bool) -> PgResult<String>;
+    fn backend_pid(&self) -> i32;
+    /// `txid_current()`: one number for each transaction, ascending.
+    fn transaction_id(&self) -> i64;
+    /// Address and port of the client and of this server, where the connection has them.
+    fn client_address(&self) -> Option<(String, i32)>;
+    fn server_address(&self) -> Option<(String, i32)>;
+    fn catalog(&self) -> &dyn CatalogLookup;
+    /// Asks another session to cancel its statement, or to end: whether it was there.
+    fn signal(&self, _pid: i32, _end: bool) -> PgResult<bool> {
+        Err(PgError::unsupported("signalling another session"))
+    }
+}
+
+/// Sizes that `pg_relation_size` and its relatives report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationSize {
+    /// Rows alone.
+    Main,
+    /// Rows and what belongs to them, without indexes.
+    Table,
+    Indexes,
+    Total,
+}
+
+/// What a privilege is asked for on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivilegeOn {
+    Relation(Oid),
+    /// `attnum`; 0 asks for any column.
+    Column(Oid, i16),
+    Schema(Oid),
+    Database,
+    Function(Oid),
+    Type(Oid),
+    Language(Oid),
+    Tablespace(Oid),
+    Sequence(Oid),
+    /// Membership in, or use of, a role.
+    Role(Oid),
+}
+
+/// Names, OIDs and definitions of one snapshot. `None` is "no such object" throughout.
+pub trait CatalogLookup: Send + Sync {
+    /// `schema` `None` resolves through the search path.
+    fn relation_oid(&self, schema: Option<&str>, name: &str) -> Option<Oid>;
+    /// (schema, name).
+    fn relation_name(&self, relation: Oid) -> Option<(String, String)>;
+    fn relation_visible(&self, relation: Oid) -> Option<bool>;
+    /// Row types and domains of user objects; built-in types are facts and are not asked for here.
+    fn type_oid(&self, schema: Option<&str>, name: &str) -> Option<Oid>;
+    fn type_name(&self, ty: Oid) -> Option<(String, String)>;
+    fn type_visible(&self, ty: Oid) -> Option<bool>;
+    fn namespace_oid(&self, name: &str) -> Option<Oid>;
+    fn namespace_name(&self, namespace: Oid) -> Option<String>;
+    fn role_oid(&self, name: &str) -> Option<Oid>;
+    fn role_name(&self, role: Oid) -> Option<String>;
+    fn database_oid(&self, name: &str) -> Option<Oid>;
+    fn database_name(&self, database: Oid) -> Option<String>;
+    fn column_number(&self, relation: Oid, column: &str) -> Option<i16>;
+    fn column_name(&self, relation: Oid, attnum: i16) -> Option<String>;
+    fn column_type(&self, relation: Oid, attnum: i16) -> Option<PgType>;
+    /// `pg_get_viewdef`: the query of a view or materialized view.
+    fn view_definition(&self, relation: Oid, pretty: bool) -> Option<String>;
+    /// `pg_get_indexdef`; `column` 0 is the whole `CREATE INDEX`.
+    fn index_definition(&self, index: Oid, column: i32, pretty: bool) -> Option<String>;
+    fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String>;
+    /// `obj_description` / `col_description`: `class` is the catalog's name (`pg_class`), `sub` the column or 0.
+    fn description(&self, object: Oid, class: Option<&str>, sub: i32) -> Option<String>;
+    /// `shobj_description`.
+    fn shared_description(&self, object: Oid, class: &str) -> Option<String>;
+    /// Whether `role` holds `privilege` (upper case, `SELECT`; ` WITH GRANT OPTION` cut off and passed as `grant`).
+    /// `None` where the object does not exist.
+    fn has_privilege(&self, role: Oid, on: PrivilegeOn, privilege: &str, grant: bool) -> Option<bool>;
+    /// Bytes.
+    fn relation_size(&self, relation: Oid, what: RelationSize) -> Option<i64>;
+    fn database_size(&self) -> i64;
+}
+
+/// Carries a [`Context`] in `ConfigOptions::extensions`.
+#[derive(Debug, Clone)]
+pub struct SessionExtension(pub Arc<dyn Context>);
+
+impl ConfigExtension for SessionExtension {
+    const PREFIX: &'static str = "sluice_session";
+}
+
+impl ExtensionOptions for SessionExtension {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, _value: &str) -> datafusion::error::Result<()> {
+        Err(PgError::internal(format!("a session has no option \"{key}\"")).into())
+    }
+
+    fn entries(&self) -> Vec<ConfigEntry> {
+        Vec::new()
+    }
+}
+
+/// The context of the statement that these options belong to.
+pub fn context_of(config: &ConfigOptions) -> PgResult<&Arc<dyn Context>> {
+    let extension = config.extensions.get::<SessionExtension>();
+    extension.map(|e| &e.0).ok_or_else(|| PgError::internal("a function that needs a session ran without one"))
+}

@@ -1,0 +1,457 @@
+//! POSIX regular expressions: `~`, `regexp_replace`, `regexp_match` and their kin.
+//!
+//! PostgreSQL's "advanced" expressions are translated to the crate `regex`. Two things it has not: back-references and
+//! look-around, which answer `0A000`. Alternation takes the first branch that matches, where PostgreSQL takes the
+//! longest; the difference shows only where one branch is a prefix of another and the text that matched is used.
+
+use super::adapt::*;
+use super::kernel::{Body, Call};
+use super::registry::Registry;
+use super::text::invalid;
+use crate::types::{PgError, PgResult, SqlState};
+use arrow::array::{ArrayRef, StringArray};
+use regex::{Regex, RegexBuilder};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a function's flags say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Flags {
+    pub global: bool,
+    case_insensitive: bool,
+    /// `^` and `$` also match at line ends.
+    anchors_at_lines: bool,
+    /// `.` and negated brackets do not match a newline.
+    dot_excludes_newline: bool,
+    expanded: bool,
+    literal: bool,
+}
+
+impl Flags {
+    pub fn parse(text: &str) -> PgResult<Self> {
+        let mut flags = Self::default();
+        for c in text.chars() {
+            match c {
+                'g' => flags.global = true,
+                'i' => flags.case_insensitive = true,
+                'c' => flags.case_insensitive = false,
+                'n' | 'm' => (flags.anchors_at_lines, flags.dot_excludes_newline) = (true, true),
+                's' => (flags.anchors_at_lines, flags.dot_excludes_newline) = (false, false),
+                'p' => (flags.anchors_at_lines, flags.dot_excludes_newline) = (false, true),
+                'w' => (flags.anchors_at_lines, flags.dot_excludes_newline) = (true, false),
+                'x' => flags.expanded = true,
+                't' => flags.expanded = false,
+                'q' => flags.literal = true,
+                'e' | 'b' => {}
+                c => return Err(invalid(format!("invalid regular expression option: \"{c}\""))),
+            }
+        }
+        Ok(flags)
+    }
+
+    fn insensitive() -> Self {
+        Self { case_insensitive: true, ..Self::default() }
+    }
+
+    fn no_global(self, function: &str) -> PgResult<Self> {
+        match self.global {
+            true => Err(invalid(format!("{function} does not support the \"global\" option"))),
+            false => Ok(self),
+        }
+    }
+}
+
+fn wrong(detail: impl std::fmt::Display) -> PgError {
+    PgError::new(SqlState(*b"2201B"), format!("invalid regular expression: {detail}"))
+}
+
+/// The expression in the syntax of the crate `regex`.
+fn translate(pattern: &str) -> PgResult<String> {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut rest = pattern.strip_prefix("***:").unwrap_or(pattern);
+    let mut chars = rest.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => {
+                let Some((_, escaped)) = chars.next() else { return Err(wrong("invalid escape \\ sequence")) };
+                match escaped {
+                    'y' => out.push_str("\\b"),
+                    'Y' => out.push_str("\\B"),
+                    'm' => out.push_str("\\b{start}"),
+                    'M' => out.push_str("\\b{end}"),
+                    'A' => out.push_str("\\A"),
+                    'Z' => out.push_str("\\z"),
+                    'e' => out.push_str("\\x1B"),
+                    'b' => out.push_str("\\x08"),
+                    'B' => out.push_str("\\\\"),
+                    '1'..='9' => return Err(PgError::unsupported("a back-reference in a regular expression")),
+                    'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'n' | 't' | 'r' | 'f' | 'v' | 'a' | 'x' | 'u' | 'U' => {
+                        out.push('\\');
+                        out.push(escaped);
+                    }
+                    c if c.is_alphanumeric() => return Err(wrong("invalid escape \\ sequence")),
+                    c => out.push_str(&regex::escape(&c.to_string())),
+                }
+            }
+            '[' => {
+                rest = &pattern[pattern.len() - rest.len()..];
+                let length = bracket(&rest[at..], &mut out)?;
+                chars = rest.char_indices();
+                while chars.clone().next().is_some_and(|(next, _)| next < at + length) {
+                    chars.next();
+                }
+            }
+            '(' if rest[at..].starts_with("(?=") || rest[at..].starts_with("(?!") || rest[at..].starts_with("(?<") => {
+                return Err(PgError::unsupported("look-around in a regular expression"));
+            }
+            c => out.push(c),
+        }
+    }
+    Ok(out)
+}
+
+/// Translates a bracket expression that `text` begins with; how many bytes it has.
+fn bracket(text: &str, out: &mut String) -> PgResult<usize> {
+    let unbalanced = || wrong("brackets [] not balanced");
+    // PostgreSQL's word boundaries.
+    for (word, means) in [("[[:<:]]", "\\b{start}"), ("[[:>:]]", "\\b{end}")] {
+        if text.starts_with(word) {
+            out.push_str(means);
+            return Ok(word.len());
+        }
+    }
+    out.push('[');
+    let mut at = 1;
+    if text[at..].starts_with('^') {
+        out.push('^');
+        at += 1;
+    }
+    let mut first = true;
+    loop {
+        let c = text[at..].chars().next().ok_or_else(unbalanced)?;
+        if c == ']' && !first {
+            out.push(']');
+            return Ok(at + 1);
+        }
+        first = false;
+        if text[at..].starts_with("[:") {
+            let end = text[at..].find(":]").ok_or_else(unbalanced)? + 2;
+            out.push_str(&text[at..at + end]);
+            at += end;
+            continue;
+        }
+        at += c.len_utf8();
+        match c {
+            '\\' => {
+                let escaped = text[at..].chars().next().ok_or_else(unbalanced)?;
+                at += escaped.len_utf8();
+                out.push('\\');
+                out.push(escaped);
+            }
+            '[' | '&' | '~' | ']' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '-' => {
+                // A range inside; literal at the ends and where another operator could be read from two of them.
+                let last = text[at..].starts_with(']');
+                out.push_str(if last || out.ends_with('[') || out.ends_with('^') { "\\-" } else { "-" });
+            }
+            c => out.push(c),
+        }
+    }
+}
+
+pub fn compile(pattern: &str, flags: Flags) -> PgResult<Regex> {
+    let literal = flags.literal || pattern.starts_with("***=");
+    let mut flags = flags;
+    let mut body = pattern.strip_prefix("***=").unwrap_or(pattern);
+    // Options embedded at the start: (?i).
+    if let Some(end) = body.strip_prefix("(?").and_then(|b| b.find(')')) {
+        let letters = &body[2..2 + end];
+        if !literal && !letters.is_empty() && letters.chars().all(|c| c.is_ascii_lowercase()) {
+            let embedded = Flags::parse(letters)?;
+            flags = Flags { global: flags.global, ..embedded };
+            body = &body[end + 3..];
+        }
+    }
+    let translated = if literal { regex::escape(body) } else { translate(body)? };
+    RegexBuilder::new(&translated)
+        .case_insensitive(flags.case_insensitive)
+        .multi_line(flags.anchors_at_lines)
+        .dot_matches_new_line(!flags.dot_excludes_newline)
+        .ignore_whitespace(flags.expanded)
+        .build()
+        .map_err(|e| wrong(e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ")))
+}
+
+thread_local! {
+    /// Patterns that differ row by row mostly repeat: the last few compiled ones of this thread.
+    static COMPILED: RefCell<HashMap<(String, Flags), Rc<Regex>>> = RefCell::new(HashMap::new());
+}
+
+pub fn compiled(pattern: &str, flags: Flags) -> PgResult<Rc<Regex>> {
+    COMPILED.with_borrow_mut(|cache| {
+        let key = (pattern.to_string(), Flags { global: false, ..flags });
+        if let Some(found) = cache.get(&key) {
+            return Ok(Rc::clone(found));
+        }
+        if cache.len() >= 64 {
+            cache.clear();
+        }
+        let regex = Rc::new(compile(pattern, flags)?);
+        cache.insert(key, Rc::clone(&regex));
+        Ok(regex)
+    })
+}
+
+fn matches(flags: Flags, negated: bool) -> Body {
+    Arc::new(move |call| {
+        if matches!(Valid::of(call), Valid::None) {
+            return Ok(all_null(call));
+        }
+        let (values, patterns) = (Text::column(&call.args[0].array)?, Text::column(&call.args[1].array)?);
+        let constant = if call.args[1].constant { Some(compile(patterns.value(0), flags)?) } else { None };
+        strict_rows::<Bool>(call, |i| {
+            let value = values.value(call.args[0].at(i));
+            let found = match &constant {
+                Some(regex) => regex.is_match(value),
+                None => compiled(patterns.value(i), flags)?.is_match(value),
+            };
+            Ok(Some(found != negated))
+        })
+    })
+}
+
+/// Replaces the `nth` match (0: all) from character `start` on; `\1`…`\9`, `\&` and `\\` in the replacement.
+fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) -> String {
+    let from = s.char_indices().nth(start).map_or(s.len(), |(at, _)| at);
+    let mut out = String::with_capacity(s.len());
+    out.push_str(&s[..from]);
+    let mut last = from;
+    for (i, found) in regex.captures_iter(&s[from..]).enumerate() {
+        if nth > 0 && i + 1 < nth {
+            continue;
+        }
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&s[last..from + whole.start()]);
+        let mut chars = replacement.chars();
+        while let Some(c) = chars.next() {
+            if c != '\\' {
+                out.push(c);
+                continue;
+            }
+            match chars.next() {
+                Some('&') => out.push_str(whole.as_str()),
+                Some(d @ '1'..='9') => {
+                    out.push_str(found.get(d as usize - '0' as usize).map_or("", |m| m.as_str()));
+                }
+                Some('\\') => out.push('\\'),
+                Some(other) => out.extend(['\\', other]),
+                None => out.push('\\'),
+            }
+        }
+        last = from + whole.end();
+        if nth > 0 {
+            break;
+        }
+    }
+    out.push_str(&s[last..]);
+    out
+}
+
+/// The groups of one match, or all of it where there are none.
+fn groups(found: &regex::Captures<'_>) -> ArrayRef {
+    let skip = usize::from(found.len() > 1);
+    let texts: Vec<Option<&str>> = found.iter().skip(skip).map(|m| m.map(|m| m.as_str())).collect();
+    Arc::new(StringArray::from(texts))
+}
+
+fn first_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Option<ArrayRef>> {
+    Ok(compiled(pattern, flags)?.captures(s).map(|found| groups(&found)))
+}
+
+/// The groups of all matches (or the first), for `regexp_matches`.
+pub fn all_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Vec<ArrayRef>> {
+    let regex = compiled(pattern, flags)?;
+    let take = if flags.global { usize::MAX } else { 1 };
+    Ok(regex.captures_iter(s).take(take).map(|found| groups(&found)).collect())
+}
+
+/// The pieces between matches. An empty match at the start or right after another separates nothing.
+pub fn split<'a>(s: &'a str, pattern: &str, flags: Flags) -> PgResult<Vec<&'a str>> {
+    let regex = compiled(pattern, flags)?;
+    let mut pieces = Vec::new();
+    let mut last = 0;
+    for found in regex.find_iter(s) {
+        if found.is_empty() && (found.start() == last || found.start() >= s.len()) {
+            continue;
+        }
+        pieces.push(&s[last..found.start()]);
+        last = found.end();
+    }
+    pieces.push(&s[last..]);
+    Ok(pieces)
+}
+
+fn text_array(pieces: Vec<&str>) -> ArrayRef {
+    Arc::new(StringArray::from(pieces))
+}
+
+/// `substring(s FROM pattern)`: the first group, or all of the match.
+fn substring(s: &str, pattern: &str) -> PgResult<Option<String>> {
+    let regex = compiled(pattern, Flags::default())?;
+    let Some(found) = regex.captures(s) else { return Ok(None) };
+    Ok(found.get(usize::from(found.len() > 1)).map(|m| m.as_str().to_string()))
+}
+
+fn positive(name: &str, n: i32) -> PgResult<usize> {
+    let error = || invalid(format!("invalid value for parameter \"{name}\": {n}"));
+    usize::try_from(n).ok().filter(|n| *n > 0).ok_or_else(error)
+}
+
+fn count(s: &str, pattern: &str, start: i32, flags: Flags) -> PgResult<i32> {
+    let from = s.char_indices().nth(positive("start", start)? - 1).map_or(s.len(), |(at, _)| at);
+    let flags = flags.no_global("regexp_count()")?;
+    Ok(compiled(pattern, flags)?.find_iter(&s[from..]).count() as i32)
+}
+
+/// A column of text arguments that a call of many arguments reads by hand.
+fn text_at<'a>(call: &'a Call<'_>, arg: usize, row: usize) -> PgResult<&'a str> {
+    Ok(Text::column(&call.args[arg].array)?.value(call.args[arg].at(row)))
+}
+
+/// `SIMILAR TO`'s pattern as a POSIX one.
+fn similar_escape(pattern: &str, escape: Option<&str>) -> PgResult<String> {
+    let escape = match escape {
+        None => Some('\\'),
+        Some(e) if e.chars().count() > 1 => {
+            return Err(PgError::new(SqlState(*b"22019"), "invalid escape string")
+                .hint("Escape string must be empty or one character."));
+        }
+        Some(e) => e.chars().next(),
+    };
+    let mut out = String::from("^(?:");
+    let mut in_bracket = false;
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        if Some(c) == escape {
+            if let Some(next) = chars.next() {
+                out.push('\\');
+                out.push(next);
+            }
+            continue;
+        }
+        match c {
+            ']' if in_bracket => {
+                in_bracket = false;
+                out.push(c);
+            }
+            '\\' => out.push_str("\\\\"),
+            c if in_bracket => out.push(c),
+            '[' => {
+                in_bracket = true;
+                out.push(c);
+            }
+            '%' => out.push_str(".*"),
+            '_' => out.push('.'),
+            '(' => out.push_str("(?:"),
+            '.' | '^' | '$' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push_str(")$");
+    Ok(out)
+}
+
+pub fn declare(r: &mut Registry) {
+    let (plain, fold) = (Flags::default(), Flags::insensitive());
+    r.funs(&["textregexeq(text,text)", "nameregexeq(name,text)", "bpcharregexeq(bpchar,text)"], matches(plain, false));
+    r.funs(&["textregexne(text,text)", "nameregexne(name,text)", "bpcharregexne(bpchar,text)"], matches(plain, true));
+    r.funs(
+        &["texticregexeq(text,text)", "nameicregexeq(name,text)", "bpcharicregexeq(bpchar,text)"],
+        matches(fold, false),
+    );
+    r.funs(
+        &["texticregexne(text,text)", "nameicregexne(name,text)", "bpcharicregexne(bpchar,text)"],
+        matches(fold, true),
+    );
+    r.fun("regexp_like(text,text)", matches(plain, false));
+    r.fun(
+        "regexp_like(text,text,text)",
+        attempt3::<Text, Text, Text, Bool>(|s, p, f| {
+            Ok(compiled(p, Flags::parse(f)?.no_global("regexp_like()")?)?.is_match(s))
+        }),
+    );
+    r.fun(
+        "regexp_replace(text,text,text)",
+        attempt3::<Text, Text, Text, Text>(|s, p, to| Ok(replace(s, &*compiled(p, Flags::default())?, to, 0, 1))),
+    );
+    r.fun(
+        "regexp_replace(text,text,text,text)",
+        attempt4::<Text, Text, Text, Text, Text>(|s, p, to, f| {
+            let flags = Flags::parse(f)?;
+            Ok(replace(s, &*compiled(p, flags)?, to, 0, usize::from(!flags.global)))
+        }),
+    );
+    r.fun(
+        "regexp_replace(text,text,text,int4)",
+        attempt4::<Text, Text, Text, Int4, Text>(|s, p, to, start| {
+            Ok(replace(s, &*compiled(p, Flags::default())?, to, positive("start", start)? - 1, 1))
+        }),
+    );
+    r.fun(
+        "regexp_replace(text,text,text,int4,int4)",
+        Arc::new(|call| {
+            let (start, nth) = (Int4::column(&call.args[3].array)?, Int4::column(&call.args[4].array)?);
+            strict_rows::<Text>(call, |i| {
+                let start = positive("start", start.value(call.args[3].at(i)))?;
+                let nth = nth.value(call.args[4].at(i));
+                let nth =
+                    usize::try_from(nth).map_err(|_| invalid(format!("invalid value for parameter \"n\": {nth}")))?;
+                let regex = compiled(text_at(call, 1, i)?, Flags::default())?;
+                Ok(Some(replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth)))
+            })
+        }),
+    );
+    r.fun("regexp_match(text,text)", maybe2::<Text, Text, List>(|s, p| first_groups(s, p, Flags::default())));
+    r.fun(
+        "regexp_match(text,text,text)",
+        maybe3::<Text, Text, Text, List>(|s, p, f| first_groups(s, p, Flags::parse(f)?.no_global("regexp_match()")?)),
+    );
+    r.fun(
+        "regexp_split_to_array(text,text)",
+        attempt2::<Text, Text, List>(|s, p| split(s, p, Flags::default()).map(text_array)),
+    );
+    r.fun(
+        "regexp_split_to_array(text,text,text)",
+        attempt3::<Text, Text, Text, List>(|s, p, f| {
+            split(s, p, Flags::parse(f)?.no_global("regexp_split_to_array()")?).map(text_array)
+        }),
+    );
+    r.fun("regexp_count(text,text)", attempt2::<Text, Text, Int4>(|s, p| count(s, p, 1, Flags::default())));
+    r.fun(
+        "regexp_count(text,text,int4)",
+        attempt3::<Text, Text, Int4, Int4>(|s, p, n| count(s, p, n, Flags::default())),
+    );
+    r.fun(
+        "regexp_count(text,text,int4,text)",
+        attempt4::<Text, Text, Int4, Text, Int4>(|s, p, n, f| count(s, p, n, Flags::parse(f)?)),
+    );
+    r.fun(
+        "regexp_substr(text,text)",
+        maybe2::<Text, Text, Text>(|s, p| Ok(compiled(p, Flags::default())?.find(s).map(|m| m.as_str().to_string()))),
+    );
+    r.fun(
+        "regexp_instr(text,text)",
+        attempt2::<Text, Text, Int4>(|s, p| {
+            let found = compiled(p, Flags::default())?.find(s).map(|m| s[..m.start()].chars().count() as i32 + 1);
+            Ok(found.unwrap_or(0))
+        }),
+    );
+    r.fun("substring(text,text)", maybe2::<Text, Text, Text>(substring));
+    r.fun("similar_to_escape(text)", attempt1::<Text, Text>(|p| similar_escape(p, None)));
+    r.fun("similar_to_escape(text,text)", attempt2::<Text, Text, Text>(|p, e| similar_escape(p, Some(e))));
+}

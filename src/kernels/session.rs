@@ -1,0 +1,484 @@
+//! What a session may ask about itself, the server and the catalog.
+
+use super::adapt::*;
+use super::context::{Context, RelationSize};
+use super::facts::facts;
+use super::kernel::{Body, Call};
+use super::names;
+use super::registry::Registry;
+use super::text::{invalid, quote_identifier};
+use super::typename::format_type;
+use crate::types::{Oid, PgError, PgResult, SqlState, oid};
+use arrow::array::{ArrayRef, StringArray};
+use std::sync::Arc;
+
+/// The version of PostgreSQL that clients are told.
+pub const SERVER_VERSION: &str = "15.13";
+
+fn about(f: impl Fn(&dyn Context) -> Option<String> + Send + Sync + 'static) -> Body {
+    session0::<Text>(move |call| Ok(f(call.context()?)))
+}
+
+fn names_array(names: Vec<String>) -> ArrayRef {
+    Arc::new(StringArray::from(names))
+}
+
+/// A look-up by OID.
+fn by_oid(f: impl Fn(&dyn Context, Oid) -> Option<String> + Send + Sync + 'static) -> Body {
+    session1::<OidKind, Text>(move |call, oid| Ok(f(call.context()?, Oid(oid))))
+}
+
+fn visible(f: impl Fn(&dyn Context, Oid) -> Option<bool> + Send + Sync + 'static) -> Body {
+    session1::<OidKind, Bool>(move |call, oid| Ok(f(call.context()?, Oid(oid))))
+}
+
+fn size(what: RelationSize) -> Body {
+    session1::<OidKind, Int8>(move |call, oid| Ok(call.context()?.catalog().relation_size(Oid(oid), what)))
+}
+
+fn unknown_setting(name: &str) -> PgError {
+    PgError::new(SqlState::UNDEFINED_OBJECT, format!("unrecognized configuration parameter \"{name}\""))
+}
+
+fn current_setting(call: &Call<'_>, name: &str, missing_ok: bool) -> PgResult<Option<String>> {
+    match call.context()?.setting(name) {
+        None if !missing_ok => Err(unknown_setting(name)),
+        found => Ok(found),
+    }
+}
+
+fn set_config(call: &Call<'_>) -> PgResult<ArrayRef> {
+    let (name, value) = (Text::column(&call.args[0].array)?, Text::column(&call.args[1].array)?);
+    let local = Bool::column(&call.args[2].array)?;
+    all_rows::<Text>(call, |i| {
+        let [name_arg, value_arg, local_arg] = call.args.as_slice() else { return Ok(None) };
+        if name_arg.is_null(i) {
+            return Err(PgError::new(SqlState(*b"22004"), "SET requires parameter name"));
+        }
+        let value = if value_arg.is_null(i) { "" } else { value.value(value_arg.at(i)) };
+        let local = !local_arg.is_null(i) && local.value(local_arg.at(i));
+        call.context()?.set_setting(name.value(name_arg.at(i)), value, local).map(Some)
+    })
+}
+
+fn relation_named(context: &dyn Context, text: &str) -> PgResult<Oid> {
+    names::reg_in(context, oid::REGCLASS, text)
+}
+
+fn encoding_name(encoding: i32) -> &'static str {
+    match encoding {
+        0 => "SQL_ASCII",
+        6 => "UTF8",
+        8 => "LATIN1",
+        _ => "",
+    }
+}
+
+fn function_arguments(row: &super::facts::ProcRow, identity: bool) -> String {
+    let all = if row.all_args.is_empty() { &row.args } else { &row.all_args };
+    let mut out = Vec::new();
+    for (i, &ty) in all.iter().enumerate() {
+        let mode = row.modes.get(i).copied().unwrap_or('i');
+        if mode == 't' || (identity && mode == 'o') {
+            continue;
+        }
+        let prefix = match mode {
+            'o' => "OUT ",
+            'b' => "INOUT ",
+            'v' => "VARIADIC ",
+            _ => "",
+        };
+        let name = row.arg_names.get(i).filter(|n| !n.is_empty());
+        let name = name.map_or(String::new(), |n| format!("{} ", quote_identifier(n)));
+        out.push(format!("{prefix}{name}{}", format_type(ty, None)));
+    }
+    out.join(", ")
+}
+
+fn function_result(row: &super::facts::ProcRow) -> Option<String> {
+    if row.kind == 'p' {
+        return None;
+    }
+    let columns: Vec<String> = (row.all_args.iter().enumerate())
+        .filter(|(i, _)| row.modes.get(*i) == Some(&'t'))
+        .map(|(i, &ty)| {
+            let name = row.arg_names.get(i).copied().unwrap_or_default();
+            format!("{} {}", quote_identifier(name), format_type(ty, None))
+        })
+        .collect();
+    if !columns.is_empty() {
+        return Some(format!("TABLE({})", columns.join(", ")));
+    }
+    let set = if row.returns_set { "SETOF " } else { "" };
+    Some(format!("{set}{}", format_type(row.result, None)))
+}
+
+pub fn size_pretty(bytes: i64) -> String {
+    let mut size = i128::from(bytes);
+    let units = [
+        ("bytes", 10 * 1024),
+        ("kB", 20 * 1024 - 1),
+        ("MB", 20 * 1024 - 1),
+        ("GB", 20 * 1024 - 1),
+        ("TB", 20 * 1024 - 1),
+        ("PB", 20 * 1024 - 1),
+    ];
+    for (i, (unit, limit)) in units.iter().enumerate() {
+        if size.abs() < *limit || i + 1 == units.len() {
+            // One half more bit is kept below the unit, for rounding.
+            let rounded = if i > 0 { if size >= 0 { (size + 1) / 2 } else { (size - 1) / 2 } } else { size };
+            return format!("{rounded} {unit}");
+        }
+        size = if i == 0 { size >> 9 } else { size >> 10 };
+    }
+    String::new()
+}
+
+fn size_bytes(text: &str) -> PgResult<i64> {
+    let wrong = || invalid(format!("invalid size: \"{text}\""));
+    let trimmed = text.trim();
+    let end = trimmed.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c))).unwrap_or(trimmed.len());
+    let (number, unit) = (&trimmed[..end], trimmed[end..].trim());
+    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" | "bytes" => 1.0,
+        "kb" => 1024.0,
+        "mb" => 1024f64.powi(2),
+        "gb" => 1024f64.powi(3),
+        "tb" => 1024f64.powi(4),
+        "pb" => 1024f64.powi(5),
+        _ => {
+            return Err(wrong()
+                .detail(format!("Invalid size unit: \"{unit}\"."))
+                .hint("Valid units are \"bytes\", \"B\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\"."));
+        }
+    };
+    if let (Ok(whole), true) = (number.parse::<i64>(), factor >= 1.0) {
+        return whole.checked_mul(factor as i64).ok_or_else(|| super::integers::out_of_range("bigint"));
+    }
+    let value: f64 = number.parse().map_err(|_| wrong())?;
+    super::floats::round_to(value * factor, -9.3e18, 9.223372036854775e18, "bigint", |v| v as i64)
+}
+
+fn void() -> String {
+    String::new()
+}
+
+pub fn declare(r: &mut Registry) {
+    r.fun(
+        "version()",
+        about(|_| {
+            Some(format!(
+                "PostgreSQL {SERVER_VERSION} (Sluice {}) on {}",
+                env!("CARGO_PKG_VERSION"),
+                std::env::consts::ARCH
+            ))
+        }),
+    );
+    r.fun("current_database()", about(|c| Some(c.database().to_string())));
+    r.fun("current_user()", about(|c| Some(c.current_user().to_string())));
+    r.fun("session_user()", about(|c| Some(c.session_user().to_string())));
+    r.fun("current_schema()", about(|c| c.search_path().first().cloned()));
+    r.fun(
+        "current_schemas(bool)",
+        session1::<Bool, List>(|call, implicit| {
+            let path = call.context()?.search_path();
+            let first = (implicit && !path.iter().any(|s| s == "pg_catalog")).then(|| "pg_catalog".to_string());
+            Ok(Some(names_array(first.into_iter().chain(path.iter().cloned()).collect())))
+        }),
+    );
+    r.fun("pg_backend_pid()", session0::<Int4>(|call| Ok(Some(call.context()?.backend_pid()))));
+    r.fun("pg_is_in_recovery()", session0::<Bool>(|_| Ok(Some(false))));
+    r.fun("txid_current()", session0::<Int8>(|call| Ok(Some(call.context()?.transaction_id()))));
+    r.fun("txid_current_if_assigned()", session0::<Int8>(|call| Ok(Some(call.context()?.transaction_id()))));
+    r.fun("pg_current_xact_id()", about(|c| Some(c.transaction_id().to_string())));
+    r.fun("inet_client_addr()", about(|c| c.client_address().map(|(a, _)| a)));
+    r.fun("inet_server_addr()", about(|c| c.server_address().map(|(a, _)| a)));
+    r.fun("inet_client_port()", session0::<Int4>(|call| Ok(call.context()?.client_address().map(|(_, p)| p))));
+    r.fun("inet_server_port()", session0::<Int4>(|call| Ok(call.context()?.server_address().map(|(_, p)| p))));
+    r.fun("pg_postmaster_start_time()", session0::<Stamp>(|call| Ok(Some(call.context()?.start_us()))));
+    r.fun("pg_conf_load_time()", session0::<Stamp>(|call| Ok(Some(call.context()?.start_us()))));
+    r.fun("current_setting(text)", session1::<Text, Text>(|call, name| current_setting(call, name, false)));
+    r.fun("current_setting(text,bool)", session2::<Text, Bool, Text>(current_setting));
+    r.fun("set_config(text,text,bool)", Arc::new(set_config));
+    r.fun("pg_client_encoding()", session0::<Text>(|_| Ok(Some("UTF8".into()))));
+    r.fun("getdatabaseencoding()", session0::<Text>(|_| Ok(Some("UTF8".into()))));
+    r.fun("pg_encoding_to_char(int4)", map1::<Int4, Text>(|e| encoding_name(e).to_string()));
+    r.fun(
+        "pg_char_to_encoding(name)",
+        map1::<Text, Int4>(|name| match name.to_ascii_uppercase().as_str() {
+            "UTF8" | "UNICODE" => 6,
+            "SQL_ASCII" => 0,
+            "LATIN1" => 8,
+            _ => -1,
+        }),
+    );
+    r.fun(
+        "pg_encoding_max_length(int4)",
+        maybe1::<Int4, Int4>(|e| {
+            Ok(match e {
+                6 => Some(4),
+                0 | 8 => Some(1),
+                _ => None,
+            })
+        }),
+    );
+    r.fun("pg_my_temp_schema()", session0::<OidKind>(|_| Ok(Some(0))));
+    r.fun("pg_is_other_temp_schema(oid)", map1::<OidKind, Bool>(|_| false));
+
+    r.fun(
+        "format_type(oid,int4)",
+        Arc::new(|call| {
+            let (types, mods) = (OidKind::column(&call.args[0].array)?, Int4::column(&call.args[1].array)?);
+            let context = call.context()?;
+            all_rows::<Text>(call, |i| {
+                if call.args[0].is_null(i) {
+                    return Ok(None);
+                }
+                let typmod = (!call.args[1].is_null(i)).then(|| mods.value(call.args[1].at(i)));
+                let ty = Oid(types.value(call.args[0].at(i)));
+                Ok(Some(names::type_text(context, ty, typmod).unwrap_or_else(|| "???".to_string())))
+            })
+        }),
+    );
+    r.fun(
+        "pg_typeof(any)",
+        Arc::new(|call| {
+            let oid = call.arg_types.first().map_or(oid::UNKNOWN, |t| t.pg.oid).0;
+            all_rows::<OidKind>(call, |_| Ok(Some(oid)))
+        }),
+    );
+    r.fun(
+        "pg_column_size(any)",
+        Arc::new(|call| {
+            let bytes = |i: usize| -> PgResult<Option<i32>> {
+                let column = &call.args[0];
+                if column.is_null(i) {
+                    return Ok(None);
+                }
+                Ok(Some(column.array.slice(column.at(i), 1).to_data().get_slice_memory_size()? as i32))
+            };
+            all_rows::<Int4>(call, bytes)
+        }),
+    );
+
+    r.fun(
+        "pg_get_userbyid(oid)",
+        by_oid(|c, o| Some(c.catalog().role_name(o).unwrap_or_else(|| format!("unknown (OID={o})")))),
+    );
+    r.fun("pg_get_viewdef(oid)", by_oid(|c, o| c.catalog().view_definition(o, false)));
+    r.fun(
+        "pg_get_viewdef(oid,bool)",
+        session2::<OidKind, Bool, Text>(|call, o, pretty| {
+            Ok(call.context()?.catalog().view_definition(Oid(o), pretty))
+        }),
+    );
+    r.fun(
+        "pg_get_viewdef(oid,int4)",
+        session2::<OidKind, Int4, Text>(|call, o, _| Ok(call.context()?.catalog().view_definition(Oid(o), true))),
+    );
+    r.fun(
+        "pg_get_viewdef(text)",
+        session1::<Text, Text>(|call, name| {
+            let context = call.context()?;
+            Ok(context.catalog().view_definition(relation_named(context, name)?, false))
+        }),
+    );
+    r.fun(
+        "pg_get_viewdef(text,bool)",
+        session2::<Text, Bool, Text>(|call, name, pretty| {
+            let context = call.context()?;
+            Ok(context.catalog().view_definition(relation_named(context, name)?, pretty))
+        }),
+    );
+    r.fun("pg_get_indexdef(oid)", by_oid(|c, o| c.catalog().index_definition(o, 0, false)));
+    r.fun(
+        "pg_get_indexdef(oid,int4,bool)",
+        session3::<OidKind, Int4, Bool, Text>(|call, o, column, pretty| {
+            Ok(call.context()?.catalog().index_definition(Oid(o), column, pretty))
+        }),
+    );
+    r.fun("pg_get_constraintdef(oid)", by_oid(|c, o| c.catalog().constraint_definition(o, false)));
+    r.fun(
+        "pg_get_constraintdef(oid,bool)",
+        session2::<OidKind, Bool, Text>(|call, o, pretty| {
+            Ok(call.context()?.catalog().constraint_definition(Oid(o), pretty))
+        }),
+    );
+    // Expressions are kept as their text, so that is what a node tree shows.
+    r.fun(
+        "pg_get_expr(pg_node_tree,oid)",
+        write2::<Text, OidKind>(|tree, _, out| {
+            out.push_str(tree);
+            Ok(())
+        }),
+    );
+    r.fun(
+        "pg_get_expr(pg_node_tree,oid,bool)",
+        write3::<Text, OidKind, Bool>(|tree, _, _, out| {
+            out.push_str(tree);
+            Ok(())
+        }),
+    );
+    r.fun("pg_get_function_arguments(oid)", by_oid(|_, o| facts().proc_row(o).map(|p| function_arguments(p, false))));
+    r.fun(
+        "pg_get_function_identity_arguments(oid)",
+        by_oid(|_, o| facts().proc_row(o).map(|p| function_arguments(p, true))),
+    );
+    r.fun("pg_get_function_result(oid)", by_oid(|_, o| facts().proc_row(o).and_then(function_result)));
+    r.fun("pg_get_function_arg_default(oid,int4)", session2::<OidKind, Int4, Text>(|_, _, _| Ok(None)));
+    // No object of these kinds exists here, so no OID names one.
+    for signature in [
+        "pg_get_functiondef(oid)",
+        "pg_get_function_sqlbody(oid)",
+        "pg_get_partkeydef(oid)",
+        "pg_get_partition_constraintdef(oid)",
+        "pg_get_ruledef(oid)",
+        "pg_get_triggerdef(oid)",
+        "pg_get_statisticsobjdef(oid)",
+        "pg_get_statisticsobjdef_columns(oid)",
+        "pg_tablespace_location(oid)",
+    ] {
+        r.fun(signature, by_oid(|_, _| None));
+    }
+    r.fun("pg_get_ruledef(oid,bool)", session2::<OidKind, Bool, Text>(|_, _, _| Ok(None)));
+    r.fun("pg_get_triggerdef(oid,bool)", session2::<OidKind, Bool, Text>(|_, _, _| Ok(None)));
+    r.fun(
+        "pg_get_serial_sequence(text,text)",
+        session2::<Text, Text, Text>(|call, table, column| {
+            let context = call.context()?;
+            let relation = relation_named(context, table)?;
+            let found = context.catalog().column_number(relation, column);
+            found.map(|_| None).ok_or_else(|| {
+                let message = format!("column \"{column}\" of relation \"{table}\" does not exist");
+                PgError::new(SqlState::UNDEFINED_COLUMN, message)
+            })
+        }),
+    );
+    r.fun(
+        "pg_relation_filenode(regclass)",
+        session1::<OidKind, OidKind>(|call, o| Ok(call.context()?.catalog().relation_name(Oid(o)).map(|_| o))),
+    );
+    r.fun(
+        "pg_relation_is_publishable(regclass)",
+        session1::<OidKind, Bool>(|call, o| Ok(call.context()?.catalog().relation_name(Oid(o)).map(|_| false))),
+    );
+    r.fun("pg_partition_root(regclass)", session1::<OidKind, OidKind>(|_, _| Ok(None)));
+    r.fun("pg_stat_get_numscans(oid)", map1::<OidKind, Int8>(|_| 0));
+    r.fun("row_security_active(oid)", map1::<OidKind, Bool>(|_| false));
+    r.fun("row_security_active(text)", map1::<Text, Bool>(|_| false));
+
+    r.fun("pg_table_is_visible(oid)", visible(|c, o| c.catalog().relation_visible(o)));
+    r.fun(
+        "pg_type_is_visible(oid)",
+        visible(|c, o| match facts().type_row(o) {
+            Some(_) => Some(true),
+            None => c.catalog().type_visible(o),
+        }),
+    );
+    r.fun("pg_function_is_visible(oid)", visible(|_, o| facts().proc_row(o).map(|_| true)));
+    r.fun("pg_operator_is_visible(oid)", visible(|_, o| facts().operators.iter().find(|p| p.oid == o).map(|_| true)));
+    // What there is of these is built in, and pg_catalog is always on the path.
+    for kind in [
+        "collation",
+        "conversion",
+        "opclass",
+        "opfamily",
+        "statistics_obj",
+        "ts_config",
+        "ts_dict",
+        "ts_parser",
+        "ts_template",
+    ] {
+        r.fun(&format!("pg_{kind}_is_visible(oid)"), visible(|_, _| Some(true)));
+    }
+
+    let registered = [
+        ("to_regclass(text)", oid::REGCLASS),
+        ("to_regtype(text)", oid::REGTYPE),
+        ("to_regnamespace(text)", oid::REGNAMESPACE),
+        ("to_regrole(text)", oid::REGROLE),
+        ("to_regproc(text)", oid::REGPROC),
+        ("to_regprocedure(text)", oid::REGPROCEDURE),
+        ("to_regoper(text)", oid::REGOPER),
+        ("to_regoperator(text)", oid::REGOPERATOR),
+        ("to_regcollation(text)", oid::REGCOLLATION),
+    ];
+    for (signature, reg) in registered {
+        r.fun(
+            signature,
+            session1::<Text, OidKind>(move |call, text| match names::lookup(call.context()?, reg, text) {
+                Ok(found) => Ok(found.map(|o| o.0)),
+                Err(e) if e.state == SqlState::AMBIGUOUS_FUNCTION => Ok(None),
+                Err(e) => Err(e),
+            }),
+        );
+    }
+
+    r.fun("obj_description(oid)", by_oid(|c, o| c.catalog().description(o, None, 0)));
+    r.fun(
+        "obj_description(oid,name)",
+        session2::<OidKind, Text, Text>(|call, o, class| {
+            Ok(call.context()?.catalog().description(Oid(o), Some(class), 0))
+        }),
+    );
+    r.fun(
+        "col_description(oid,int4)",
+        session2::<OidKind, Int4, Text>(|call, o, column| {
+            Ok(call.context()?.catalog().description(Oid(o), Some("pg_class"), column))
+        }),
+    );
+    r.fun(
+        "shobj_description(oid,name)",
+        session2::<OidKind, Text, Text>(|call, o, class| {
+            Ok(call.context()?.catalog().shared_description(Oid(o), class))
+        }),
+    );
+
+    r.fun("pg_relation_size(regclass)", size(RelationSize::Main));
+    r.fun(
+        "pg_relation_size(regclass,text)",
+        session2::<OidKind, Text, Int8>(|call, o, fork| match fork {
+            "main" => Ok(call.context()?.catalog().relation_size(Oid(o), RelationSize::Main)),
+            "fsm" | "vm" | "init" => Ok(Some(0)),
+            _ => {
+                Err(invalid("invalid fork name").hint("Valid fork names are \"main\", \"fsm\", \"vm\", and \"init\"."))
+            }
+        }),
+    );
+    r.fun("pg_table_size(regclass)", size(RelationSize::Table));
+    r.fun("pg_indexes_size(regclass)", size(RelationSize::Indexes));
+    r.fun("pg_total_relation_size(regclass)", size(RelationSize::Total));
+    r.fun(
+        "pg_database_size(oid)",
+        session1::<OidKind, Int8>(|call, o| {
+            let catalog = call.context()?.catalog();
+            Ok(catalog.database_name(Oid(o)).map(|_| catalog.database_size()))
+        }),
+    );
+    r.fun(
+        "pg_database_size(name)",
+        session1::<Text, Int8>(|call, name| {
+            let catalog = call.context()?.catalog();
+            match catalog.database_oid(name) {
+                Some(_) => Ok(Some(catalog.database_size())),
+                None => {
+                    Err(PgError::new(SqlState::INVALID_CATALOG_NAME, format!("database \"{name}\" does not exist")))
+                }
+            }
+        }),
+    );
+    r.fun("pg_size_pretty(int8)", map1::<Int8, Text>(size_pretty));
+    r.fun("pg_size_bytes(text)", attempt1::<Text, Int8>(size_bytes));
+
+    r.fun("pg_cancel_backend(int4)", session1::<Int4, Bool>(|call, pid| call.context()?.signal(pid, false).map(Some)));
+    r.fun(
+        "pg_terminate_backend(int4,int8)",
+        session2::<Int4, Int8, Bool>(|call, pid, _| call.context()?.signal(pid, true).map(Some)),
+    );
+    r.fun(
+        "pg_blocking_pids(int4)",
+        map1::<Int4, List>(|_| Arc::new(arrow::array::Int32Array::from(Vec::<i32>::new())) as ArrayRef),
+    );
+    // A session's own resources: there are none to give back.
+    r.fun("pg_advisory_unlock_all()", session0::<Text>(|_| Ok(Some(void()))));
+}

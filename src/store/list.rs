@@ -1,0 +1,206 @@
+//! The list of a table's chunks, in pages: a snapshot shares the pages, and a change copies the page it touches.
+
+use super::chunk::Chunk;
+use crate::types::PgResult;
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{interleave, take};
+use arrow::datatypes::SchemaRef;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Chunks in a page.
+pub(super) const PAGE: usize = 32;
+
+#[derive(Debug, Clone, Default)]
+struct Page {
+    chunks: Vec<Arc<Chunk>>,
+    /// The first id of each chunk.
+    firsts: Vec<u64>,
+}
+
+impl Page {
+    fn of(chunks: &[Arc<Chunk>]) -> Arc<Self> {
+        let firsts = chunks.iter().map(|chunk| chunk.ids.first()).collect();
+        Arc::new(Self { chunks: chunks.to_vec(), firsts })
+    }
+}
+
+/// Where a row lies in one [`ChunkList`]; any change of the list makes it void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot {
+    page: u32,
+    chunk: u32,
+    pub row: u32,
+}
+
+/// Chunks in ascending id order, none empty.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ChunkList {
+    pages: Vec<Arc<Page>>,
+    /// The first id of each page.
+    firsts: Vec<u64>,
+    chunks: usize,
+}
+
+impl ChunkList {
+    pub fn from_chunks(chunks: &[Arc<Chunk>]) -> Self {
+        let pages: Vec<_> = chunks.chunks(PAGE).map(Page::of).collect();
+        let firsts = pages.iter().map(|page| page.firsts[0]).collect();
+        Self { pages, firsts, chunks: chunks.len() }
+    }
+
+    /// How many chunks there are.
+    pub fn len(&self) -> usize {
+        self.chunks
+    }
+
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Chunk>> {
+        self.pages.iter().flat_map(|page| page.chunks.iter())
+    }
+
+    /// Chunk `at` of the whole list.
+    pub fn get(&self, mut at: usize) -> Option<&Arc<Chunk>> {
+        for page in &self.pages {
+            match page.chunks.get(at) {
+                Some(chunk) => return Some(chunk),
+                None => at -= page.chunks.len(),
+            }
+        }
+        None
+    }
+
+    pub fn push(&mut self, chunk: Arc<Chunk>) {
+        let first = chunk.ids.first();
+        self.chunks += 1;
+        match self.pages.last_mut() {
+            Some(last) if last.chunks.len() < PAGE => {
+                let page = Arc::make_mut(last);
+                page.firsts.push(first);
+                page.chunks.push(chunk);
+            }
+            _ => {
+                self.pages.push(Page::of(&[chunk]));
+                self.firsts.push(first);
+            }
+        }
+    }
+
+    /// Puts `by` in the place of the chunks `range`; only the pages from the one where the range begins to the one
+    /// where it ends are made anew.
+    pub fn splice(&mut self, range: Range<usize>, by: Vec<Arc<Chunk>>) {
+        let mut before = 0;
+        let mut from = 0;
+        while from < self.pages.len() && before + self.pages[from].chunks.len() <= range.start {
+            before += self.pages[from].chunks.len();
+            from += 1;
+        }
+        let mut to = from;
+        let mut end = before;
+        while to < self.pages.len() && end < range.end {
+            end += self.pages[to].chunks.len();
+            to += 1;
+        }
+        let mut chunks: Vec<Arc<Chunk>> =
+            self.pages[from..to].iter().flat_map(|page| page.chunks.iter().cloned()).collect();
+        self.chunks = self.chunks + by.len() - range.len();
+        chunks.splice(range.start - before..range.end - before, by);
+        let pages: Vec<_> = chunks.chunks(PAGE).map(Page::of).collect();
+        self.pages.splice(from..to, pages);
+        // Pages that lost most of their chunks: pack the list again before it is all pages.
+        if self.pages.len() > 2 * self.chunks.div_ceil(PAGE) + 4 {
+            let all: Vec<Arc<Chunk>> = self.iter().cloned().collect();
+            *self = Self::from_chunks(&all);
+        } else {
+            self.firsts = self.pages.iter().map(|page| page.firsts[0]).collect();
+        }
+    }
+
+    /// Where the row with this id is; `None` where compaction has dropped it.
+    pub fn locate(&self, id: u64) -> Option<Slot> {
+        let page = self.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
+        let chunks = &self.pages[page];
+        let chunk = chunks.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
+        let row = chunks.chunks[chunk].ids.find(id)?;
+        Some(Slot { page: page as u32, chunk: chunk as u32, row: row as u32 })
+    }
+
+    pub fn chunk(&self, slot: Slot) -> &Arc<Chunk> {
+        &self.pages[slot.page as usize].chunks[slot.chunk as usize]
+    }
+
+    /// The position of a slot's chunk in the whole list.
+    pub fn position(&self, slot: Slot) -> usize {
+        let before: usize = self.pages[..slot.page as usize].iter().map(|page| page.chunks.len()).sum();
+        before + slot.chunk as usize
+    }
+
+    /// The rows at `slots`, in their order; `columns`: which of the table's, `schema`: theirs.
+    pub fn gather(&self, slots: &[Slot], columns: &[usize], schema: &SchemaRef) -> PgResult<RecordBatch> {
+        if slots.is_empty() {
+            return Ok(RecordBatch::new_empty(Arc::clone(schema)));
+        }
+        let mut sources = Sources::new(self, 0);
+        let picks: Vec<(usize, usize)> = slots.iter().map(|slot| sources.pick(*slot)).collect();
+        let arrays = match sources.chunks.as_slice() {
+            [only] => {
+                let rows = UInt32Array::from_iter_values(slots.iter().map(|slot| slot.row));
+                columns.iter().map(|c| take(only.batch.column(*c), &rows, None)).collect::<Result<Vec<_>, _>>()?
+            }
+            many => columns
+                .iter()
+                .map(|c| {
+                    let arrays: Vec<&dyn Array> = many.iter().map(|chunk| chunk.batch.column(*c).as_ref()).collect();
+                    interleave(&arrays, &picks)
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+        };
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
+    }
+
+    /// `column` of `batch`, with the values of stored rows where `values` says so.
+    pub fn patch(&self, batch: &ArrayRef, values: &[Value], column: usize) -> PgResult<ArrayRef> {
+        let mut sources = Sources::new(self, 1);
+        let picks: Vec<(usize, usize)> = values
+            .iter()
+            .map(|value| match value {
+                Value::Sent(row) => (0, *row as usize),
+                Value::Stored(slot) => sources.pick(*slot),
+            })
+            .collect();
+        let stored = sources.chunks.iter().map(|chunk| chunk.batch.column(column).as_ref());
+        let arrays: Vec<&dyn Array> = std::iter::once(batch.as_ref()).chain(stored).collect();
+        Ok(interleave(&arrays, &picks)?)
+    }
+}
+
+/// Where [`ChunkList::patch`] takes a value from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value {
+    /// A row of the batch.
+    Sent(u32),
+    Stored(Slot),
+}
+
+/// The chunks that a gather touches, each numbered once from `start` on.
+struct Sources<'a> {
+    list: &'a ChunkList,
+    chunks: Vec<&'a Chunk>,
+    numbers: Vec<u32>,
+    start: usize,
+}
+
+impl<'a> Sources<'a> {
+    fn new(list: &'a ChunkList, start: usize) -> Self {
+        Self { list, chunks: Vec::new(), numbers: vec![u32::MAX; list.pages.len() * PAGE], start }
+    }
+
+    fn pick(&mut self, slot: Slot) -> (usize, usize) {
+        let number = &mut self.numbers[slot.page as usize * PAGE + slot.chunk as usize];
+        if *number == u32::MAX {
+            *number = (self.start + self.chunks.len()) as u32;
+            self.chunks.push(self.list.chunk(slot));
+        }
+        (*number as usize, slot.row as usize)
+    }
+}

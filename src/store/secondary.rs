@@ -1,0 +1,138 @@
+//! Secondary indexes: the rows with given values in columns that are not the key.
+//!
+//! Views ask for them ([`Table::ensure_index`]) and share them: one index for each set of columns, however many ask. A
+//! snapshot answers from the indexes that the table had when it was published.
+
+use super::chunk::Chunk;
+use super::index::PostingIndex;
+use super::key::{KeyPart, hash_row, hash_rows, parts_of, probe_columns, rows_equal};
+use super::list::{ChunkList, Slot};
+use super::snapshot::{State, TableSnapshot};
+use super::table::Table;
+use crate::types::{PgError, PgResult, TableSchema};
+use arrow::array::{ArrayRef, RecordBatch};
+use std::sync::Arc;
+
+/// An index over some columns, with what is needed to compare them.
+#[derive(Debug, Clone)]
+pub(super) struct Secondary {
+    pub parts: Vec<KeyPart>,
+    pub postings: Arc<PostingIndex>,
+    /// How many have asked for it.
+    users: usize,
+}
+
+impl Secondary {
+    /// An index over the live rows of `chunks`.
+    fn build(parts: Vec<KeyPart>, chunks: &ChunkList, users: usize) -> PgResult<Self> {
+        let secondary = Self { parts, postings: Arc::new(PostingIndex::new()), users };
+        for chunk in chunks.iter() {
+            chunk.prepare(&secondary.parts)?;
+            secondary.insert(chunk);
+        }
+        Ok(secondary)
+    }
+
+    /// Adds the rows of a prepared chunk that live for the writer.
+    pub fn insert(&self, chunk: &Chunk) {
+        for (row, hash) in hash_rows(chunk.indexed(&self.parts), chunk.rows()).into_iter().enumerate() {
+            if chunk.is_alive(row) {
+                self.postings.insert(hash, chunk.ids.get(row));
+            }
+        }
+    }
+
+    pub fn hash_of(&self, chunk: &Chunk, row: usize) -> u64 {
+        hash_row(chunk.indexed(&self.parts), row)
+    }
+
+    fn is_over(&self, columns: &[usize]) -> bool {
+        self.parts.iter().map(|part| part.column).eq(columns.iter().copied())
+    }
+}
+
+impl Table {
+    /// Lets snapshots from the next publish on answer [`TableSnapshot::lookup_by`] for these columns. Costs a pass over
+    /// the table the first time; asked for again, the index is shared. Look-ups by the key need none.
+    pub fn ensure_index(&mut self, columns: &[usize]) -> PgResult<()> {
+        if columns.is_empty() || columns.iter().any(|column| *column >= self.schema.columns.len()) {
+            return Err(PgError::internal("an index over no columns, or over columns that are not there"));
+        }
+        if let Some(shared) = self.secondaries.iter_mut().find(|index| index.is_over(columns)) {
+            shared.users += 1;
+            return Ok(());
+        }
+        let parts = parts_of(columns, &self.schema);
+        self.secondaries.push(Secondary::build(parts, &self.chunks, 1)?);
+        self.dirty = true;
+        Ok(())
+    }
+
+    /// Takes one [`Table::ensure_index`] back; the last one drops the index. Snapshots keep theirs.
+    pub fn release_index(&mut self, columns: &[usize]) {
+        let Some(at) = self.secondaries.iter().position(|index| index.is_over(columns)) else { return };
+        self.secondaries[at].users -= 1;
+        if self.secondaries[at].users == 0 {
+            self.secondaries.remove(at);
+            self.dirty = true;
+        }
+    }
+
+    /// The indexes of the table over other chunks: after a truncate or an alter. Those over columns that have gone go.
+    pub(super) fn rebuilt_indexes(&self, chunks: &ChunkList, schema: &TableSchema) -> PgResult<Vec<Secondary>> {
+        let rebuilt = |index: &Secondary| {
+            let name_of = |part: &KeyPart| &self.schema.columns[part.column].name;
+            let columns: Option<Vec<usize>> = index.parts.iter().map(|part| schema.index_of(name_of(part))).collect();
+            columns.map(|columns| Secondary::build(parts_of(&columns, schema), chunks, index.users))
+        };
+        self.secondaries.iter().filter_map(rebuilt).collect()
+    }
+}
+
+impl TableSnapshot {
+    /// Does [`TableSnapshot::lookup_by`] answer for these columns?
+    pub fn has_index(&self, columns: &[usize]) -> bool {
+        self.state().secondaries.iter().any(|index| index.is_over(columns))
+    }
+
+    /// The rows whose `columns` equal one of `keys` (of the columns' types), and for each the number of its key,
+    /// ascending; the rows of one key in no defined order. NULL equals NULL here. An internal error where there is no
+    /// such index.
+    pub fn lookup_by(
+        &self,
+        columns: &[usize],
+        keys: &[ArrayRef],
+        projection: Option<&[usize]>,
+    ) -> PgResult<(RecordBatch, Vec<u32>)> {
+        let state = self.state();
+        let Some(index) = state.secondaries.iter().find(|index| index.is_over(columns)) else {
+            return Err(PgError::internal("look-up in columns without an index"));
+        };
+        let probes = probe_columns(keys, &index.parts, &state.schema)?;
+        if keys.iter().any(|column| column.len() != keys[0].len()) {
+            return Err(PgError::internal("key columns of a look-up differ in length"));
+        }
+        let mut found: Vec<Slot> = Vec::new();
+        let mut numbers = Vec::new();
+        for (number, hash) in hash_rows(&probes, keys[0].len()).into_iter().enumerate() {
+            // Only ids are copied under the shard's lock: the writer must not wait while rows are compared.
+            let candidates = index.postings.find(hash, usize::MAX, |id| id < state.next_id);
+            for slot in candidates.into_iter().filter_map(|id| state.visible(id)) {
+                let chunk = state.chunks.chunk(slot);
+                if rows_equal(&probes, number, chunk.indexed(&index.parts), slot.row as usize) {
+                    found.push(slot);
+                    numbers.push(number as u32);
+                }
+            }
+        }
+        Ok((self.gather(&found, projection)?, numbers))
+    }
+}
+
+impl State {
+    /// Where the row is, if this state sees it.
+    pub(super) fn visible(&self, id: u64) -> Option<Slot> {
+        let slot = if id < self.next_id { self.chunks.locate(id)? } else { return None };
+        self.chunks.chunk(slot).alive_at(slot.row as usize, self.epoch).then_some(slot)
+    }
+}

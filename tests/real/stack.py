@@ -1,0 +1,213 @@
+"""The real parts that sluice stands between, started on free loopback ports and ended with the run.
+
+PostgreSQL with logical decoding, Apache Kafka (KRaft, one JVM), Kafka Connect with Debezium's PostgreSQL connector, and the
+sluice binary. Every wait is for a condition, with a deadline and the part's log when it passes.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE", "120"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, condition, log=None, patience=PATIENCE):
+    """Calls `condition` until it gives something true, and gives that; fails with what was last seen."""
+    deadline = time.monotonic() + patience
+    seen = None
+    while time.monotonic() < deadline:
+        try:
+            seen = condition()
+            if seen:
+                return seen
+        except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
+            seen = error
+        time.sleep(0.05)
+    tail = ""
+    if log and Path(log).exists():
+        tail = "\n--- " + str(log) + "\n" + "\n".join(Path(log).read_text(errors="replace").splitlines()[-40:])
+    raise AssertionError(f"{what}: not within {patience:.0f} s; last seen: {seen!r}{tail}")
+
+
+def connects(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=2):
+        return True
+
+
+class Part:
+    """A process with a log, ended with the run."""
+
+    def __init__(self, name, folder):
+        self.name, self.folder = name, Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / f"{name}.log"
+        self.process = None
+
+    def spawn(self, command, env=None, user=None, cwd=None):
+        out = open(self.log, "ab")
+        self.process = subprocess.Popen(
+            [str(c) for c in command], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(env or {})}, user=user, cwd=cwd, start_new_session=True)
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def end(self, how=signal.SIGTERM):
+        if self.alive():
+            os.killpg(self.process.pid, how)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait(30)
+
+
+def psql(port, sql, user, database):
+    done = subprocess.run(
+        ["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(port), "-U", user, "-d", database,
+         "-c", sql], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{sql}\n{done.stderr}")
+    return done.stdout.rstrip("\n")
+
+
+class Postgres(Part):
+    def __init__(self, folder):
+        super().__init__("postgres", folder)
+        self.port = free_port()
+        bin_dir = next((p for p in ["/usr/lib/postgresql/15/bin", "/usr/local/bin"] if Path(p, "postgres").exists()), None)
+        if bin_dir is None:
+            raise AssertionError("PostgreSQL 15 is missing: apt-get install postgresql-15")
+        self.bin = Path(bin_dir)
+
+    def start(self):
+        # The server refuses to run as root.
+        user = None
+        if os.geteuid() == 0:
+            user = next((u.pw_name for u in pwd.getpwall() if u.pw_name == "postgres"), None)
+            if user is None:
+                raise AssertionError("PostgreSQL cannot run as root and there is no user postgres")
+            shutil.chown(self.folder, user)
+        data = self.folder / "data"
+        subprocess.run([self.bin / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8"], check=True,
+                       capture_output=True, user=user, cwd=self.folder)
+        self.spawn([self.bin / "postgres", "-D", data, "-p", self.port, "-k", self.folder,
+                    "-c", "listen_addresses=127.0.0.1", "-c", "wal_level=logical", "-c", "fsync=off"],
+                   user=user, cwd=self.folder)
+        wait_for("PostgreSQL", lambda: self.sql("SELECT 1") == "1", self.log)
+
+    def sql(self, text):
+        return psql(self.port, text, "postgres", "postgres")
+
+
+class Kafka(Part):
+    def __init__(self, folder, jars):
+        super().__init__("kafka", folder)
+        self.jars, self.port, controller = jars, free_port(), free_port()
+        self.config = self.folder / "server.properties"
+        self.config.write_text(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+controller.listener.names=CONTROLLER
+log.dirs={self.folder}/logs
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+num.partitions=1
+group.initial.rebalance.delay.ms=0
+message.max.bytes=33554432
+""")
+
+    def java(self, *arguments):
+        return ["java", "-Xmx512m", "-cp", f"{self.jars}/*", *arguments]
+
+    def format(self):
+        done = subprocess.run(self.java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", self.config),
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise AssertionError(f"Kafka's storage cannot be formatted: {done.stdout}{done.stderr}")
+
+    def start(self):
+        self.spawn(self.java("kafka.Kafka", self.config))
+        wait_for("Kafka", lambda: connects(self.port), self.log)
+
+
+class Connect(Part):
+    """Kafka Connect, standalone, with Debezium's PostgreSQL connector."""
+
+    def __init__(self, folder, jars, kafka, postgres, options):
+        super().__init__("connect", folder)
+        self.jars, self.rest = jars, free_port()
+        self.worker = self.folder / "worker.properties"
+        self.worker.write_text(f"""bootstrap.servers=127.0.0.1:{kafka.port}
+key.converter=org.apache.kafka.connect.json.JsonConverter
+value.converter=org.apache.kafka.connect.json.JsonConverter
+key.converter.schemas.enable={options.get('schemas', 'false')}
+value.converter.schemas.enable={options.get('schemas', 'false')}
+offset.storage.file.filename={self.folder}/offsets
+offset.flush.interval.ms=1000
+listeners=http://127.0.0.1:{self.rest}
+plugin.discovery=only_scan
+""")
+        self.connector = self.folder / "connector.properties"
+        self.connector.write_text(f"""name=shop
+connector.class=io.debezium.connector.postgresql.PostgresConnector
+tasks.max=1
+database.hostname=127.0.0.1
+database.port={postgres.port}
+database.user=postgres
+database.password=postgres
+database.dbname=postgres
+topic.prefix=shop
+plugin.name=pgoutput
+schema.include.list=public
+provide.transaction.metadata=true
+poll.interval.ms=20
+topic.creation.default.replication.factor=1
+topic.creation.default.partitions=1
+topic.creation.enable=true
+{options.get('connector', '')}
+""")
+
+    def start(self):
+        self.spawn(["java", "-Xmx512m", "-cp", f"{self.jars}/*", "org.apache.kafka.connect.cli.ConnectStandalone",
+                    self.worker, self.connector])
+
+        def running():
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest}/connectors/shop/status", timeout=2) as answer:
+                return b'"RUNNING"' in answer.read()
+        wait_for("Debezium", running, self.log)
+
+
+class Sluice(Part):
+    def __init__(self, folder, config):
+        super().__init__("sluice", folder)
+        self.port, http = free_port(), free_port()
+        self.lake = self.folder / "lake"
+        (self.folder / "sluice.toml").write_text(
+            f'listen = "127.0.0.1:{self.port}"\nhttp = "127.0.0.1:{http}"\n[lake]\nurl = "lake"\n'
+            f'flush_interval = "200ms"\n{config}')
+        profile = "release" if os.environ.get("SLUICE_TEST_RELEASE") else "debug"
+        self.binary = ROOT / "target" / profile / "sluice"
+
+    def start(self):
+        self.spawn([self.binary, "serve", "--config", self.folder / "sluice.toml", "--log", "info"])
+        wait_for("sluice", lambda: self.sql("SELECT 1") == "1", self.log)
+
+    def sql(self, text):
+        return psql(self.port, text, "sluice", "sluice")
