@@ -1,6 +1,7 @@
 //! What functions see of the statement they run in: [`Context`] over the session, [`CatalogLookup`] over its catalog.
 
 use super::settings::Settings;
+use super::storage::StorageSnapshot;
 use crate::catalog::{BOOTSTRAP_ROLE, Catalog, Relation, RelationKind};
 use crate::kernels::context::{CatalogLookup, Context, PrivilegeOn, RelationSize};
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState};
@@ -27,6 +28,7 @@ pub struct StatementContext {
     pub identity: Arc<Identity>,
     pub settings: Arc<Mutex<Settings>>,
     pub catalog: Arc<Catalog>,
+    pub snapshot: Arc<dyn StorageSnapshot>,
     /// Schemas that exist, `pg_catalog` not among them unless named.
     pub search_path: Vec<String>,
     pub transaction_us: i64,
@@ -118,6 +120,13 @@ impl StatementContext {
 
     fn row_type(&self, ty: Oid) -> Option<&Arc<Relation>> {
         self.catalog.relations().find(|r| r.row_type_oid == ty.0 && ty.0 != 0)
+    }
+
+    /// Memory of a stored relation; a view or system relation has none.
+    fn bytes(&self, relation: Oid) -> Option<i64> {
+        self.catalog.relation(relation)?;
+        let bytes = self.snapshot.relation_bytes(relation).unwrap_or(0);
+        Some(i64::try_from(bytes).unwrap_or(i64::MAX))
     }
 
     fn key_columns(relation: &Relation) -> String {
@@ -263,12 +272,16 @@ impl CatalogLookup for StatementContext {
         Some(privilege == "SELECT" || relation.kind == RelationKind::Managed)
     }
 
-    fn relation_size(&self, relation: Oid, _what: RelationSize) -> Option<i64> {
-        self.catalog.relation(relation).map(|_| 0)
+    fn relation_size(&self, relation: Oid, what: RelationSize) -> Option<i64> {
+        // Indexes are part of their table's memory.
+        match what {
+            RelationSize::Indexes => self.catalog.relation(relation).map(|_| 0),
+            _ => self.bytes(relation),
+        }
     }
 
     fn database_size(&self) -> i64 {
-        0
+        self.catalog.user_relations().filter_map(|r| self.bytes(r.oid)).sum()
     }
 }
 

@@ -1,12 +1,14 @@
 //! What all sessions share: storage, the query runtime, memory, the plan cache.
 
 use super::plan_cache::PlanCache;
-use super::session::{Session, Startup};
+use super::session::{Outcome, Session, Startup};
 use super::storage::{Storage, StorageSnapshot};
+use crate::source::SourceStatus;
 use crate::types::{PgError, PgResult};
 use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use futures::StreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,18 +42,26 @@ pub struct DatabaseMetrics {
 }
 
 pub struct Database {
-    pub(super) storage: Arc<dyn Storage>,
+    pub(super) storage: Box<dyn Storage>,
+    #[allow(dead_code)]
+    pub(super) sources: Vec<Arc<SourceStatus>>,
     pub(super) plans: PlanCache,
     pub metrics: DatabaseMetrics,
     pub(super) state: SessionState,
     /// µs since 1970.
     pub(super) started_us: i64,
     pub(super) next_transaction: AtomicI64,
+    pub(super) query_threads: usize,
     runtime: Option<Runtime>,
 }
 
 impl Database {
-    pub fn new(storage: Arc<dyn Storage>, options: DatabaseOptions) -> PgResult<Arc<Self>> {
+    /// `sources`: what `sluice.sources` and its relatives report.
+    pub fn new(
+        storage: impl Storage,
+        sources: Vec<Arc<SourceStatus>>,
+        options: DatabaseOptions,
+    ) -> PgResult<Arc<Self>> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(options.query_threads.max(1))
             .thread_name("sluice-query")
@@ -62,18 +72,46 @@ impl Database {
             .map_err(|e| PgError::internal(format!("cannot start the query threads: {e}")))?;
         let environment = environment(options.memory_limit)?;
         Ok(Arc::new(Self {
-            storage,
+            storage: Box::new(storage),
+            sources,
             plans: PlanCache::new(options.plan_cache),
             metrics: DatabaseMetrics::default(),
             state: crate::bind::session_state(environment, options.query_threads.max(1)),
             started_us: now_us(),
             next_transaction: AtomicI64::new(1),
+            query_threads: options.query_threads.max(1),
             runtime: Some(runtime),
         }))
     }
 
     pub fn session(self: &Arc<Self>, startup: Startup) -> PgResult<Session> {
         Session::new(Arc::clone(self), startup)
+    }
+
+    /// Runs the statements of a script, as one transaction, in a session of its own.
+    pub async fn run_script(self: &Arc<Self>, sql: &str) -> PgResult<()> {
+        let startup = Startup { user: "sluice".into(), database: "sluice".into(), ..Startup::default() };
+        let mut session = self.session(startup)?;
+        let statements = session.split(sql).await?;
+        session.begin_implicit();
+        for range in statements {
+            let start = range.start;
+            // Positions are the whole script's.
+            let located = |mut error: PgError| {
+                if let Some(position) = error.rest.as_mut().and_then(|rest| rest.position.as_mut()) {
+                    *position += start;
+                }
+                error
+            };
+            session.begin_statement();
+            let prepared = session.parse(&sql[range], &[]).await.map_err(located)?;
+            if let Outcome::Rows { mut stream, .. } = session.execute(&prepared, Vec::new()).await.map_err(located)? {
+                while let Some(batch) = stream.next().await {
+                    batch.map_err(PgError::from)?;
+                }
+            }
+        }
+        session.end_implicit().await
     }
 
     /// The newest tick's state, for whoever reports about it.

@@ -14,13 +14,14 @@ use std::sync::Arc;
 /// Stored relations from the snapshot; system relations from the statement's own catalog.
 pub struct SnapshotRelations {
     view: View,
+    partitions: usize,
     #[allow(dead_code)]
     context: Arc<StatementContext>,
 }
 
 impl SnapshotRelations {
-    pub fn new(_database: &Arc<Database>, view: &View, context: &Arc<StatementContext>) -> Self {
-        Self { view: view.clone(), context: Arc::clone(context) }
+    pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>) -> Self {
+        Self { view: view.clone(), partitions: database.query_threads, context: Arc::clone(context) }
     }
 }
 
@@ -30,7 +31,7 @@ impl Relations for SnapshotRelations {
         oid: Oid,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
-        limit: Option<usize>,
+        _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let relation = self
             .view
@@ -47,6 +48,6 @@ impl Relations for SnapshotRelations {
             let error = PgError::new(SqlState::OBJECT_NOT_IN_STATE, message);
             return Err(error.hint("COMMIT first, then read it.").into());
         }
-        self.view.snapshot.scan(oid, projection, filters, limit)
+        self.view.snapshot.scan(oid, projection, filters, self.partitions)
     }
 }

@@ -468,6 +468,7 @@ impl Session {
             identity: Arc::clone(&self.identity),
             settings: Arc::clone(&self.settings),
             catalog: Arc::clone(&view.catalog),
+            snapshot: Arc::clone(&view.snapshot),
             search_path: self.derived.search_path.iter().filter(exists).cloned().collect(),
             transaction_us: if idle { self.statement_us } else { self.transaction.started_us },
             statement_us: self.statement_us,

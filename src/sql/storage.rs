@@ -28,12 +28,18 @@ pub trait StorageSnapshot: Send + Sync + 'static {
     fn at_us(&self) -> i64;
     fn catalog(&self) -> &Arc<Catalog>;
 
-    /// The rows of a stored relation; as [`crate::bind::Relations::scan`].
+    /// The rows of a stored relation, in that many partitions; `projection` and `filters` as in
+    /// [`crate::bind::Relations::scan`].
     fn scan(
         &self,
         oid: Oid,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
-        limit: Option<usize>,
+        partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>;
+
+    /// How much memory a relation takes, where that is known.
+    fn relation_bytes(&self, _oid: Oid) -> Option<u64> {
+        None
+    }
 }

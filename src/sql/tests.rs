@@ -64,7 +64,7 @@ impl FixedStorage {
 }
 
 #[async_trait]
-impl Storage for FixedStorage {
+impl Storage for Arc<FixedStorage> {
     fn snapshot(&self) -> Arc<dyn StorageSnapshot> {
         let tick = Tick(self.tick.load(Ordering::SeqCst) as u64);
         Arc::new(FixedSnapshot { tick, catalog: Arc::clone(&self.catalog.lock()), made: Arc::clone(&self.made) })
@@ -98,13 +98,13 @@ impl StorageSnapshot for FixedSnapshot {
         oid: Oid,
         projection: Option<&Vec<usize>>,
         _filters: &[Expr],
-        limit: Option<usize>,
+        _partitions: usize,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let relation = self.catalog.relation(oid).expect("the relation is in the snapshot");
         let schema = Arc::clone(relation.table_schema().arrow());
         let made = Arc::clone(&self.made);
         let rows = FixedRows { name: relation.name.clone(), schema: Arc::clone(&schema), made };
-        let exec = StreamingTableExec::try_new(schema, vec![Arc::new(rows)], projection, [], false, limit)?;
+        let exec = StreamingTableExec::try_new(schema, vec![Arc::new(rows)], projection, [], false, None)?;
         Ok(Arc::new(exec))
     }
 }
@@ -148,7 +148,7 @@ impl PartitionStream for FixedRows {
 
 pub fn database(storage: &Arc<FixedStorage>) -> Arc<Database> {
     let options = DatabaseOptions { query_threads: 2, memory_limit: 64 << 20, plan_cache: 64 };
-    Database::new(Arc::clone(storage) as Arc<dyn Storage>, options).unwrap()
+    Database::new(Arc::clone(storage), Vec::new(), options).unwrap()
 }
 
 fn session() -> Session {
@@ -366,6 +366,19 @@ async fn a_prepared_statement_follows_the_catalog() {
     run(&mut session, "CREATE OR REPLACE VIEW v AS SELECT 7 AS a, 8 AS b").await.unwrap();
     let changed = session.execute(&prepared, vec![]).await.err().unwrap();
     assert_eq!(changed.state, SqlState::FEATURE_NOT_SUPPORTED);
+}
+
+#[tokio::test]
+async fn a_script_is_one_transaction() {
+    let storage = FixedStorage::new();
+    let database = database(&storage);
+    let script = "CREATE VIEW one AS SELECT 1 AS a;\nCREATE VIEW two AS SELECT nope;";
+    let failed = database.run_script(script).await.unwrap_err();
+    assert_eq!(failed.state, SqlState::UNDEFINED_COLUMN);
+    assert_eq!(failed.rest.unwrap().position, script.find("nope"));
+    assert!(storage.snapshot().catalog().relation_named(PUBLIC, "one").is_none());
+    database.run_script("CREATE VIEW one AS SELECT 1 AS a; CREATE VIEW two AS SELECT * FROM one").await.unwrap();
+    assert!(storage.snapshot().catalog().relation_named(PUBLIC, "two").is_some());
 }
 
 #[tokio::test]

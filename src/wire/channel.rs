@@ -1,7 +1,7 @@
 //! A socket with its two buffers.
 
 use super::message::{self, Frame};
-use super::{Shared, WireMetrics};
+use super::{Shared, add};
 use crate::types::{PgError, PgResult, SqlState};
 use bytes::BytesMut;
 use std::future::Future;
@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         match self.socket.read_buf(&mut self.input).await? {
             0 => Err(End::Closed),
             n => {
-                WireMetrics::count(&self.shared.metrics.bytes_received, n as u64);
+                add(&self.shared.counters.bytes_received, n as u64);
                 Ok(())
             }
         }
@@ -70,7 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
 
     /// The next message. `idle`: how long to wait for it to begin, and the error after that.
     pub async fn receive(&mut self, idle: Option<(Duration, PgError)>) -> Result<Frame, End> {
-        let limit = self.shared.limits.max_message_bytes;
+        let limit = self.shared.limits.message;
         if let Some(frame) = message::take_frame(&mut self.input, limit).map_err(End::Fatal)? {
             return Ok(frame);
         }
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         if self.output.capacity() > 8 * SEND_AT {
             self.output = BytesMut::with_capacity(SEND_AT);
         }
-        WireMetrics::count(&self.shared.metrics.bytes_sent, length);
+        add(&self.shared.counters.bytes_sent, length);
         Ok(())
     }
 }

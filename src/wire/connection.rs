@@ -3,7 +3,7 @@
 //! Everything is written to the output buffer and sent at Sync, Flush, the end of a simple query, an error, or when the
 //! buffer is full. After an error in the extended protocol everything up to the next Sync is skipped.
 
-use super::WireMetrics;
+use super::add;
 use super::channel::{Channel, End};
 use super::copy;
 use super::message::{Bind, Frame, Message, Target};
@@ -118,7 +118,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     /// Tells of an error and aborts the transaction.
     fn fail(&mut self, error: &PgError, sql: Option<&str>) {
-        WireMetrics::count(&self.channel.shared.metrics.errors, 1);
+        add(&self.channel.shared.counters.errors, 1);
         self.notices();
         reply::error(&mut self.channel.output, Severity::Error, error, sql);
         self.session.fail();
@@ -187,7 +187,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 Some(operation) => operation,
                 None => self.session.begin_statement(),
             };
-            WireMetrics::count(&self.channel.shared.metrics.queries, 1);
+            add(&self.channel.shared.counters.queries, 1);
             let prepared = self.channel.watch(self.session.parse(&sql[range], &[])).await??;
             let outcome = self.channel.watch(self.session.execute(&prepared, Vec::new())).await??;
             self.simple_outcome(outcome, &operation).await?;
@@ -346,7 +346,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     async fn run_portal(&mut self, portal: &mut Portal, max_rows: usize, operation: &Operation) -> Handled<Progress> {
         if matches!(portal.state, State::New) {
-            WireMetrics::count(&self.channel.shared.metrics.queries, 1);
+            add(&self.channel.shared.counters.queries, 1);
             let parameters = std::mem::take(&mut portal.parameters);
             portal.state = State::Failed;
             let execution = self.session.execute(&portal.prepared, parameters);
@@ -416,7 +416,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
         }
         copy::end(&mut self.channel.output, options);
-        WireMetrics::count(&self.channel.shared.metrics.rows_sent, count);
+        add(&self.channel.shared.counters.rows, count);
         Ok(count)
     }
 }
@@ -428,7 +428,7 @@ async fn send_rows<S: AsyncRead + AsyncWrite + Unpin>(
     operation: &Operation,
 ) -> Handled<u64> {
     let sent = send(channel, rows, most, Framing::DataRow, operation).await?;
-    WireMetrics::count(&channel.shared.metrics.rows_sent, sent);
+    add(&channel.shared.counters.rows, sent);
     Ok(sent)
 }
 

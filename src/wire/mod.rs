@@ -10,7 +10,7 @@
 //! query through a bounded channel), and a cancel or a client that vanishes stops what runs at once. Queries do not run
 //! here but on the database's own runtime.
 //!
-//! There is no authentication yet: [`serve`] refuses any listener that is not on loopback.
+//! There is no authentication yet: [`serve`] refuses any listener that is not on loopback, unless the network is trusted.
 
 mod cancel;
 mod channel;
@@ -38,49 +38,84 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// More are answered `53300`.
-    pub max_connections: usize,
-    /// Longest Query, Parse, Bind or CopyData.
-    pub max_message_bytes: usize,
+    pub connections: usize,
+    /// Longest Query, Parse, Bind or CopyData, in bytes.
+    pub message: usize,
     /// From accept to the end of the startup.
-    pub authentication_timeout: Duration,
+    pub startup: Duration,
+    /// Serve beyond loopback although nobody is asked who they are.
+    pub trust_network: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_connections: 100, max_message_bytes: 64 << 20, authentication_timeout: Duration::from_secs(60) }
+        Self { connections: 100, message: 64 << 20, startup: Duration::from_secs(60), trust_network: false }
     }
 }
 
 /// Connections above the limit that may still be in their startup (to be told so, or to carry a cancel request).
 const STARTUP_SURPLUS: usize = 32;
 
-/// Counters since start; `connections_open` goes up and down.
+/// What happened since start, and how many connections are open.
 #[derive(Debug, Default)]
-pub struct WireMetrics {
-    pub connections_open: AtomicUsize,
-    pub connections: AtomicU64,
-    pub connections_refused: AtomicU64,
-    /// Statements that were executed.
-    pub queries: AtomicU64,
-    /// ErrorResponses that were sent.
-    pub errors: AtomicU64,
-    pub cancel_requests: AtomicU64,
-    pub rows_sent: AtomicU64,
-    pub bytes_sent: AtomicU64,
-    pub bytes_received: AtomicU64,
+pub struct Counters {
+    connections: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    queries: AtomicU64,
+    errors: AtomicU64,
+    cancel_requests: AtomicU64,
+    rows: AtomicU64,
+    bytes_sent: AtomicU64,
+    bytes_received: AtomicU64,
 }
 
-impl WireMetrics {
-    fn count(counter: &AtomicU64, by: u64) {
-        counter.fetch_add(by, Ordering::Relaxed);
+/// [`Counters`] at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Open now.
+    pub connections: u64,
+    /// Connections since start.
+    pub accepted: u64,
+    /// Of these, turned away because there were too many.
+    pub refused: u64,
+    /// Statements that were executed.
+    pub queries: u64,
+    /// ErrorResponses that were sent.
+    pub errors: u64,
+    pub cancel_requests: u64,
+    /// Rows that were sent.
+    pub rows: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+}
+
+impl Counters {
+    pub fn read(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            connections: read(&self.connections),
+            accepted: read(&self.accepted),
+            refused: read(&self.refused),
+            queries: read(&self.queries),
+            errors: read(&self.errors),
+            cancel_requests: read(&self.cancel_requests),
+            rows: read(&self.rows),
+            bytes_sent: read(&self.bytes_sent),
+            bytes_received: read(&self.bytes_received),
+        }
     }
+}
+
+fn add(counter: &AtomicU64, by: u64) {
+    counter.fetch_add(by, Ordering::Relaxed);
 }
 
 /// What all connections of a listener share.
 pub(crate) struct Shared {
     database: Arc<Database>,
     limits: Limits,
-    metrics: Arc<WireMetrics>,
+    counters: Arc<Counters>,
     cancels: cancel::Registry,
     shutdown: CancellationToken,
     /// Connections past their startup.
@@ -92,11 +127,11 @@ pub async fn serve(
     listener: TcpListener,
     database: Arc<Database>,
     limits: Limits,
-    metrics: Arc<WireMetrics>,
+    counters: Arc<Counters>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !limits.trust_network {
         let message = format!(
             "refusing to listen on {address}: there is no authentication yet, so only loopback addresses are served"
         );
@@ -105,7 +140,7 @@ pub async fn serve(
     let shared = Arc::new(Shared {
         database,
         limits,
-        metrics,
+        counters,
         cancels: cancel::Registry::default(),
         shutdown: shutdown.clone(),
         sessions: AtomicUsize::new(0),
@@ -131,15 +166,15 @@ pub async fn serve(
                 continue;
             }
         };
-        if connections.len() >= shared.limits.max_connections + STARTUP_SURPLUS {
-            WireMetrics::count(&shared.metrics.connections_refused, 1);
+        if connections.len() >= shared.limits.connections + STARTUP_SURPLUS {
+            add(&shared.counters.refused, 1);
             continue;
         }
-        WireMetrics::count(&shared.metrics.connections, 1);
+        add(&shared.counters.accepted, 1);
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
-            shared.metrics.connections_open.fetch_add(1, Ordering::Relaxed);
-            let open = OpenConnection(Arc::clone(&shared.metrics));
+            add(&shared.counters.connections, 1);
+            let open = OpenConnection(Arc::clone(&shared.counters));
             let _ = socket.set_nodelay(true);
             let local = socket.local_addr().ok();
             startup::serve_connection(socket, peer, local, shared).await;
@@ -153,10 +188,10 @@ pub async fn serve(
 }
 
 /// Counts itself out, whatever way the task ends.
-struct OpenConnection(Arc<WireMetrics>);
+struct OpenConnection(Arc<Counters>);
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.connections_open.fetch_sub(1, Ordering::Relaxed);
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

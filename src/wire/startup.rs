@@ -4,7 +4,7 @@ use super::channel::{Channel, End, shutting_down};
 use super::connection::Connection;
 use super::message::{self, Startup};
 use super::reply::{self, Severity};
-use super::{Shared, WireMetrics};
+use super::{Shared, add};
 use crate::sql;
 use crate::types::{PgError, SqlState};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ where
 {
     let mut channel = Channel::new(socket, Arc::clone(&shared));
     let hello = tokio::select! {
-        hello = tokio::time::timeout(shared.limits.authentication_timeout, negotiate(&mut channel)) => hello,
+        hello = tokio::time::timeout(shared.limits.startup, negotiate(&mut channel)) => hello,
         () = shared.shutdown.cancelled() => Ok(Err(End::Fatal(shutting_down()))),
     };
     let end = match hello {
@@ -35,7 +35,7 @@ where
         End::Closed => {}
         End::Io(error) => tracing::debug!(%error, %peer, "a connection broke"),
         End::Fatal(error) => {
-            WireMetrics::count(&shared.metrics.errors, 1);
+            add(&shared.counters.errors, 1);
             reply::error(&mut channel.output, Severity::Fatal, &error, None);
             // During a shutdown `flush` gives up, and this message is the one thing still to be said.
             let farewell = channel.socket.write_all(&channel.output);
@@ -65,7 +65,7 @@ where
                 return Err(End::Fatal(message::violation("unsupported repeated encryption request")));
             }
             Startup::Cancel { pid, secret } => {
-                WireMetrics::count(&channel.shared.metrics.cancel_requests, 1);
+                add(&channel.shared.counters.cancel_requests, 1);
                 channel.shared.cancels.cancel(pid, &secret);
                 return Ok(None);
             }
@@ -92,8 +92,8 @@ impl<'a> Place<'a> {
     fn take(shared: &'a Shared) -> Result<Self, End> {
         let taken = shared.sessions.fetch_add(1, Ordering::AcqRel);
         let place = Self(shared);
-        if taken >= shared.limits.max_connections {
-            WireMetrics::count(&shared.metrics.connections_refused, 1);
+        if taken >= shared.limits.connections {
+            add(&shared.counters.refused, 1);
             let error = PgError::new(SqlState::TOO_MANY_CONNECTIONS, "sorry, too many clients already");
             return Err(End::Fatal(error));
         }

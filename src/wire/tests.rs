@@ -13,7 +13,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 struct Server {
     address: SocketAddr,
     storage: Arc<FixedStorage>,
-    metrics: Arc<WireMetrics>,
+    counters: Arc<Counters>,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<io::Result<()>>,
 }
@@ -21,9 +21,9 @@ struct Server {
 async fn server_with(limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (storage, metrics, shutdown) = (FixedStorage::new(), Arc::<WireMetrics>::default(), CancellationToken::new());
-    let serving = serve(listener, database(&storage), limits, Arc::clone(&metrics), shutdown.clone());
-    Server { address, storage, metrics, shutdown, task: tokio::spawn(serving) }
+    let (storage, counters, shutdown) = (FixedStorage::new(), Arc::<Counters>::default(), CancellationToken::new());
+    let serving = serve(listener, database(&storage), limits, Arc::clone(&counters), shutdown.clone());
+    Server { address, storage, counters, shutdown, task: tokio::spawn(serving) }
 }
 
 async fn server() -> Server {
@@ -165,7 +165,7 @@ async fn errors_carry_sqlstate_and_the_position_in_the_whole_query() {
     assert_eq!(code_of(&error), &Code::SYNTAX_ERROR);
     // And the session goes on.
     client.query("SELECT 1", &[]).await.unwrap();
-    assert!(server.metrics.errors.load(Ordering::SeqCst) >= 2);
+    assert!(server.counters.errors.load(Ordering::SeqCst) >= 2);
 }
 
 #[tokio::test]
@@ -280,11 +280,11 @@ async fn a_cancel_request_stops_what_runs_and_the_session_goes_on() {
     let client = server.client().await;
     let cancel = client.cancel_token();
     for sql in ["SELECT * FROM endless", "EXPLAIN ANALYZE SELECT * FROM endless"] {
-        let queries = server.metrics.queries.load(Ordering::SeqCst);
+        let queries = server.counters.queries.load(Ordering::SeqCst);
         let running = client.simple_query(sql);
         let cancelling = async {
             // The statement is counted when it begins.
-            while server.metrics.queries.load(Ordering::SeqCst) == queries {
+            while server.counters.queries.load(Ordering::SeqCst) == queries {
                 tokio::task::yield_now().await;
             }
             cancel.cancel_query(NoTls).await.unwrap();
@@ -293,7 +293,7 @@ async fn a_cancel_request_stops_what_runs_and_the_session_goes_on() {
         assert_eq!(code_of(&result.unwrap_err()), &Code::QUERY_CANCELED);
         client.simple_query("SELECT 1").await.unwrap();
     }
-    assert_eq!(server.metrics.cancel_requests.load(Ordering::SeqCst), 2);
+    assert_eq!(server.counters.cancel_requests.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn a_client_that_vanishes_ends_its_query() {
     raw.start().await;
     raw.send(&message(b'Q', b"SELECT * FROM endless\0")).await;
     drop(raw);
-    while server.metrics.connections_open.load(Ordering::SeqCst) > 0 {
+    while server.counters.connections.load(Ordering::SeqCst) > 0 {
         tokio::task::yield_now().await;
     }
 }
@@ -367,7 +367,7 @@ async fn ssl_and_gss_are_declined_and_the_session_starts_in_clear() {
 
 #[tokio::test]
 async fn connections_above_the_limit_are_told_so() {
-    let server = server_with(Limits { max_connections: 1, ..Limits::default() }).await;
+    let server = server_with(Limits { connections: 1, ..Limits::default() }).await;
     let _first = server.client().await;
     let refused = server.connect("").await.err().unwrap();
     assert_eq!(code_of(&refused), &Code::TOO_MANY_CONNECTIONS);
@@ -375,7 +375,7 @@ async fn connections_above_the_limit_are_told_so() {
 
 #[tokio::test]
 async fn a_message_above_the_limit_ends_the_connection() {
-    let server = server_with(Limits { max_message_bytes: 1000, ..Limits::default() }).await;
+    let server = server_with(Limits { message: 1000, ..Limits::default() }).await;
     let mut raw = server.raw().await;
     raw.start().await;
     raw.send(b"Q\x7f\xff\xff\xffSELECT").await;
@@ -399,7 +399,7 @@ async fn a_wrong_startup_is_answered_and_ended() {
 
 #[tokio::test]
 async fn a_silent_client_is_not_waited_for() {
-    let limits = Limits { authentication_timeout: Duration::from_millis(10), ..Limits::default() };
+    let limits = Limits { startup: Duration::from_millis(10), ..Limits::default() };
     let server = server_with(limits).await;
     assert_eq!(server.raw().await.until_ready().await, "|closed");
 }
