@@ -3,6 +3,7 @@
 use super::plan_cache::PlanCache;
 use super::session::{Outcome, Session, Startup};
 use super::storage::{Storage, StorageSnapshot};
+use crate::bind;
 use crate::source::SourceStatus;
 use crate::types::{PgError, PgResult};
 use datafusion::execution::SessionState;
@@ -76,7 +77,7 @@ impl Database {
             sources,
             plans: PlanCache::new(options.plan_cache),
             metrics: DatabaseMetrics::default(),
-            state: crate::bind::session_state(environment, options.query_threads.max(1)),
+            state: bind::session_state(bind::optimize::session_config(options.query_threads), environment),
             started_us: now_us(),
             next_transaction: AtomicI64::new(1),
             query_threads: options.query_threads.max(1),

@@ -327,6 +327,15 @@ impl Parameter {
                 self.invalid(value).detail("Only UTF8 is supported, and SQL_ASCII, which converts nothing.")
             })?,
         };
+        // Accepting what is not done would be another value than PostgreSQL's.
+        let done = match self.kind {
+            Kind::DateStyle => normal.starts_with("ISO"),
+            _ if self.name == "IntervalStyle" => matches!(normal.as_str(), "postgres" | "iso_8601"),
+            _ => true,
+        };
+        if !done {
+            return Err(PgError::unsupported(format!("{} = {normal}", self.name)));
+        }
         // A string could not be understood with both meanings of the backslash.
         if self.name == "standard_conforming_strings" && normal == "off" {
             return Err(PgError::unsupported("standard_conforming_strings = off"));

@@ -87,7 +87,7 @@ pub struct Preparation {
     pub database: Arc<Database>,
     pub view: View,
     pub needs: Needs,
-    pub text: Arc<TextSettings>,
+    pub text: TextSettings,
 }
 
 impl Preparation {
@@ -177,7 +177,7 @@ impl Preparation {
         // Optimizing computes what is constant. `now()` is constant for one execution only, so a plan with such a
         // function is optimized anew each time.
         let stable = bound.volatile_functions.is_empty();
-        let plan = if stable { bind::optimize(&self.database.state, plan)? } else { plan };
+        let plan = if stable { bind::optimize(plan, &self.database.state)? } else { plan };
         let columns: Arc<[OutputColumn]> = bound.columns.clone().into();
         Ok((Arc::new(QueryPlan { plan, optimized: stable, params: bound.params.clone() }), columns))
     }
@@ -186,7 +186,7 @@ impl Preparation {
         let mut cx = BindContext::new(&self.view.catalog, &self.needs.search_path);
         let declared = |ty: &Oid| (!matches!(*ty, oid::INVALID | oid::UNKNOWN)).then(|| PgType::new(*ty));
         cx.param_types = self.needs.declared.iter().map(declared).collect();
-        cx.text = (*self.text).clone();
+        cx.text = self.text;
         cx
     }
 }

@@ -87,7 +87,7 @@ impl Execution {
             plan = plan.replace_params_with_values(&ParamValues::from(self.params.clone()))?;
         }
         if !self.query.optimized {
-            plan = crate::bind::optimize(&state, plan)?;
+            plan = crate::bind::optimize(plan, &state)?;
         }
         let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
         Ok((physical, state.task_ctx()))

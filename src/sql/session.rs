@@ -116,7 +116,7 @@ pub struct Session {
 /// What follows from the settings, kept until they change.
 struct Derived {
     version: u64,
-    text: Arc<TextSettings>,
+    text: TextSettings,
     literals: String,
     search_path: Vec<String>,
 }
@@ -125,11 +125,10 @@ impl Derived {
     fn of(settings: &Settings) -> Self {
         let value = |name| settings.raw(name).unwrap_or_default().to_owned();
         let (date, zone, interval) = (value("DateStyle"), value("TimeZone"), value("IntervalStyle"));
-        let digits = value("extra_float_digits").parse().unwrap_or(1);
-        let text = super::settings::text_settings(&date, &zone, &interval, digits, &value("bytea_output"));
+        let digits = value("extra_float_digits");
         Self {
             version: settings.version(),
-            text: Arc::new(text),
+            text: super::settings::text_settings(settings),
             literals: format!("{date}|{zone}|{interval}|{digits}"),
             search_path: settings.search_path(),
         }
@@ -180,9 +179,9 @@ impl Session {
         self.settings.lock().take_changes()
     }
 
-    pub fn text_settings(&mut self) -> Arc<TextSettings> {
+    pub fn text_settings(&mut self) -> TextSettings {
         self.refresh();
-        Arc::clone(&self.derived.text)
+        self.derived.text
     }
 
     /// How long the client may be silent now, and what it hears after that.
@@ -327,7 +326,7 @@ impl Session {
                 search_path: self.derived.search_path.clone(),
                 literals: self.derived.literals.clone(),
             },
-            text: Arc::clone(&self.derived.text),
+            text: self.derived.text,
         }
     }
 

@@ -3,7 +3,9 @@
 //! Shared between the session and the functions of a running statement (`set_config`), behind a short lock.
 
 use super::parameters::{self, Changed, PARAMETERS, Parameter};
-use crate::types::codec::TextSettings;
+use crate::types::codec::{ByteaOutput, TextSettings};
+use crate::types::datetime::{DateOrder, Zone};
+use crate::types::interval::IntervalStyle;
 use crate::types::{PgError, PgResult, SqlState};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -259,21 +261,39 @@ pub fn quote_name(name: &str) -> String {
 }
 
 /// How values are written and read as text under these settings.
-pub fn text_settings(_date: &str, _zone: &str, _interval: &str, _digits: i32, _bytea: &str) -> TextSettings {
-    TextSettings::default()
+pub fn text_settings(settings: &Settings) -> TextSettings {
+    let date_order = match settings.known("DateStyle").rsplit(' ').next() {
+        Some("DMY") => DateOrder::Dmy,
+        Some("YMD") => DateOrder::Ymd,
+        _ => DateOrder::Mdy,
+    };
+    TextSettings {
+        timezone: Zone::parse(settings.known("TimeZone")).unwrap_or(Zone::Utc),
+        date_order,
+        interval_style: match settings.known("IntervalStyle") {
+            "iso_8601" => IntervalStyle::Iso8601,
+            _ => IntervalStyle::Postgres,
+        },
+        bytea_output: match settings.known("bytea_output") {
+            "escape" => ByteaOutput::Escape,
+            _ => ByteaOutput::Hex,
+        },
+        extra_float_digits: settings.known("extra_float_digits").parse().unwrap_or(1),
+    }
 }
 
 /// A time zone in its normal spelling: a name of the IANA list, whatever its case, or a fixed offset.
 pub fn time_zone(value: &str) -> Option<String> {
     let value = value.trim();
     let value = value.strip_prefix("INTERVAL '").and_then(|v| v.strip_suffix('\'')).unwrap_or(value);
-    match value.to_ascii_lowercase().as_str() {
-        "default" | "local" => return Some("Etc/UTC".into()),
-        "z" | "zulu" => return Some("UTC".into()),
-        _ => {}
+    if matches!(value.to_ascii_lowercase().as_str(), "default" | "local") {
+        return Some("Etc/UTC".into());
     }
     let known = chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(value));
-    known.map(|zone| zone.name().to_owned())
+    match known {
+        Some(zone) => Some(zone.name().to_owned()),
+        None => Zone::parse(value).ok().map(|_| value.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -307,9 +327,9 @@ mod tests {
         let first = s.take_changes();
         assert!(first.contains(&("server_version", "15.18".into())), "{first:?}");
         assert!(first.contains(&("session_authorization", "me".into())));
-        s.set("datestyle", "sql, dmy", false).unwrap();
+        s.set("datestyle", "iso, dmy", false).unwrap();
         s.set("statement_timeout", "1s", false).unwrap();
-        assert_eq!(s.take_changes(), [("DateStyle", "SQL, DMY".into())]);
+        assert_eq!(s.take_changes(), [("DateStyle", "ISO, DMY".into())]);
         assert_eq!(s.take_changes(), []);
     }
 

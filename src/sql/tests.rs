@@ -306,6 +306,8 @@ async fn settings_are_set_shown_and_reset() {
         ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET"),
         ("SHOW default_transaction_read_only", "rows:on"),
         ("SET nonsense = 1", "!42704"),
+        ("SET datestyle = 'german'", "!0A000"),
+        ("SET intervalstyle = 'sql_standard'", "!0A000"),
         ("SET statement_timeout = 'soon'", "!22023"),
         ("SET server_version = '9'", "!55P02"),
         ("SHOW transaction_isolation", "rows:repeatable read"),

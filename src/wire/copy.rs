@@ -75,10 +75,7 @@ impl LineWriter {
                     out.put_u8(options.delimiter);
                 }
                 self.value.clear();
-                if let Err(error) = column.write(row, &mut self.value) {
-                    out.truncate(start);
-                    return Err(error);
-                }
+                column.write(row, &mut self.value);
                 // A length of -1 is NULL.
                 if self.value.starts_with(&[0xff; 4]) {
                     out.put_slice(options.null.as_bytes());

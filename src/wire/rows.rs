@@ -87,10 +87,7 @@ impl Rows {
             out.put_u32(0);
             out.put_u16(columns.len() as u16);
             for column in &columns {
-                if let Err(error) = column.write(self.at, out) {
-                    out.truncate(start);
-                    return Err(error);
-                }
+                column.write(self.at, out);
             }
             if out.len() - start > LONGEST_ROW {
                 out.truncate(start);

@@ -255,13 +255,13 @@ async fn a_large_result_arrives_whole() {
     let mut raw = server.raw().await;
     raw.start().await;
     raw.send(&message(b'Q', b"SELECT * FROM many\0")).await;
-    let (mut rows, mut last) = (0u64, 0u64);
+    let mut rows = 0u64;
     loop {
         let (tag, body) = raw.next().await.unwrap();
         match tag {
             b'D' => {
                 rows += 1;
-                last = std::str::from_utf8(&body[6..]).unwrap().parse().unwrap();
+                let last: u64 = std::str::from_utf8(&body[6..]).unwrap().parse().unwrap();
                 assert_eq!(last + 1, rows);
                 if rows == 100_000 {
                     break;
@@ -271,7 +271,7 @@ async fn a_large_result_arrives_whole() {
             other => panic!("{}", other as char),
         }
     }
-    assert!(last < (MANY_BATCH * MANY_BATCHES) as u64);
+    assert!(rows < (MANY_BATCH * MANY_BATCHES) as u64);
 }
 
 #[tokio::test]
@@ -323,7 +323,7 @@ async fn a_client_that_vanishes_ends_its_query() {
 async fn settings_are_reported_to_the_client() {
     let server = server().await;
     let mut raw = server.raw().await;
-    let body = b"\x00\x03\x00\x00user\0me\0application_name\0test\0options\0-c datestyle=sql\0\0";
+    let body = b"\x00\x03\x00\x00user\0me\0application_name\0test\0options\0-c datestyle=dmy\0\0";
     let mut packet = (body.len() as u32 + 4).to_be_bytes().to_vec();
     packet.extend(body);
     raw.send(&packet).await;
@@ -339,7 +339,7 @@ async fn settings_are_reported_to_the_client() {
         "server_version=15.18",
         "server_encoding=UTF8",
         "client_encoding=UTF8",
-        "DateStyle=SQL, MDY",
+        "DateStyle=ISO, DMY",
         "application_name=test",
         "integer_datetimes=on",
         "standard_conforming_strings=on",
