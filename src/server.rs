@@ -7,8 +7,8 @@ use crate::http;
 use crate::lake::{LakeError, LakeOptions};
 use crate::pg_catalog;
 use crate::source::demo::{self, DemoOptions};
-use crate::source::jsonl::{JsonlOptions, JsonlSource};
-use crate::source::kafka::{KafkaOptions, KafkaSource};
+use crate::source::jsonl::{JsonlConfig, JsonlSource};
+use crate::source::kafka::{KafkaConfig, KafkaSource};
 use crate::source::{DeliveryLimits, Source, SourceContext, SourceError, SourceState, SourceStatus, deliveries};
 use crate::sql::{Database, DatabaseOptions};
 use crate::types::PgError;
@@ -96,27 +96,29 @@ impl Deployment {
         let named = |name: &String, error| ServerError::Source { name: name.clone(), error };
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         for (name, section) in &config.kafka {
-            let options = KafkaOptions {
-                name: name.as_str().into(),
+            let options = KafkaConfig {
                 brokers: section.brokers.clone(),
                 topics: section.topics.clone(),
-                tables: config::tables(path, &section.tables, &section.table)?,
                 undeclared: section.undeclared,
                 on_gap: section.on_gap,
-                client: section.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
-                refresh: section.refresh,
+                refresh_seconds: section.refresh.as_secs_f64(),
+                options: section.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
             };
-            sources.push(Box::new(KafkaSource::new(options).map_err(|e| named(name, e))?));
+            let tables = config::tables(path, &section.tables, &section.table)?;
+            let source = KafkaSource::new(name.as_str().into(), options, tables);
+            sources.push(Box::new(source.map_err(|e| named(name, e))?));
         }
         for (name, section) in &config.jsonl {
-            let options = JsonlOptions {
-                name: name.as_str().into(),
+            let options = JsonlConfig {
                 path: config::beside(path, &section.path),
                 topic: section.topic.clone(),
-                tables: config::tables(path, &section.tables, &section.table)?,
                 undeclared: section.undeclared,
+                refresh_seconds: section.refresh.as_secs_f64(),
+                settle_seconds: section.settle.as_secs_f64(),
             };
-            sources.push(Box::new(JsonlSource::new(options).map_err(|e| named(name, e))?));
+            let tables = config::tables(path, &section.tables, &section.table)?;
+            let source = JsonlSource::new(name.as_str().into(), options, tables);
+            sources.push(Box::new(source.map_err(|e| named(name, e))?));
         }
         Ok(Self {
             listen: config.listen,

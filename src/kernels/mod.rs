@@ -22,6 +22,7 @@ mod digest;
 pub mod facts;
 mod floats;
 mod integers;
+mod json;
 pub mod kernel;
 mod keys;
 mod keywords;
@@ -47,7 +48,7 @@ pub use kernel::{ScalarKernel, kernel, type_name};
 pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
-pub use sets::{SetKernel, set_returning};
+pub use sets::{SetKernel, expand_array, set_returning};
 pub use typename::format_type;
 pub use windows::{WindowKernel, window};
 
@@ -58,6 +59,7 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    json::declare(registry);
     session::declare(registry);
     arrays::declare(registry);
     privileges::declare(registry);

@@ -39,6 +39,9 @@ pub struct LandingFile {
     stopped: bool,
 }
 
+/// A header as the decoder takes it.
+type Header<'a> = (&'a str, Option<&'a [u8]>);
+
 /// What came of reading on.
 pub enum Progress {
     Delivered,
@@ -215,7 +218,7 @@ impl LandingFile {
                 Some(following) => following[0].0,
                 None => end,
             };
-            let headers: Vec<Vec<(&str, Option<&[u8]>)>> = run
+            let headers: Vec<Vec<Header<'_>>> = run
                 .iter()
                 .map(|(_, line)| line.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect())
                 .collect();

@@ -80,7 +80,7 @@ async fn a_line_without_its_end_waits_for_it() {
     running.until("the line", |r| r.count() == 3);
     let (_, seen, deliveries) = running.stop().await;
     assert_eq!(seen["j/t.jsonl"], [0, 1]);
-    let whole = deliveries.iter().filter(|d| &*d.stream.0 == "j/t.jsonl").next_back().unwrap();
+    let whole = deliveries.iter().rfind(|d| &*d.stream.0 == "j/t.jsonl").unwrap();
     assert_eq!(whole.bytes, start.len() + end.len() - 1);
 }
 
