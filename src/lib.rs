@@ -2,6 +2,7 @@
 //!
 //! The rooms, from the ground up; a room uses those above it in this list only. `docs/ARCHITECTURE.md` says more.
 
+pub mod bind;
 pub mod catalog;
 pub mod change;
 pub mod kernels;
