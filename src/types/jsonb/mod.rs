@@ -20,6 +20,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use bytes::BufMut;
+
 pub use builder::JsonbBuilder;
 pub use parse::{from_text, validate_json};
 pub use view::{JsonKind, JsonbRef};
@@ -35,31 +37,31 @@ const OBJECT: u8 = 6;
 const WIDE: u8 = 8;
 
 /// Appends a stored jsonb in PostgreSQL's output style: `{"a": 1, "b": [1, 2]}`.
-pub fn write_text(jsonb: &[u8], out: &mut Vec<u8>) {
+pub fn write_text(jsonb: &[u8], out: &mut impl BufMut) {
     JsonbRef::new(jsonb).write_text(out);
 }
 
 /// Appends `text` as a JSON string, quoted and escaped as PostgreSQL does.
-pub fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
+pub fn write_json_string(text: &[u8], out: &mut impl BufMut) {
+    out.put_u8(b'"');
     let mut from = 0;
     for (i, &byte) in text.iter().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {
             continue;
         }
-        out.extend_from_slice(&text[from..i]);
+        out.put_slice(&text[from..i]);
         from = i + 1;
         match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
+            b'"' => out.put_slice(b"\\\""),
+            b'\\' => out.put_slice(b"\\\\"),
+            b'\n' => out.put_slice(b"\\n"),
+            b'\r' => out.put_slice(b"\\r"),
+            b'\t' => out.put_slice(b"\\t"),
+            0x08 => out.put_slice(b"\\b"),
+            0x0c => out.put_slice(b"\\f"),
+            control => out.put_slice(format!("\\u{control:04x}").as_bytes()),
         }
     }
-    out.extend_from_slice(&text[from..]);
-    out.push(b'"');
+    out.put_slice(&text[from..]);
+    out.put_u8(b'"');
 }

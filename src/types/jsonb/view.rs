@@ -3,6 +3,7 @@
 use super::*;
 use crate::types::PgResult;
 use crate::types::numeric::{Numeric, equality_prefix};
+use bytes::BufMut;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -197,35 +198,35 @@ impl<'a> JsonbRef<'a> {
     }
 
     /// Appends the JSON text.
-    pub fn write_text(&self, out: &mut Vec<u8>) {
+    pub fn write_text(&self, out: &mut impl BufMut) {
         match self.kind() {
-            JsonKind::Null => out.extend_from_slice(b"null"),
-            JsonKind::Bool => out.extend_from_slice(if self.tag == TRUE { b"true" } else { b"false" }),
-            JsonKind::Number => out.extend_from_slice(self.body()),
+            JsonKind::Null => out.put_slice(b"null"),
+            JsonKind::Bool => out.put_slice(if self.tag == TRUE { b"true" } else { b"false" }),
+            JsonKind::Number => out.put_slice(self.body()),
             JsonKind::String => write_json_string(self.body(), out),
             JsonKind::Array => {
-                out.push(b'[');
+                out.put_u8(b'[');
                 for (i, element) in self.elements().enumerate() {
                     if i > 0 {
-                        out.extend_from_slice(b", ");
+                        out.put_slice(b", ");
                     }
                     element.write_text(out);
                 }
-                out.push(b']');
+                out.put_u8(b']');
             }
             JsonKind::Object => {
-                out.push(b'{');
+                out.put_u8(b'{');
                 let count = self.len();
                 for i in 0..count {
                     let (key, value) = self.pair(i, count);
                     if i > 0 {
-                        out.extend_from_slice(b", ");
+                        out.put_slice(b", ");
                     }
                     write_json_string(key, out);
-                    out.extend_from_slice(b": ");
+                    out.put_slice(b": ");
                     value.write_text(out);
                 }
-                out.push(b'}');
+                out.put_u8(b'}');
             }
         }
     }
