@@ -152,8 +152,21 @@ fn numeric_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
     Ok(Arc::new(input.iter().map(|n| n.map(crate::types::numeric::equality_prefix)).collect::<BinaryArray>()))
 }
 
-fn jsonb_keys(_array: &ArrayRef) -> PgResult<ArrayRef> {
-    Err(PgError::unsupported("comparing jsonb"))
+fn jsonb_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    let input = downcast::<LargeBinaryArray>(array)?;
+    let mut out = BinaryBuilder::with_capacity(input.len(), input.values().len());
+    let mut key = Vec::new();
+    for value in input {
+        match value {
+            Some(value) => {
+                key.clear();
+                crate::types::jsonb::JsonbRef::new(value).sort_key(&mut key);
+                out.append_value(&key);
+            }
+            None => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
 }
 
 impl IntervalParts {

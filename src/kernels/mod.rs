@@ -22,6 +22,7 @@ mod digest;
 pub mod facts;
 mod floats;
 mod integers;
+mod json;
 pub mod kernel;
 mod keys;
 mod keywords;
@@ -35,6 +36,8 @@ mod registry;
 mod session;
 mod sets;
 mod text;
+mod text_io;
+mod tojson;
 mod typename;
 mod windows;
 
@@ -47,7 +50,7 @@ pub use kernel::{ScalarKernel, kernel, type_name};
 pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
-pub use sets::{SetKernel, set_returning};
+pub use sets::{SetKernel, expand_array, set_returning};
 pub use typename::format_type;
 pub use windows::{WindowKernel, window};
 
@@ -58,6 +61,9 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    json::declare(registry);
+    text_io::declare(registry);
+    tojson::declare(registry);
     session::declare(registry);
     arrays::declare(registry);
     privileges::declare(registry);

@@ -130,3 +130,11 @@ fn is_pseudo(oid: Oid) -> bool {
             | oid::RECORD
     )
 }
+
+/// What computes a function of fixed types, without a kernel around it.
+pub fn body_of(proc: Oid) -> Option<Body> {
+    match REGISTRY.declared.get(&proc)? {
+        Declared::Body(body) => Some(Body::clone(body)),
+        Declared::Maker(_) => None,
+    }
+}
