@@ -23,14 +23,14 @@ mod relation;
 mod scope;
 mod subquery;
 pub mod tree;
-mod typename;
+pub mod typename;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
 pub use lower::lower;
-pub use optimize::{optimize, session_state};
+pub use optimize::{optimize, session_config, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use relation::{RelationProvider, Relations, RelationsExtension};
 pub use tree::{Expr, Rel};
