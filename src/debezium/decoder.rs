@@ -577,12 +577,7 @@ impl Decoder {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Dead { reason, message }) => return Err((reason, message)),
                 Err(Trouble::Columns(columns)) => {
-                    for column in columns {
-                        match self.inferred.iter_mut().find(|i| i.name == column.name) {
-                            Some(old) => *old = column,
-                            None => self.inferred.push(column),
-                        }
-                    }
+                    columns.into_iter().for_each(|column| learn(&mut self.inferred, column));
                     self.layout = None;
                 }
             }
@@ -600,14 +595,14 @@ impl Decoder {
         if same {
             return;
         }
-        if let (None, Some(old)) = (block, &self.block) {
+        if let Some(old) = &self.block {
             // The engine may not have told yet that the table has these columns.
             for column in &old.columns {
-                let flattened_meta = self.flattened && rows::is_flattened_meta(&column.name);
-                if !flattened_meta && self.inferred.iter().all(|i| i.name != column.name) {
-                    let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
-                    self.inferred.push(Source { name, ty, nullable: true, form, widens: true });
+                if self.flattened && rows::is_flattened_meta(&column.name) {
+                    continue;
                 }
+                let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
+                learn(&mut self.inferred, Source { name, ty, nullable: true, form, widens: true });
             }
         }
         self.block = block.cloned();
@@ -620,6 +615,13 @@ fn kept<'a>(bytes: Option<&'a [u8]>, opened: &Option<Result<Opened<'a>, Unreadab
         (Some(bytes), Some(Ok(opened))) => opened.kept(bytes),
         (Some(bytes), _) => Kept::Raw(bytes),
         (None, _) => Kept::Absent,
+    }
+}
+
+fn learn(inferred: &mut Vec<Source>, column: Source) {
+    match inferred.iter_mut().find(|i| i.name == column.name) {
+        Some(old) => *old = column,
+        None => inferred.push(column),
     }
 }
 

@@ -28,12 +28,15 @@
 //! | timestamp, timestamptz | ISO text with any offset, `infinity`, or an integer: see [`Unit`](values::Unit) |
 //! | time | ISO text, or an integer: see [`Unit`](values::Unit) |
 //! | interval | ISO 8601 duration, integer µs |
-//! | bytea | base64, base64 for URLs, hex where it cannot be base64 |
+//! | bytea | base64, base64 for URLs, hex, PostgreSQL's `\\x`: see below |
 //! | json, jsonb | JSON text in a string, or JSON |
 //!
 //! The two ways to write a decimal as a string can be mistaken for each other only where the text has nothing but digits
 //! and a length divisible by four: then the stream's other decimals decide, then the declared scale (Debezium's decimal text
 //! always shows it: `12.00`).
+//!
+//! Likewise base64 and lower-case hex of bytes: text that could be both is read as the stream's other values are, before
+//! there are any as hex from eight digits on.
 //!
 //! # What a silver row is
 //!

@@ -92,8 +92,11 @@ impl Habits {
         } else if text.len() % 4 != 0 {
             self.binary = Habit::Digits;
         }
+        // Until a value has shown it: random base64 looks like hex of this length once in 65536 times.
+        let presumed = self.binary == Habit::Unknown && text.len() >= 8;
         match (hex, self.binary) {
             (true, Habit::Digits) => values::hex_into(text, &mut self.scratch),
+            (true, _) if presumed => values::hex_into(text, &mut self.scratch),
             _ => values::base64_into(text, &mut self.scratch),
         }
         .ok_or(Misfit)?;
