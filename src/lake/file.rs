@@ -65,11 +65,12 @@ struct Run {
 
 impl RowIds {
     pub(super) fn push(&mut self, id: RowId, row: u32) {
-        if let Some(last) = self.runs.last_mut() {
-            if id.0 == last.id + u64::from(last.len) && row == last.row + last.len {
-                last.len += 1;
-                return;
-            }
+        if let Some(last) = self.runs.last_mut()
+            && id.0 == last.id + u64::from(last.len)
+            && row == last.row + last.len
+        {
+            last.len += 1;
+            return;
         }
         self.runs.push(Run { id: id.0, row, len: 1 });
     }

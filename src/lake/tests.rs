@@ -282,10 +282,10 @@ async fn random_rounds(seed: u64, rounds: u64) {
                 model.next += 1;
                 model.rows.insert(key, (id, format!("{round}/{key}")))
             };
-            if let Some((id, _)) = old {
-                if born.get(&key) != Some(&id) {
-                    dead.push(id);
-                }
+            if let Some((id, _)) = old
+                && born.get(&key) != Some(&id)
+            {
+                dead.push(id);
             }
             match model.rows.get(&key) {
                 Some((id, _)) => born.insert(key, *id),
@@ -469,7 +469,7 @@ async fn another_writer_is_noticed_before_anything_is_doubled() {
     let fenced = flush_rows(&mut table, 1, &rows, &[], 1).await.expect_err("the version is taken");
     assert!(matches!(fenced, LakeError::Fenced { .. }), "{fenced}");
     std::fs::create_dir_all(folder.path().join("_sluice/manifests")).expect("created");
-    std::fs::write(folder.path().join("_sluice/manifests/00000000000000000001.json"), "{}").expect("written");
+    std::fs::write(folder.path().join("_sluice/manifests/00000000000000000002.json"), "{}").expect("written");
     let fenced = lake.write_manifest(manifest(1, &[])).await.expect_err("the number is taken");
     assert!(matches!(fenced, LakeError::Fenced { .. }), "{fenced}");
 }
@@ -555,6 +555,36 @@ async fn a_copy_whose_newest_manifest_runs_ahead_opens_at_an_older_one() {
     assert_eq!(found.expect("the older one").tick, Tick(0));
     let table = lake.table("silver.pairs", schema, LakeTableKind::Upsert).await.expect("opened");
     assert_eq!(table.rows(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_no_manifest_names_yet_begins_anew() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let schema = pairs();
+    {
+        let (lake, _) = open(options(folder.path())).await.expect("it opens");
+        let mut table = lake.table("silver.pairs", Arc::clone(&schema), LakeTableKind::Upsert).await.expect("created");
+        let rows = [(pair_batch(&schema, &[(1, "x".into())]), vec![RowId(0)])];
+        flush_rows(&mut table, 1, &rows, &[], 1).await.expect("flushed");
+    }
+    let (lake, found) = open(options(folder.path())).await.expect("it opens");
+    assert!(found.is_none(), "no manifest was written: {found:?}");
+    let table = lake.table("silver.pairs", schema, LakeTableKind::Upsert).await.expect("created anew");
+    assert_eq!((table.version(), table.rows()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_lake_that_has_lost_its_manifests_is_not_taken_for_a_new_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut lake, _) = open(options(folder.path())).await.expect("it opens");
+    let table = lake.table("silver.pairs", pairs(), LakeTableKind::Upsert).await.expect("created");
+    lake.write_manifest(manifest(1, &[("silver.pairs", &table)])).await.expect("written");
+    drop((table, lake));
+    std::fs::remove_dir_all(folder.path().join("_sluice/manifests")).expect("it was there");
+    for _ in 0..2 {
+        let refused = open(options(folder.path())).await.expect_err("its tables are there");
+        assert!(refused.to_string().contains("silver/pairs"), "{refused}");
+    }
 }
 
 #[test]
