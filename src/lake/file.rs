@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// A file is closed at this size and the next one begun: bounds the memory of a flush and the work of a compaction.
 pub(super) const FILE_BYTES: usize = 128 << 20;
+/// Rows of nearly no bytes must not overflow their count.
+const FILE_ROWS: u32 = 16 << 20;
 const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Only the first columns get statistics in the log, and only texts this short.
 const STATISTICS_COLUMNS: usize = 32;
@@ -193,7 +195,7 @@ impl FileWriter {
             }
         }
         *rows += batch.num_rows() as u32;
-        if writer.bytes_written() + writer.in_progress_size() > FILE_BYTES {
+        if writer.bytes_written() + writer.in_progress_size() > FILE_BYTES || *rows > FILE_ROWS {
             self.close()?;
         }
         Ok(())

@@ -157,7 +157,8 @@ impl LakeTable {
     /// Makes rows, deaths, positions and schema durable in one commit, and returns the version. Where nothing has
     /// changed there is no commit: the manifest carries the positions.
     ///
-    /// After an error the table is as before in memory; after [`LakeError::Fenced`] and errors of the commit itself
+    /// It must be polled to its end: a commit that memory does not know of fences the next one. After an error the
+    /// table is as before in memory; after [`LakeError::Fenced`] and errors of the commit itself
     /// the process has to open the lake again.
     pub async fn flush(&mut self, flush: Flush<'_>) -> LakeResult<i64> {
         let is_as_before = self.flushed_schema.as_ref().is_some_and(|before| Arc::ptr_eq(before, flush.schema));
