@@ -18,6 +18,7 @@ mod arrays;
 mod casts;
 mod compare;
 pub mod context;
+mod dates;
 mod digest;
 pub mod facts;
 mod floats;
@@ -41,6 +42,9 @@ mod tojson;
 mod typename;
 mod windows;
 
+#[cfg(test)]
+mod tests;
+
 pub use aggregates::{AggregateKernel, aggregate};
 pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
 pub use casts::{CastKernel, cast, equality_key};
@@ -61,6 +65,7 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    dates::declare(registry);
     json::declare(registry);
     text_io::declare(registry);
     tojson::declare(registry);
