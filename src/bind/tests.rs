@@ -122,8 +122,10 @@ async fn compare(cases: &str) {
     let tables = Arc::new(tables);
     let mut different = Vec::new();
     let mut total = 0;
-    for case in cases.split("> ").filter(|c| !c.trim().is_empty()) {
+    let cases = format!("\n{cases}");
+    for case in cases.split("\n> ").filter(|c| !c.trim().is_empty()) {
         let (sql, expected) = case.split_once('\n').unwrap();
+        let expected = format!("{}\n", expected.trim_end_matches('\n'));
         total += 1;
         let got = match answer(&catalog, Arc::clone(&tables), sql).await {
             Ok(text) => text,

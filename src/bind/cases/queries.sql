@@ -74,7 +74,7 @@ SELECT 1 UNION ALL SELECT 1.5
 SELECT 'a' UNION SELECT NULL ORDER BY 1
 SELECT 1 AS a UNION SELECT 'x'
 SELECT '1' UNION SELECT 2 ORDER BY 1
-SELECT amount FROM orders INTERSECT SELECT 5.100
+SELECT count(*) FROM (SELECT amount FROM orders INTERSECT SELECT 5.100) x
 SELECT amount FROM orders EXCEPT SELECT 5.100 ORDER BY 1
 SELECT k FROM flags INTERSECT ALL SELECT 'x'
 SELECT k FROM flags EXCEPT ALL SELECT 'x' ORDER BY 1
@@ -96,3 +96,25 @@ SELECT id, count(*) OVER () FROM customers ORDER BY id
 SELECT segment, sum(sum(credit)) OVER (ORDER BY segment) FROM customers GROUP BY segment ORDER BY segment
 SELECT id FROM customers WHERE row_number() OVER () = 1
 SELECT row_number() FROM customers
+-- the catalogs' shapes
+SELECT c.name, CASE WHEN c.segment = 'gold' THEN (SELECT max(o.id) FROM orders o WHERE o.customer_id = c.id) ELSE 0 END FROM customers c ORDER BY 1
+SELECT name FROM customers c WHERE id IN (SELECT customer_id FROM orders o WHERE o.quantity < c.id + 2) ORDER BY 1
+SELECT name FROM customers c WHERE id NOT IN (SELECT o.quantity FROM orders o WHERE o.customer_id = c.id) ORDER BY 1
+SELECT c.name, (SELECT string_agg(t, ',' ORDER BY t) FROM (SELECT o.tags[1] AS t FROM orders o WHERE o.customer_id = c.id) x) FROM customers c ORDER BY 1
+SELECT c.id, (SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.customer_id = c.id UNION ALL SELECT 2 FROM flags f WHERE f.ratio > c.id) u) FROM customers c ORDER BY 1
+SELECT o.id FROM orders o WHERE 'b' = ANY (o.tags) ORDER BY 1
+SELECT o.id, 'b' = ANY (o.tags), 'b' <> ALL (o.tags) FROM orders o ORDER BY 1
+SELECT id FROM orders WHERE id IN (10, 12, NULL) OR id NOT IN (10, 11, 12, 13, 14) ORDER BY 1
+SELECT name FROM customers ORDER BY (SELECT count(*) FROM orders o WHERE o.customer_id = customers.id) DESC, name
+SELECT segment, (SELECT count(*) FROM orders) FROM customers GROUP BY segment ORDER BY 1
+SELECT segment, (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) FROM customers c GROUP BY segment
+SELECT x.n, y.m FROM (VALUES (1), (2)) x (n) LEFT JOIN (VALUES (2, 'b')) y (k, m) ON x.n = y.k AND y.m = 'b' ORDER BY 1
+SELECT count(*) FROM orders WHERE tags IS NOT NULL AND (quantity > 1 OR amount < 1)
+SELECT DISTINCT segment IS NULL AS missing, count(*) OVER (PARTITION BY segment) FROM customers ORDER BY 1, 2
+SELECT id, ntile(2) OVER (ORDER BY id), percent_rank() OVER (ORDER BY id), dense_rank() OVER (ORDER BY segment) FROM customers ORDER BY id
+SELECT name FROM customers LIMIT 0
+SELECT name FROM customers ORDER BY id LIMIT NULL OFFSET 3
+SELECT name FROM customers LIMIT -1
+SELECT max(id) FROM customers WHERE false
+SELECT 'x' AS a FROM customers GROUP BY a
+SELECT (SELECT c.name) || '!' FROM customers c ORDER BY 1 LIMIT 1
