@@ -112,7 +112,7 @@ impl Binder<'_> {
             let ty = ExprType::of(column.ty());
             let text = format!("{name}.{}", column.name);
             self.origins.insert(id, Origin { table: relation.oid, attnum: column.attnum, text });
-            scan.push(ScanColumn { id, index, ty: ty.clone() });
+            scan.push(ScanColumn { id, name: column.name.clone(), index, ty: ty.clone() });
             columns.push(super::query::QueryColumn { name: column.name.clone(), id, ty });
         }
         Query { rel: Rel::Scan { oid: relation.oid, columns: scan, key: relation.key.clone() }, columns }

@@ -180,6 +180,8 @@ pub enum JoinKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScanColumn {
     pub id: ColId,
+    /// The relation's own name for it.
+    pub name: String,
     /// Place of the column in the relation.
     pub index: usize,
     pub ty: ExprType,
