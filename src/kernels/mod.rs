@@ -36,6 +36,8 @@ mod registry;
 mod session;
 mod sets;
 mod text;
+mod text_io;
+mod tojson;
 mod typename;
 mod windows;
 
@@ -60,6 +62,8 @@ fn declare_all(registry: &mut registry::Registry) {
     like::declare(registry);
     regexp::declare(registry);
     json::declare(registry);
+    text_io::declare(registry);
+    tojson::declare(registry);
     session::declare(registry);
     arrays::declare(registry);
     privileges::declare(registry);

@@ -8,7 +8,8 @@ use crate::kernels::facts::ProcRow;
 use crate::kernels::kernel::no_kernel;
 use crate::kernels::keys::KeyRows;
 use crate::kernels::registry::unique_name;
-use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, list_of, oid};
+use crate::kernels::tojson::{aggregate_array, aggregate_object};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, list_of, oid};
 use arrow::array::*;
 use datafusion::common::ScalarValue;
 use datafusion::common::utils::SingleRowListArrayBuilder;
@@ -109,6 +110,14 @@ fn mode(rows: &[ArrayRef], ty: &ExprType) -> PgResult<ScalarValue> {
     Ok(ScalarValue::try_from_array(&values, best)?)
 }
 
+fn json_value(value: Option<Vec<u8>>, target: Oid) -> PgResult<ScalarValue> {
+    if target == oid::JSONB {
+        return Ok(ScalarValue::LargeBinary(value));
+    }
+    let text = value.map(String::from_utf8).transpose();
+    text.map(ScalarValue::Utf8).map_err(|_| PgError::internal("JSON is not UTF-8"))
+}
+
 pub fn collect(row: &ProcRow, args: &[ExprType]) -> PgResult<AggregateKernel> {
     let own = |ty| ExprType::of(PgType::new(ty));
     let (args, result, finish): (Vec<ExprType>, ExprType, Whole) = match (row.name, args) {
@@ -123,6 +132,16 @@ pub fn collect(row: &ProcRow, args: &[ExprType]) -> PgResult<AggregateKernel> {
             let result = ExprType { pg, storage: list_of(element.storage.clone()) };
             let element = element.clone();
             (args.to_vec(), result, Arc::new(move |rows| array_agg(rows, &element)))
+        }
+        ("json_agg" | "jsonb_agg", [value]) => {
+            let (ty, target) = (value.clone(), row.result);
+            let finish: Whole = Arc::new(move |rows| json_value(aggregate_array(rows, &ty, target)?, target));
+            (args.to_vec(), own(row.result), finish)
+        }
+        ("json_object_agg" | "jsonb_object_agg", [_, _]) => {
+            let (types, target) = (args.to_vec(), row.result);
+            let finish: Whole = Arc::new(move |rows| json_value(aggregate_object(rows, &types, target)?, target));
+            (args.to_vec(), own(row.result), finish)
         }
         ("percentile_cont", [_, value]) if row.args == [oid::FLOAT8, oid::FLOAT8] => {
             debug_assert!(!value.storage.is_nested());
