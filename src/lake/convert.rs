@@ -17,14 +17,15 @@
 //! Parquet form are passed through without a copy.
 
 use super::error::{LakeError, LakeResult};
-use crate::types::{PgError, PgType, SqlState, oid};
+use crate::types::numeric::Numeric;
+use crate::types::{PgError, PgType, SqlState, jsonb, oid};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryBuilder, FixedSizeBinaryBuilder, LargeBinaryBuilder, ListArray,
-    StringArray, StringBuilder, Time64MicrosecondArray, UInt32Array,
+    Array, ArrayRef, AsArray, BinaryBuilder, FixedSizeBinaryBuilder, LargeBinaryBuilder, ListArray, StringArray,
+    StringBuilder, Time64MicrosecondArray, UInt32Array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int64Type, Time64MicrosecondType, UInt32Type};
-use std::fmt::Write;
+use std::io::Write;
 use std::sync::Arc;
 
 /// How a column gets from its storage form to its Parquet form and back.
@@ -124,7 +125,8 @@ pub(super) fn encode(array: &ArrayRef, ty: PgType) -> LakeResult<ArrayRef> {
 }
 
 fn encode_form(array: &ArrayRef, form: &Form) -> LakeResult<ArrayRef> {
-    let wrong = || LakeError::internal(format!("a column of storage form {} came where {form:?} belongs", array.data_type()));
+    let wrong =
+        || LakeError::internal(format!("a column of storage form {} came where {form:?} belongs", array.data_type()));
     Ok(match form {
         Form::Same => Arc::clone(array),
         Form::Unsigned => {
@@ -168,7 +170,7 @@ fn encode_form(array: &ArrayRef, form: &Form) -> LakeResult<ArrayRef> {
                 if values.is_null(row) {
                     return Ok(false);
                 }
-                jsonb_text(values.value(row), out)?;
+                jsonb::write_text(values.value(row), out);
                 Ok(true)
             })?
         }
@@ -185,14 +187,14 @@ fn encode_form(array: &ArrayRef, form: &Form) -> LakeResult<ArrayRef> {
 fn texts(
     rows: usize,
     width: usize,
-    mut write: impl FnMut(usize, &mut String) -> LakeResult<bool>,
+    mut write: impl FnMut(usize, &mut Vec<u8>) -> LakeResult<bool>,
 ) -> LakeResult<ArrayRef> {
     let mut builder = StringBuilder::with_capacity(rows, rows * width);
-    let mut text = String::new();
+    let mut text = Vec::new();
     for row in 0..rows {
         text.clear();
         if write(row, &mut text)? {
-            builder.append_value(&text);
+            builder.append_value(std::str::from_utf8(&text).map_err(|error| LakeError::internal(error.to_string()))?);
         } else {
             builder.append_null();
         }
@@ -257,9 +259,14 @@ fn decode_form(array: ArrayRef, form: &Form, ty: PgType) -> LakeResult<ArrayRef>
         Form::Numeric => {
             let texts = text()?;
             let mut builder = BinaryBuilder::with_capacity(texts.len(), texts.len() * 12);
+            let mut value = Vec::new();
             for text in texts {
                 match text {
-                    Some(text) => builder.append_value(numeric_from_text(text)?),
+                    Some(text) => {
+                        value.clear();
+                        numeric_from_text(text, &mut value)?;
+                        builder.append_value(&value);
+                    }
                     None => builder.append_null(),
                 }
             }
@@ -270,7 +277,7 @@ fn decode_form(array: ArrayRef, form: &Form, ty: PgType) -> LakeResult<ArrayRef>
             let mut builder = LargeBinaryBuilder::with_capacity(texts.len(), texts.value_data().len());
             for text in texts {
                 match text {
-                    Some(text) => builder.append_value(jsonb_from_text(text)?),
+                    Some(text) => builder.append_value(jsonb::from_text(text.as_bytes())?),
                     None => builder.append_null(),
                 }
             }
@@ -297,44 +304,31 @@ fn fixed(texts: &StringArray, width: i32, read: impl Fn(&str) -> LakeResult<Vec<
     let mut builder = FixedSizeBinaryBuilder::with_capacity(texts.len(), width);
     for text in texts {
         match text {
-            Some(text) => builder
-                .append_value(read(text)?)
-                .map_err(|error| LakeError::damaged("data file", error.to_string()))?,
+            Some(text) => {
+                builder.append_value(read(text)?).map_err(|error| LakeError::damaged("data file", error.to_string()))?
+            }
             None => builder.append_null(),
         }
     }
     Ok(Arc::new(builder.finish()))
 }
 
-fn numeric_text(_value: &[u8], _out: &mut String) -> LakeResult<()> {
-    Err(PgError::unsupported("a numeric column without precision and scale in the lake").into())
+fn numeric_text(value: &[u8], out: &mut Vec<u8>) -> LakeResult<()> {
+    Numeric::from_sortable(value)?.write_text(out);
+    Ok(())
 }
 
-fn numeric_from_text(_text: &str) -> LakeResult<Vec<u8>> {
-    Err(PgError::unsupported("a numeric column without precision and scale in the lake").into())
-}
-
-fn jsonb_text(_value: &[u8], _out: &mut String) -> LakeResult<()> {
-    Err(PgError::unsupported("a jsonb column in the lake").into())
-}
-
-fn jsonb_from_text(_text: &str) -> LakeResult<Vec<u8>> {
-    Err(PgError::unsupported("a jsonb column in the lake").into())
+fn numeric_from_text(text: &str, out: &mut Vec<u8>) -> LakeResult<()> {
+    Numeric::parse(text)?.to_sortable(out);
+    Ok(())
 }
 
 const US_PER_SECOND: i64 = 1_000_000;
 
-fn write_time(out: &mut String, us: i64) {
+fn write_time(out: &mut Vec<u8>, us: i64) {
     let seconds = us / US_PER_SECOND;
-    // Writing to a String cannot fail.
-    let _ = write!(
-        out,
-        "{:02}:{:02}:{:02}.{:06}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        us % US_PER_SECOND
-    );
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, "{:02}:{:02}:{:02}.{:06}", seconds / 3600, seconds / 60 % 60, seconds % 60, us % US_PER_SECOND);
 }
 
 fn read_time(text: &str) -> Option<i64> {
@@ -347,7 +341,7 @@ fn read_time(text: &str) -> Option<i64> {
     Some(((hours * 60 + minutes) * 60 + seconds) * US_PER_SECOND + fraction.parse::<i64>().ok()?)
 }
 
-fn write_timetz(out: &mut String, value: &[u8]) -> Option<()> {
+fn write_timetz(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     let (us, west) = value.split_at_checked(8)?;
     write_time(out, i64::from_be_bytes(us.try_into().ok()?));
     let east = -i64::from(i32::from_be_bytes(west.try_into().ok()?));
@@ -374,17 +368,17 @@ fn read_timetz(text: &str) -> Option<[u8; 12]> {
     Some(value)
 }
 
-fn write_uuid(out: &mut String, value: &[u8]) -> Option<()> {
+fn write_uuid(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     let id = uuid::Uuid::from_slice(value).ok()?;
-    out.push_str(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+    out.extend_from_slice(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_bytes());
     Some(())
 }
 
-fn write_interval(out: &mut String, value: &[u8]) -> Option<()> {
+fn write_interval(out: &mut Vec<u8>, value: &[u8]) -> Option<()> {
     let months = i32::from_be_bytes(value.get(..4)?.try_into().ok()?);
     let days = i32::from_be_bytes(value.get(4..8)?.try_into().ok()?);
     let us = i64::from_be_bytes(value.get(8..16)?.try_into().ok()?);
-    out.push('P');
+    out.push(b'P');
     for (amount, unit) in [(months / 12, 'Y'), (months % 12, 'M'), (days, 'D')] {
         if amount != 0 {
             write!(out, "{amount}{unit}").ok()?;
@@ -392,11 +386,11 @@ fn write_interval(out: &mut String, value: &[u8]) -> Option<()> {
     }
     if us == 0 {
         if out.len() == 1 {
-            out.push_str("T0S");
+            out.extend_from_slice(b"T0S");
         }
         return Some(());
     }
-    out.push('T');
+    out.push(b'T');
     let seconds = us / US_PER_SECOND;
     for (amount, unit) in [(seconds / 3600, 'H'), (seconds / 60 % 60, 'M')] {
         if amount != 0 {
@@ -406,13 +400,13 @@ fn write_interval(out: &mut String, value: &[u8]) -> Option<()> {
     let (whole, fraction) = (seconds % 60, us % US_PER_SECOND);
     if whole != 0 || fraction != 0 {
         if us < 0 {
-            out.push('-');
+            out.push(b'-');
         }
         write!(out, "{}", whole.abs()).ok()?;
         if fraction != 0 {
             write!(out, ".{:06}", fraction.abs()).ok()?;
         }
-        out.push('S');
+        out.push(b'S');
     }
     Some(())
 }
@@ -451,7 +445,6 @@ fn read_interval(text: &str) -> Option<[u8; 16]> {
     Some(value)
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -468,9 +461,9 @@ mod tests {
     #[test]
     fn intervals_read_as_iso_8601() {
         let text = |months, days, us| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             write_interval(&mut out, &interval(months, days, us)).expect("16 bytes");
-            out
+            String::from_utf8(out).expect("ASCII")
         };
         assert_eq!(text(14, 3, 14_706_700_000), "P1Y2M3DT4H5M6.700000S");
         assert_eq!(text(0, 0, 0), "PT0S");
@@ -481,8 +474,9 @@ mod tests {
         #[test]
         fn every_interval_comes_back(months: i32, days: i32, us: i64) {
             let value = interval(months, days, us);
-            let mut out = String::new();
+            let mut out = Vec::new();
             write_interval(&mut out, &value).expect("16 bytes");
+            let out = String::from_utf8(out).expect("ASCII");
             prop_assert_eq!(read_interval(&out), Some(value), "{}", out);
         }
 
@@ -491,8 +485,9 @@ mod tests {
             let mut value = [0; 12];
             value[..8].copy_from_slice(&us.to_be_bytes());
             value[8..].copy_from_slice(&west.to_be_bytes());
-            let mut out = String::new();
+            let mut out = Vec::new();
             write_timetz(&mut out, &value).expect("12 bytes");
+            let out = String::from_utf8(out).expect("ASCII");
             prop_assert_eq!(read_timetz(&out), Some(value), "{}", out);
         }
     }

@@ -69,9 +69,9 @@ impl LakeError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Locked { .. } => Some("Stop the other sluice process, or give this one another folder.".into()),
-            Self::Fenced { .. } => {
-                Some("Only one sluice may write to a lake. Stop the others; a restart goes on from what is there.".into())
-            }
+            Self::Fenced { .. } => Some(
+                "Only one sluice may write to a lake. Stop the others; a restart goes on from what is there.".into(),
+            ),
             Self::NewerFormat { .. } => Some("Use the version of sluice that wrote it, or a newer one.".into()),
             Self::Store { source, .. } if is_permission(source.as_ref()) => {
                 Some("Give this user the right to write there, or choose another folder.".into())
@@ -90,10 +90,7 @@ fn is_permission(error: &(dyn Error + 'static)) -> bool {
     let mut at = Some(error);
     while let Some(error) = at {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            return matches!(
-                io.kind(),
-                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem
-            );
+            return matches!(io.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem);
         }
         at = error.source();
     }

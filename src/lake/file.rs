@@ -81,10 +81,6 @@ impl RowIds {
         }
     }
 
-    pub(super) fn first(&self) -> Option<RowId> {
-        self.runs.first().map(|run| RowId(run.id))
-    }
-
     pub(super) fn last(&self) -> Option<RowId> {
         self.runs.last().map(|run| RowId(run.id + u64::from(run.len) - 1))
     }
@@ -176,8 +172,8 @@ impl FileWriter {
                 .set_created_by("sluice".into())
                 .build();
             let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-            let writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), options)
-                .map_err(internal)?;
+            let writer =
+                ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), options).map_err(internal)?;
             self.open = Some((writer, RowIds::default(), 0));
         }
         Ok(self.open.as_mut().expect("it was opened just now"))
@@ -242,7 +238,8 @@ fn statistics(metadata: &ParquetMetaData, schema: &SchemaRef) -> String {
         let mut null_count = Some(0);
         for group in metadata.row_groups() {
             let statistics = group.column(leaf).statistics();
-            null_count = null_count.zip(statistics.and_then(Statistics::null_count_opt)).map(|(sum, count)| sum + count);
+            null_count =
+                null_count.zip(statistics.and_then(Statistics::null_count_opt)).map(|(sum, count)| sum + count);
             let all_null = statistics.and_then(Statistics::null_count_opt) == Some(group.num_rows() as u64);
             if all_null {
                 continue;
@@ -303,10 +300,7 @@ fn bounds_of(statistics: &Statistics, field: &Field) -> Option<(Value, Value)> {
         }
         (Statistics::Int64(values), T::Timestamp(_, zone)) => {
             let zone = if zone.is_some() { "Z" } else { "" };
-            Some((
-                timestamp_text(*values.min_opt()?, zone)?.into(),
-                timestamp_text(*values.max_opt()?, zone)?.into(),
-            ))
+            Some((timestamp_text(*values.min_opt()?, zone)?.into(), timestamp_text(*values.max_opt()?, zone)?.into()))
         }
         (Statistics::ByteArray(values), T::Utf8) => {
             let exact = statistics.min_is_exact() && statistics.max_is_exact();
@@ -321,7 +315,8 @@ fn bounds_of(statistics: &Statistics, field: &Field) -> Option<(Value, Value)> {
 
 fn date_text(days: i32) -> Option<String> {
     use chrono::Datelike;
-    let date = chrono::NaiveDate::from_ymd_opt(1970, 1, 1)?.checked_add_signed(chrono::TimeDelta::try_days(days.into())?)?;
+    let date =
+        chrono::NaiveDate::from_ymd_opt(1970, 1, 1)?.checked_add_signed(chrono::TimeDelta::try_days(days.into())?)?;
     (1..=9999).contains(&date.year()).then(|| date.format("%Y-%m-%d").to_string())
 }
 
@@ -364,6 +359,6 @@ mod tests {
             assert_eq!(held.row(RowId(id)), expected, "id {id}");
         }
         assert_eq!(held.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), ids);
-        assert_eq!((held.first(), held.last()), (Some(RowId(3)), Some(RowId(40))));
+        assert_eq!(held.last(), Some(RowId(40)));
     }
 }

@@ -122,9 +122,11 @@ impl LakeTable {
         commit.write(&self.place, version).await?;
         done.merged_files = old.len();
         done.rewritten_rows = new.iter().map(|file| file.rows).sum();
-        let now_ms = log::now_ms();
-        let removed = self.files.splice(range, new.into_iter().map(Arc::new));
-        self.tombstones.extend(removed.map(|file| (file.path.to_string(), (version, now_ms))));
+        let removed: Vec<Arc<LiveFile>> = self.files.splice(range, new.into_iter().map(Arc::new)).collect();
+        for file in removed {
+            self.bury(&file.path, version);
+            self.bury_vector(&file, version)?;
+        }
         self.version = version;
         Ok(())
     }
@@ -176,8 +178,7 @@ impl LakeTable {
                 None => {
                     // A file whose end this process has not seen counts as removed when the table was opened.
                     let (version, gone_ms) = self.tombstones.get(path).copied().unwrap_or((0, self.opened_ms));
-                    version <= needed
-                        && gone_ms.max(object.last_modified.timestamp_millis()) < before_ms
+                    version <= needed && gone_ms.max(object.last_modified.timestamp_millis()) < before_ms
                 }
             };
             if is_garbage {

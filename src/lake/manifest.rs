@@ -89,11 +89,7 @@ pub(super) async fn read(store: &dyn ObjectStore, number: u64) -> LakeResult<Man
         .and_then(serde_json::Value::as_u64)
         .ok_or_else(|| LakeError::damaged(path.to_string(), "it names no format"))?;
     if format > u64::from(MANIFEST_FORMAT) {
-        return Err(LakeError::NewerFormat {
-            place: path.to_string(),
-            found: format,
-            known: MANIFEST_FORMAT.into(),
-        });
+        return Err(LakeError::NewerFormat { place: path.to_string(), found: format, known: MANIFEST_FORMAT.into() });
     }
     serde_json::from_value(json).map_err(damaged)
 }

@@ -127,7 +127,8 @@ impl Shared {
             .split_once('.')
             .ok_or_else(|| LakeError::internal(format!("\"{name}\" is not of the form schema.table")))?;
         let (schema, table) = (folder_name(schema), folder_name(table));
-        let url = self.url.join(&format!("{schema}/{table}/")).map_err(|error| LakeError::internal(error.to_string()))?;
+        let url =
+            self.url.join(&format!("{schema}/{table}/")).map_err(|error| LakeError::internal(error.to_string()))?;
         Ok(Place {
             name: name.to_owned(),
             prefix: Path::from_iter([schema, table]),
@@ -305,7 +306,9 @@ async fn set_back_tables(shared: &Shared, manifest: &mut Manifest) -> LakeResult
 fn locate(text: &str) -> LakeResult<(Url, Option<PathBuf>)> {
     let wrong = |problem: String| LakeError::Location { url: text.to_owned(), problem };
     let is_url = text.split_once(':').is_some_and(|(scheme, rest)| {
-        scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric()) && (rest.starts_with('/') || rest.is_empty())
+        scheme.len() > 1
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric())
+            && (rest.starts_with('/') || rest.is_empty())
     });
     let folder = if is_url {
         let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;

@@ -8,15 +8,25 @@ use super::table::live_rows;
 use crate::types::{Column, TableSchema};
 use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
-use parquet::arrow::async_reader::ParquetObjectReader;
+use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 16 << 10;
+
+/// Read at once from a file's end: the footer of most files.
+const FOOTER_BYTES: usize = 16 << 10;
 
 /// The live files of a table at one version. Immutable; what it names stays readable for the retention of maintenance.
 #[derive(Debug)]
@@ -99,6 +109,42 @@ impl LakeFiles {
     }
 }
 
+/// A data file on its store.
+struct FileReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size: u64,
+}
+
+impl AsyncFileReader for FileReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        Box::pin(async move {
+            self.store.get_range(&self.path, range).await.map_err(|error| ParquetError::External(Box::new(error)))
+        })
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        Box::pin(async move {
+            self.store.get_ranges(&self.path, &ranges).await.map_err(|error| ParquetError::External(Box::new(error)))
+        })
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        Box::pin(async move {
+            let size = self.size;
+            let metadata = ParquetMetaDataReader::new()
+                .with_metadata_options(options.map(|options| options.metadata_options().clone()))
+                .with_prefetch_hint(Some(FOOTER_BYTES))
+                .load_and_finish(self, size)
+                .await?;
+            Ok(Arc::new(metadata))
+        })
+    }
+}
+
 /// The rows of a file as they lie in it, dead ones too. `wanted`: read only columns of these names.
 pub(super) async fn read_raw(
     place: &Arc<Place>,
@@ -107,14 +153,12 @@ pub(super) async fn read_raw(
 ) -> LakeResult<BoxStream<'static, LakeResult<RecordBatch>>> {
     let path = place.path(&file.path);
     let shown = format!("{} of table {}", file.path, place.name);
-    let reader = ParquetObjectReader::new(Arc::clone(&place.store), path).with_file_size(file.size);
-    let options = ArrowReaderOptions::new();
+    let reader = FileReader { store: Arc::clone(&place.store), path, size: file.size };
     let failed = {
         let shown = shown.clone();
-        move |error: parquet::errors::ParquetError| LakeError::store("read", shown.clone(), error)
+        move |error: ParquetError| LakeError::store("read", shown.clone(), error)
     };
-    let mut builder =
-        ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await.map_err(&failed)?.with_batch_size(BATCH_ROWS);
+    let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(&failed)?.with_batch_size(BATCH_ROWS);
     if let Some(wanted) = wanted {
         let roots: Vec<usize> = builder
             .schema()

@@ -191,6 +191,7 @@ impl LakeTable {
 
         let mut files: Vec<Arc<LiveFile>> = Vec::with_capacity(self.files.len() + 1);
         let mut removed: Vec<Arc<LiveFile>> = Vec::new();
+        let mut superseded: Vec<Arc<LiveFile>> = Vec::new();
         if truncate {
             for old in &self.files {
                 commit.remove(old, true);
@@ -221,6 +222,7 @@ impl LakeTable {
                 now.vector = Some(vectors.add(rows.clone())?);
                 if change != SchemaChange::Rewrite {
                     commit.add(&now, true);
+                    superseded.push(Arc::clone(old));
                 }
                 files.push(Arc::new(now));
             }
@@ -256,8 +258,12 @@ impl LakeTable {
 
         let version = self.version + 1;
         commit.write(&self.place, version).await?;
-        let now_ms = log::now_ms();
-        self.tombstones.extend(removed.into_iter().map(|file| (file.path.to_string(), (version, now_ms))));
+        for file in &removed {
+            self.bury(&file.path, version);
+        }
+        for file in removed.iter().chain(&superseded) {
+            self.bury_vector(file, version)?;
+        }
         self.version = version;
         self.files = files;
         self.schema = Arc::clone(flush.schema);
@@ -270,6 +276,19 @@ impl LakeTable {
             self.protocol = protocol;
         }
         Ok(version)
+    }
+
+    /// Remembers that a file is no longer live from a version on.
+    pub(super) fn bury(&mut self, path: &str, version: i64) {
+        self.tombstones.insert(path.to_owned(), (version, log::now_ms()));
+    }
+
+    /// Remembers that the vector which a file had is no longer live from a version on.
+    pub(super) fn bury_vector(&mut self, file: &LiveFile, version: i64) -> LakeResult<()> {
+        if let Some(name) = file.vector.as_ref().map(|vector| vector.descriptor.file()).transpose()?.flatten() {
+            self.bury(&name, version);
+        }
+        Ok(())
     }
 
     fn check_ids(&self, flush: &Flush<'_>, has_dead: bool) -> LakeResult<()> {
@@ -351,7 +370,7 @@ impl LakeTable {
 
     async fn encode(&self, rows: &[(RecordBatch, Vec<RowId>)], schema: &Arc<TableSchema>) -> LakeResult<Vec<NewFile>> {
         let level = self.shared.zstd_level;
-        let write = |rows: &[(RecordBatch, Vec<RowId>)], schema: &TableSchema| {
+        let write = move |rows: &[(RecordBatch, Vec<RowId>)], schema: &TableSchema| {
             let file_schema = file::file_schema(schema);
             let mut writer = FileWriter::new(Arc::clone(&file_schema), level);
             for (batch, ids) in rows {
@@ -409,9 +428,7 @@ impl LakeTable {
                 let live = live_rows(file, start, &batch)?;
                 let live = file::conform(&live, schema, &file_schema)?;
                 let batch_ids: Option<Vec<RowId>> = match &mut ids {
-                    Some(ids) if are_ids_known => {
-                        Some(ids.by_ref().take(live.num_rows()).map(|(id, _)| id).collect())
-                    }
+                    Some(ids) if are_ids_known => Some(ids.by_ref().take(live.num_rows()).map(|(id, _)| id).collect()),
                     _ => None,
                 };
                 writer.write(&live, batch_ids.as_deref())?;
@@ -433,10 +450,7 @@ impl LakeTable {
 
     /// All live rows, file by file, in order, in storage form, with fresh ids from 0 on; from now on the table knows
     /// which ids lie in which file. Returns the id after the last.
-    pub async fn load(
-        &mut self,
-        mut each: impl FnMut(RecordBatch, Vec<RowId>) -> LakeResult<()>,
-    ) -> LakeResult<RowId> {
+    pub async fn load(&mut self, mut each: impl FnMut(RecordBatch, Vec<RowId>) -> LakeResult<()>) -> LakeResult<RowId> {
         let mut next = 0u64;
         let mut files = Vec::with_capacity(self.files.len());
         let file_schema = file::file_schema(&self.schema);

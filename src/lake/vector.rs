@@ -70,8 +70,8 @@ impl Descriptor {
             return Err(damaged("wrong magic number"));
         }
         let map = RoaringTreemap::deserialize_from(map).map_err(|error| damaged(&error.to_string()))?;
-        let rows: Result<RoaringBitmap, _> =
-            RoaringBitmap::from_sorted_iter(map.iter().map(|row| row as u32)).map_err(|_| damaged("more than 2^32 rows"));
+        let rows: Result<RoaringBitmap, _> = RoaringBitmap::from_sorted_iter(map.iter().map(|row| row as u32))
+            .map_err(|_| damaged("more than 2^32 rows"));
         rows
     }
 }
