@@ -23,7 +23,7 @@
 
 use crate::change::{DeadLetter, Delivery, Schemas, StreamId};
 use crate::debezium::{Decoder, Record, Route, StreamKind, guess_kind};
-use crate::types::{Column, PgType, codec};
+use crate::types::{Column, PgType, codec, oid};
 use parking_lot::Mutex;
 use regex::Regex;
 use serde::Deserialize;
@@ -125,11 +125,34 @@ impl TryFrom<String> for ColumnDeclaration {
             Some(before) => (rest[..before.len()].trim(), false),
             None => (rest, true),
         };
-        let ty: PgType = codec::type_from_sql_name(type_name).map_err(|e| {
-            format!("column \"{name}\": {e}; write a PostgreSQL type, as numeric(12,2) or timestamp(3)")
+        let ty = declared_type(type_name).ok_or_else(|| {
+            format!(
+                "column \"{name}\": type \"{type_name}\" does not exist; write a PostgreSQL type, as numeric(12,2) or \
+                 timestamp(3)"
+            )
         })?;
         Ok(Self(Column::new(name, ty, nullable)))
     }
+}
+
+/// A type as SQL spells it, with modifiers: `numeric(12,2)`, `timestamp(3) with time zone`, `varchar(40)[]`.
+fn declared_type(text: &str) -> Option<PgType> {
+    let Some((before, rest)) = text.split_once('(') else {
+        return codec::type_from_sql_name(text);
+    };
+    let (modifiers, after) = rest.split_once(')')?;
+    let ty = codec::type_from_sql_name(&format!("{}{after}", before.trim_end()))?;
+    let modifiers: Vec<i32> = modifiers.split(',').map(|m| m.trim().parse().ok()).collect::<Option<_>>()?;
+    // As PostgreSQL's typmodin functions do.
+    let typmod = match (oid::array_element(ty.oid).unwrap_or(ty.oid), modifiers.as_slice()) {
+        (oid::NUMERIC, &[precision @ 1..=1000]) => (precision << 16) + 4,
+        (oid::NUMERIC, &[precision @ 1..=1000, scale @ -1000..=1000]) => ((precision << 16) | (scale & 0x7ff)) + 4,
+        (oid::VARCHAR | oid::BPCHAR, &[length @ 1..=10_485_760]) => length + 4,
+        (oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::TIME | oid::TIMETZ, &[precision @ 0..=6]) => precision,
+        (oid::BIT | oid::VARBIT, &[length @ 1..=83_886_080]) => length,
+        _ => return None,
+    };
+    Some(PgType { typmod, ..ty })
 }
 
 impl TableDeclaration {
@@ -300,6 +323,15 @@ pub fn connector_prefix<'a>(topic: &'a str, all: &[String]) -> Option<&'a str> {
     [Some(topic), topic.strip_suffix(".transaction")].into_iter().flatten().find(|prefix| begins_others(prefix))
 }
 
+/// Within what commit LSNs can be compared: one source database. `shori1.ShoriDB_1.dbo.tickets` → `shori1.ShoriDB_1`,
+/// `trades.public.stock_trades` → `trades`; a topic with fewer parts stands for itself.
+///
+/// A Kafka cluster may carry several databases, whose LSNs have nothing to do with each other: whoever waits until all
+/// streams have passed an LSN must ask only those of one domain.
+pub fn transaction_domain(topic: &str) -> &str {
+    topic.rsplitn(3, '.').nth(2).unwrap_or(topic)
+}
+
 /// `shori1.ShoriDB_1.dbo.Tickets` → `tickets`: lower case, so that SQL needs no quotes; what an unquoted name cannot
 /// hold becomes `_`.
 pub fn default_table_name(topic: &str) -> String {
@@ -329,6 +361,22 @@ mod tests {
 
     fn router(undeclared: Undeclared) -> Router {
         Router::new("s".into(), TableFile::parse(FILE).unwrap().table, undeclared).unwrap()
+    }
+
+    #[test]
+    fn types_are_spelt_as_in_sql() {
+        let is = |text: &str, oid, typmod| assert_eq!(declared_type(text), Some(PgType { oid, typmod }), "{text}");
+        is("integer", oid::INT4, -1);
+        is("numeric(12,2)", oid::NUMERIC, PgType::numeric(12, 2).typmod);
+        is("numeric (12)", oid::NUMERIC, PgType::numeric(12, 0).typmod);
+        is("timestamp(3)", oid::TIMESTAMP, 3);
+        is("timestamp(3) with time zone", oid::TIMESTAMPTZ, 3);
+        is("timestamp with time zone", oid::TIMESTAMPTZ, -1);
+        is("character varying(40)", oid::VARCHAR, 44);
+        is("varchar(40)[]", oid::array_of(oid::VARCHAR).unwrap(), 44);
+        for wrong in ["timestamp(9)", "integer(4)", "numeric(a)", "numeric(12", "nothing"] {
+            assert_eq!(declared_type(wrong), None, "{wrong}");
+        }
     }
 
     #[test]
@@ -401,6 +449,17 @@ mod tests {
             let tables = TableFile::parse(text).unwrap().table;
             let error = Router::new("s".into(), tables, Undeclared::Auto).err().unwrap();
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn databases_of_one_cluster_have_transactions_of_their_own() {
+        for (topic, domain) in [
+            ("shori1.ShoriDB_1.dbo.tickets", "shori1.ShoriDB_1"),
+            ("trades.public.stock_trades", "trades"),
+            ("a.b", "a.b"),
+        ] {
+            assert_eq!(transaction_domain(topic), domain);
         }
     }
 

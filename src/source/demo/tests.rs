@@ -1,6 +1,7 @@
 use super::*;
 use crate::change::StreamId;
 use crate::source::testing::start;
+use arrow::array::{RecordBatch, TimestampMicrosecondArray};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -155,6 +156,18 @@ fn every_source(rows: u64) -> Vec<Box<dyn Source>> {
     sources(&DemoOptions { businesses: Business::ALL.to_vec(), rate: 0.0, rows, seed: 3 }).unwrap()
 }
 
+/// A wrong unit would put a moment into another age.
+fn moments_are_of_our_days(rows: &RecordBatch) {
+    for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+        if let Some(moments) = column.as_any().downcast_ref::<TimestampMicrosecondArray>() {
+            for moment in moments.iter().flatten() {
+                let days = moment / 86_400_000_000;
+                assert!((20_000..40_000).contains(&days), "{} is on day {days}", field.name());
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_decodes() {
     for source in every_source(50) {
@@ -165,6 +178,9 @@ async fn every_event_decodes() {
             assert_eq!(delivery.dead, [], "{}", delivery.stream);
             let kept: usize = delivery.bronze.iter().map(|b| b.rows.num_rows()).sum();
             assert_eq!(kept, delivery.positions.len());
+        }
+        for change in deliveries.iter().flat_map(|d| &d.changes) {
+            moments_are_of_our_days(&change.rows);
         }
         let changes: usize = deliveries.iter().flat_map(|d| &d.changes).map(|c| c.rows.num_rows()).sum();
         assert!(changes > 3000, "{changes} changes");

@@ -191,3 +191,17 @@ fn a_topic_comes_from_the_path() {
     assert_eq!(source.topic_of("landing-abc/x.jsonl"), "abc");
     assert_eq!(source.topic_of("other/x.jsonl"), "other");
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_line_makes_the_parser_panic(bytes: Vec<u8>, cut in 0usize..200) {
+        Line::parse(&bytes);
+        let record = br#"{"topic":"t","key":{"id":1},"value":{"a":[1,"\u00e9"]},"headers":{"h":null,"i":"x"},"offset":1}"#;
+        let mut damaged = record.to_vec();
+        if let (Some(byte), Some(at)) = (bytes.first(), damaged.get_mut(cut % record.len())) {
+            *at = *byte;
+        }
+        Line::parse(&damaged);
+        Line::parse(&record[..cut.min(record.len())]);
+    }
+}

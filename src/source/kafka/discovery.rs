@@ -103,8 +103,7 @@ impl Discovery {
         // The same order always: who comes first gets an undeclared table's name.
         all.sort();
         let mut complete = true;
-        let wanted: Vec<&String> =
-            all.iter().filter(|name| self.config.topics.iter().any(|p| p.matches(name))).collect();
+        let wanted: Vec<&String> = all.iter().filter(|name| self.config.wants(name)).collect();
         for name in wanted {
             let Some(topic) = metadata.topics().iter().find(|t| t.name() == name) else { continue };
             for partition in topic.partitions() {
@@ -170,10 +169,12 @@ impl Discovery {
                 };
                 tracing::warn!(source = %self.status.name, topic, partition, message, "gap");
                 stream.add_gap(Gap { from: next, to: Position(low) });
-                stream.set(SourceState::Gap, message);
                 if self.config.on_gap == OnGap::Stop {
+                    let hint = "`on_gap = \"continue\"` goes on with the oldest record there is";
+                    stream.set(SourceState::Gap, format!("{message}; {hint}"));
                     return true;
                 }
+                stream.set(SourceState::Gap, message);
                 low
             }
         };

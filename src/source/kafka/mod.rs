@@ -53,6 +53,14 @@ pub struct KafkaConfig {
     pub options: BTreeMap<String, String>,
 }
 
+impl KafkaConfig {
+    /// Whether a topic is to be read. A pattern never means Kafka's own topics.
+    fn wants(&self, topic: &str) -> bool {
+        let is_kafkas = matches!(topic, "__consumer_offsets" | "__transaction_state" | "__cluster_metadata");
+        self.topics.iter().any(|p| p.matches(topic) && (!is_kafkas || matches!(p, TopicPattern::Name(_))))
+    }
+}
+
 fn five_seconds() -> f64 {
     5.0
 }
@@ -147,7 +155,7 @@ impl Source for KafkaSource {
         let metadata = asked.await.map_err(|e| SourceError::Crashed(e.to_string()))??;
         let all: Vec<String> = metadata.topics().iter().map(|t| t.name().to_string()).collect();
         let mut lines = vec![format!("{} brokers, {} topics", metadata.brokers().len(), all.len())];
-        for topic in metadata.topics().iter().filter(|t| self.config.topics.iter().any(|p| p.matches(t.name()))) {
+        for topic in metadata.topics().iter().filter(|t| self.config.wants(t.name())) {
             let goes_to = match self.router.route(topic.name(), 0, connector_prefix(topic.name(), &all)) {
                 Ok(routed) => match (&routed.route.silver, &routed.route.bronze) {
                     (Some(silver), _) => silver.to_string(),

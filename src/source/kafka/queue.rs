@@ -51,6 +51,10 @@ impl PartitionQueue {
     pub fn take(&self, max_messages: usize, max_bytes: usize) -> Batch<'_> {
         const STRIDE: usize = 512;
         let mut batch = Batch { messages: Vec::new(), bytes: 0, queue: std::marker::PhantomData };
+        // SAFETY: the queue is ours.
+        if unsafe { sys::rd_kafka_queue_length(self.queue.as_ptr()) } == 0 {
+            return batch;
+        }
         while batch.messages.len() < max_messages && batch.bytes < max_bytes {
             let old = batch.messages.len();
             batch.messages.reserve(STRIDE);

@@ -209,6 +209,13 @@ async fn a_check_says_what_it_sees_or_why_it_cannot() {
 }
 
 #[test]
+fn a_pattern_does_not_mean_kafkas_own_topics() {
+    let all = config("localhost:1", &["^"]);
+    assert!(all.wants("a.b") && all.wants("__debezium-heartbeat.a") && !all.wants("__consumer_offsets"));
+    assert!(config("localhost:1", &["__consumer_offsets"]).wants("__consumer_offsets"));
+}
+
+#[test]
 fn a_wrong_option_is_named() {
     let mut wrong = config("localhost:1", &["a"]);
     wrong.options.insert("sasl.mechanismus".to_string(), "PLAIN".to_string());
