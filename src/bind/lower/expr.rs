@@ -101,7 +101,7 @@ pub fn constant(expr: &Expr) -> PgResult<ScalarValue> {
     use datafusion::logical_expr::execution_props::ExecutionProps;
     let lowered = lower_expr(expr)?;
     let schema = DFSchema::empty();
-    let physical = datafusion::physical_expr::create_physical_expr(&lowered, &schema, &ExecutionProps::new())?;
+    let physical = datafusion::physical_expr::create_physical_expr(&lowered, &schema, &ExecutionProps::new(), &Default::default())?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
     let batch =
         arrow::array::RecordBatch::try_new_with_options(Arc::clone(schema.inner()), Vec::new(), &options)?;
