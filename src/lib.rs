@@ -13,3 +13,5 @@ pub mod source;
 pub mod store;
 pub mod types;
 pub mod view;
+pub mod sql;
+pub mod wire;

@@ -23,7 +23,7 @@ mod relation;
 mod scope;
 mod subquery;
 pub mod tree;
-mod typename;
+pub mod typename;
 mod window;
 
 #[cfg(test)]
