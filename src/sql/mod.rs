@@ -16,6 +16,7 @@ mod copy;
 mod cursor;
 mod database;
 mod ddl;
+mod engine;
 mod explain;
 mod interrupt;
 pub mod parameters;
