@@ -5,5 +5,6 @@
 pub mod catalog;
 pub mod change;
 pub mod kernels;
+pub mod pg_catalog;
 pub mod store;
 pub mod types;
