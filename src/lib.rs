@@ -5,11 +5,15 @@
 pub mod bind;
 pub mod catalog;
 pub mod change;
+pub mod cli;
+pub mod config;
 pub mod debezium;
 pub mod engine;
 pub mod http;
 pub mod kernels;
 pub mod lake;
+pub mod pg_catalog;
+pub mod server;
 pub mod source;
 pub mod sql;
 pub mod store;
