@@ -121,11 +121,11 @@ impl Blocks {
         // What stands between the quotes is the span of a string: the payload begins one before it.
         let quoted = matches!(payload.value.kind, Kind::Text | Kind::Escaped) as usize;
         let start = payload.value.start as usize - quoted;
-        if let Some((schema, block)) = &block {
-            if schema.value.end < payload.value.start {
-                self.0.truncate(MAX_REMEMBERED - 1);
-                self.0.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
-            }
+        if let Some((schema, block)) = &block
+            && schema.value.end < payload.value.start
+        {
+            self.0.truncate(MAX_REMEMBERED - 1);
+            self.0.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
         }
         let storable = scanned.storable;
         let (mut scanned, _) = cells.scan(text, start).map_err(Unreadable::Json)?;
@@ -303,10 +303,10 @@ impl Decoder {
         }
         self.known = known;
         // Columns that came out the same keep their layout, so that equal schemas share one `Arc`.
-        if let (Some(layout), Some(key)) = (&self.layout, &self.key) {
-            if layout.columns != self.sources(key) {
-                self.layout = None;
-            }
+        if let (Some(layout), Some(key)) = (&self.layout, &self.key)
+            && layout.columns != self.sources(key)
+        {
+            self.layout = None;
         }
     }
 
@@ -477,14 +477,14 @@ impl Decoder {
     /// No value. Behind a delete of the same key it says nothing new; else it is the delete: of a flattened stream, or one whose
     /// delete event was compacted away.
     fn tombstone(&mut self, event: u32, record: &Record<'_>, key: &Key<'_>, batch: &mut Batch) -> Outcome {
-        if let Some((deleted, transaction)) = self.deleted.take() {
-            if record.key == Some(deleted.as_slice()) {
-                // With its delete into bronze; transaction metadata does not count it.
-                if transaction != TransactionId(0) {
-                    batch.belongs_to(transaction, TransactionKind::CommitLsn);
-                }
-                return Ok(());
+        if let Some((deleted, transaction)) = self.deleted.take()
+            && record.key == Some(deleted.as_slice())
+        {
+            // With its delete into bronze; transaction metadata does not count it.
+            if transaction != TransactionId(0) {
+                batch.belongs_to(transaction, TransactionKind::CommitLsn);
             }
+            return Ok(());
         }
         if self.route.append_only || self.key.as_ref().is_some_and(Vec::is_empty) {
             return Ok(());

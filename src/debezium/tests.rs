@@ -58,7 +58,7 @@ pub fn decoder(route: Route) -> Decoder {
 }
 
 pub fn decode_from(decoder: &mut Decoder, first: i64, records: &[Owned]) -> Delivery {
-    let headers: Vec<Vec<(&str, Option<&[u8]>)>> =
+    let headers: Vec<Vec<_>> =
         records.iter().map(|r| r.headers.iter().map(|(k, v)| (k.as_str(), v.as_deref())).collect()).collect();
     let borrowed: Vec<Record<'_>> = records
         .iter()
@@ -96,11 +96,11 @@ pub fn show(array: &dyn Array, row: usize, ty: PgType) -> String {
         let shown: Vec<String> = (0..elements.len()).map(|n| show(&elements, n, element)).collect();
         return format!("{{{}}}", shown.join(","));
     }
-    if ty.oid == oid::NUMERIC {
-        if let Some(bytes) = array.as_any().downcast_ref::<BinaryArray>() {
-            let numeric = Numeric::from_sortable(bytes.value(row)).expect("a sortable numeric");
-            return text(&|out| numeric.write_text(out));
-        }
+    if ty.oid == oid::NUMERIC
+        && let Some(bytes) = array.as_any().downcast_ref::<BinaryArray>()
+    {
+        let numeric = Numeric::from_sortable(bytes.value(row)).expect("a sortable numeric");
+        return text(&|out| numeric.write_text(out));
     }
     if let Some(bytes) = array.as_any().downcast_ref::<LargeBinaryArray>() {
         return text(&|out| jsonb::write_text(bytes.value(row), out));

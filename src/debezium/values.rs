@@ -24,7 +24,8 @@ pub enum Decimal {
 /// milliseconds for p ≤ 3, microseconds for p ≤ 6. Where no precision is declared: microseconds for PostgreSQL,
 /// milliseconds for all others. If a value in that unit would be after the year 9999 (or before the year 1, or outside a day), the
 /// next finer unit is taken: so SQL Server's `datetime2(7)` (nanoseconds, a precision PostgreSQL cannot declare) is read right
-/// under any declaration, but for moments within 8 years of 1970, which need a schema block.
+/// under any declaration, but for moments within 8 years of 1970, which need a schema block. Under
+/// `time.precision.mode=connect` without schema blocks the columns must be declared with a precision of 3 or less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unit {
     Millis,
@@ -267,7 +268,7 @@ pub fn base64_into(text: &str, out: &mut Vec<u8>) -> Option<()> {
 
 pub fn hex_into(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let bytes = text.as_bytes();
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     for pair in bytes.chunks_exact(2) {

@@ -119,7 +119,17 @@ fn do_harm(bytes: &mut Vec<u8>, harm: &Harm) {
     }
 }
 
+/// Few cases, so that the inner ring stays fast; `PROPTEST_CASES` asks for more.
+fn cases() -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(48),
+    }
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn harmed_samples_never_stop_the_stream(
         which in any::<prop::sample::Index>(),
