@@ -241,13 +241,12 @@ impl CatalogLookup for StatementContext {
     }
 
     fn description(&self, object: Oid, class: Option<&str>, sub: i32) -> Option<String> {
-        if matches!(class, None | Some("pg_class")) {
-            if let Some(relation) = self.catalog.relation(object) {
-                return match sub {
-                    0 => relation.comment.clone(),
-                    attnum => relation.column_comments.get(&i16::try_from(attnum).ok()?).cloned(),
-                };
-            }
+        let relation = self.catalog.relation(object).filter(|_| matches!(class, None | Some("pg_class")));
+        if let Some(relation) = relation {
+            return match sub {
+                0 => relation.comment.clone(),
+                attnum => relation.column_comments.get(&i16::try_from(attnum).ok()?).cloned(),
+            };
         }
         match class {
             None | Some("pg_namespace") => self.catalog.namespace(object)?.comment.clone(),
