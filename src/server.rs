@@ -179,7 +179,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     });
     let recovered = opened.await.map_err(|e| ServerError::Engine(PgError::internal(e.to_string())))??;
     let engine = recovered.handle.clone();
-    let database = Database::new(engine.clone(), statuses.clone(), deployment.database);
+    let database = Database::new(engine.clone(), statuses.clone(), deployment.database).map_err(ServerError::Engine)?;
 
     let shutdown = CancellationToken::new();
     let mut sources = JoinSet::new();
@@ -195,7 +195,11 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     }
     drop(sender);
 
-    let limits = wire::Limits { connections: deployment.max_connections, ..wire::Limits::default() };
+    let limits = wire::Limits {
+        connections: deployment.max_connections,
+        trust_network: deployment.trust_network,
+        ..wire::Limits::default()
+    };
     let counters = Arc::new(wire::Counters::default());
     println!("listening: postgresql on {}", postgres.local_addr().map_err(ServerError::Runtime)?);
     println!("listening: http on {}", pages.local_addr().map_err(ServerError::Runtime)?);
@@ -353,6 +357,23 @@ In psql, end a query with \\watch 1 instead of a semicolon to see it move. Ctrl-
     );
 }
 
+/// An error with its causes and, of the lake's, what to do.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        at = cause.source();
+    }
+    if let Some(hint) = error.downcast_ref::<LakeError>().and_then(LakeError::hint) {
+        text = format!("{text}. {hint}");
+    }
+    text
+}
+
 /// Tries every connection of a deployment and prints what it sees; `false` where something is wrong.
 pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
     runtime()?.block_on(async {
@@ -366,10 +387,14 @@ pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
                 }
             }
         }
-        match crate::lake::check(&deployment.engine.lake).await {
-            Ok(said) => println!("ok: lake {said}"),
+        match crate::lake::open(deployment.engine.lake.clone()).await {
+            Ok((lake, manifest)) => {
+                let tables = manifest.map_or(0, |m| m.tables.len());
+                println!("ok: lake {} ({tables} tables)", lake.url());
+            }
+            Err(error @ LakeError::Locked { .. }) => println!("ok: {error}, perhaps by the server of this configuration"),
             Err(error) => {
-                println!("wrong: lake: {error}");
+                println!("wrong: lake: {}", with_causes(&error));
                 well = false;
             }
         }

@@ -69,9 +69,12 @@ impl Binder<'_> {
 
     /// Runs `f` without the tables to the left in sight: a subquery without LATERAL.
     fn without_siblings<T>(&mut self, f: impl FnOnce(&mut Self) -> PgResult<T>) -> PgResult<T> {
-        let items = std::mem::take(&mut self.scope().items);
+        let scope = self.scope();
+        let items = std::mem::take(&mut scope.items);
+        let hidden = std::mem::replace(&mut scope.hidden, items);
         let result = f(self);
-        self.scope().items = items;
+        let scope = self.scope();
+        scope.items = std::mem::replace(&mut scope.hidden, hidden);
         result
     }
 

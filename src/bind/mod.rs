@@ -30,7 +30,7 @@ mod window;
 mod tests;
 
 pub use lower::lower;
-pub use optimize::{optimize, session_state};
+pub use optimize::{optimize, session_config, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use relation::{RelationProvider, Relations, RelationsExtension};
 pub use tree::{Expr, Rel};

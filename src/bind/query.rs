@@ -31,8 +31,6 @@ pub(super) struct Query {
 pub(super) struct Cte {
     pub name: String,
     pub query: Query,
-    /// The query that is being defined by recursion: its rows are those of the round before.
-    pub working: bool,
     pub used: bool,
 }
 
@@ -627,7 +625,7 @@ impl Binder<'_> {
             for (column, alias) in query.columns.iter_mut().zip(aliases) {
                 column.name = alias.to_string();
             }
-            self.ctes.push(Cte { name: cte.ctename.clone(), query, working: false, used: false });
+            self.ctes.push(Cte { name: cte.ctename.clone(), query, used: false });
         }
         Ok(())
     }
@@ -651,7 +649,7 @@ impl Binder<'_> {
         let typed = columns.iter().map(|c| (c.id, c.ty.clone())).collect();
         let rel = Rel::Working { name: work.clone(), columns: typed };
         let query = Query { rel, columns };
-        self.ctes.push(Cte { name: name.to_string(), query, working: true, used: false });
+        self.ctes.push(Cte { name: name.to_string(), query, used: false });
         let step = self.query(select.rarg.as_deref().ok_or_else(missing)?, false);
         let used = self.ctes.pop().is_some_and(|c| c.used);
         let step = step?;

@@ -78,6 +78,8 @@ pub struct Item {
 #[derive(Debug, Clone)]
 pub struct Scope {
     pub items: Vec<Item>,
+    /// Tables to the left that a subquery without LATERAL must not see; named in messages.
+    pub hidden: Vec<Item>,
     pub clause: Clause,
     /// Named windows (`WINDOW w AS …`), for OVER w.
     pub windows: Vec<pg_query::protobuf::WindowDef>,
@@ -85,7 +87,7 @@ pub struct Scope {
 
 impl Scope {
     pub fn new(clause: Clause) -> Self {
-        Self { items: Vec::new(), clause, windows: Vec::new() }
+        Self { items: Vec::new(), hidden: Vec::new(), clause, windows: Vec::new() }
     }
 }
 
@@ -216,6 +218,14 @@ impl Binder<'_> {
             let relation = self.catalog.relation(i.oid);
             relation.is_some_and(|r| r.name == table)
         });
+        let sibling = self.scopes.iter().flat_map(|s| &s.hidden).any(|i| i.name.as_deref() == Some(table));
+        if sibling {
+            let message = format!("invalid reference to FROM-clause entry for table \"{table}\"");
+            let detail = format!(
+                "There is an entry for table \"{table}\", but it cannot be referenced from this part of the query."
+            );
+            return PgError::new(SqlState::UNDEFINED_TABLE, message).detail(detail);
+        }
         match hidden.and_then(|i| i.name.as_deref()) {
             Some(alias) if alias != table => {
                 let message = format!("invalid reference to FROM-clause entry for table \"{table}\"");

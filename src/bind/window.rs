@@ -184,7 +184,7 @@ impl Binder<'_> {
 }
 
 /// The value of a constant, casts of constants included.
-fn constant_of(expr: &Expr) -> PgResult<ScalarValue> {
+pub(super) fn constant_of(expr: &Expr) -> PgResult<ScalarValue> {
     match &expr.kind {
         ExprKind::Literal(value) => Ok(value.clone()),
         ExprKind::Cast(inner) => Ok(constant_of(inner)?.cast_to(&expr.ty.storage)?),

@@ -121,11 +121,11 @@ impl Blocks {
         // What stands between the quotes is the span of a string: the payload begins one before it.
         let quoted = matches!(payload.value.kind, Kind::Text | Kind::Escaped) as usize;
         let start = payload.value.start as usize - quoted;
-        if let Some((schema, block)) = &block {
-            if schema.value.end < payload.value.start {
-                self.0.truncate(MAX_REMEMBERED - 1);
-                self.0.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
-            }
+        if let Some((schema, block)) = &block
+            && schema.value.end < payload.value.start
+        {
+            self.0.truncate(MAX_REMEMBERED - 1);
+            self.0.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
         }
         let storable = scanned.storable;
         let (mut scanned, _) = cells.scan(text, start).map_err(Unreadable::Json)?;
@@ -303,10 +303,10 @@ impl Decoder {
         }
         self.known = known;
         // Columns that came out the same keep their layout, so that equal schemas share one `Arc`.
-        if let (Some(layout), Some(key)) = (&self.layout, &self.key) {
-            if layout.columns != self.sources(key) {
-                self.layout = None;
-            }
+        if let (Some(layout), Some(key)) = (&self.layout, &self.key)
+            && layout.columns != self.sources(key)
+        {
+            self.layout = None;
         }
     }
 
@@ -477,14 +477,14 @@ impl Decoder {
     /// No value. Behind a delete of the same key it says nothing new; else it is the delete: of a flattened stream, or one whose
     /// delete event was compacted away.
     fn tombstone(&mut self, event: u32, record: &Record<'_>, key: &Key<'_>, batch: &mut Batch) -> Outcome {
-        if let Some((deleted, transaction)) = self.deleted.take() {
-            if record.key == Some(deleted.as_slice()) {
-                // With its delete into bronze; transaction metadata does not count it.
-                if transaction != TransactionId(0) {
-                    batch.belongs_to(transaction, TransactionKind::CommitLsn);
-                }
-                return Ok(());
+        if let Some((deleted, transaction)) = self.deleted.take()
+            && record.key == Some(deleted.as_slice())
+        {
+            // With its delete into bronze; transaction metadata does not count it.
+            if transaction != TransactionId(0) {
+                batch.belongs_to(transaction, TransactionKind::CommitLsn);
             }
+            return Ok(());
         }
         if self.route.append_only || self.key.as_ref().is_some_and(Vec::is_empty) {
             return Ok(());
@@ -577,12 +577,7 @@ impl Decoder {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Dead { reason, message }) => return Err((reason, message)),
                 Err(Trouble::Columns(columns)) => {
-                    for column in columns {
-                        match self.inferred.iter_mut().find(|i| i.name == column.name) {
-                            Some(old) => *old = column,
-                            None => self.inferred.push(column),
-                        }
-                    }
+                    columns.into_iter().for_each(|column| learn(&mut self.inferred, column));
                     self.layout = None;
                 }
             }
@@ -600,14 +595,14 @@ impl Decoder {
         if same {
             return;
         }
-        if let (None, Some(old)) = (block, &self.block) {
+        if let Some(old) = &self.block {
             // The engine may not have told yet that the table has these columns.
             for column in &old.columns {
-                let flattened_meta = self.flattened && rows::is_flattened_meta(&column.name);
-                if !flattened_meta && self.inferred.iter().all(|i| i.name != column.name) {
-                    let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
-                    self.inferred.push(Source { name, ty, nullable: true, form, widens: true });
+                if self.flattened && rows::is_flattened_meta(&column.name) {
+                    continue;
                 }
+                let (name, ty, form) = (column.name.clone(), column.ty, super::form::Form::Any);
+                learn(&mut self.inferred, Source { name, ty, nullable: true, form, widens: true });
             }
         }
         self.block = block.cloned();
@@ -620,6 +615,13 @@ fn kept<'a>(bytes: Option<&'a [u8]>, opened: &Option<Result<Opened<'a>, Unreadab
         (Some(bytes), Some(Ok(opened))) => opened.kept(bytes),
         (Some(bytes), _) => Kept::Raw(bytes),
         (None, _) => Kept::Absent,
+    }
+}
+
+fn learn(inferred: &mut Vec<Source>, column: Source) {
+    match inferred.iter_mut().find(|i| i.name == column.name) {
+        Some(old) => *old = column,
+        None => inferred.push(column),
     }
 }
 

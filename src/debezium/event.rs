@@ -171,11 +171,11 @@ impl<'a> Origin<'a> {
     }
 
     fn time(&mut self, precision: u8, value: Value<'_>, micros: impl Fn(i64) -> Option<i64>) {
-        if precision > self.precision {
-            if let Some(us) = value.int().and_then(micros) {
-                self.micros = Some(us);
-                self.precision = precision;
-            }
+        if precision > self.precision
+            && let Some(us) = value.int().and_then(micros)
+        {
+            self.micros = Some(us);
+            self.precision = precision;
         }
     }
 

@@ -25,15 +25,25 @@
 //! |---|---|
 //! | numeric | number literal (its digits, never through f64), decimal text, `{"scale","value"}`, base64 of the unscaled integer (needs a declared scale) |
 //! | date | days since 1970, ISO text with or without `Z` |
-//! | timestamp, timestamptz | ISO text with any offset, `infinity`, or an integer: see [`Unit`](values::Unit) |
-//! | time | ISO text, or an integer: see [`Unit`](values::Unit) |
+//! | timestamp, timestamptz | ISO text with any offset, `infinity`, or an integer: see `values::Unit` |
+//! | time | ISO text, or an integer: see `values::Unit` |
 //! | interval | ISO 8601 duration, integer µs |
-//! | bytea | base64, base64 for URLs, hex where it cannot be base64 |
+//! | bytea | base64, base64 for URLs, hex, PostgreSQL's `\\x`: see below |
 //! | json, jsonb | JSON text in a string, or JSON |
 //!
 //! The two ways to write a decimal as a string can be mistaken for each other only where the text has nothing but digits
 //! and a length divisible by four: then the stream's other decimals decide, then the declared scale (Debezium's decimal text
 //! always shows it: `12.00`).
+//!
+//! Likewise base64 and lower-case hex of bytes: text that could be both is read as the stream's other values are, before
+//! there are any as hex from eight digits on.
+//!
+//! # What bronze keeps
+//!
+//! Key, payload and headers as JSON text. Of a message with a schema block bronze keeps the payload part: the block repeats
+//! in every message, and a query reads `payload` the same way with and without it. A payload that is not JSON, or that
+//! jsonb could not hold (`\\u0000`, lone surrogates, exponents of five digits), is kept byte for byte in `payload_raw`; a key like
+//! that becomes a JSON string, or `{"base64": …}` where it is no text.
 //!
 //! # What a silver row is
 //!

@@ -267,10 +267,10 @@ impl Rows {
             self.stamps[at] = row;
             return Ok(());
         }
-        if column.widens {
-            if let Some(ty) = widened(column.ty, value) {
-                return Err(Trouble::Columns(vec![Source { ty, form: form_of_inferred(ty), ..column.clone() }]));
-            }
+        if column.widens
+            && let Some(ty) = widened(column.ty, value)
+        {
+            return Err(Trouble::Columns(vec![Source { ty, form: form_of_inferred(ty), ..column.clone() }]));
         }
         Err(dead(
             "bad-value",
@@ -378,11 +378,12 @@ fn stranger(cell: &Cell, text: &str, route: &Route, strangers: &mut Vec<Source>)
         return Err(dead("unknown-column", format!("column \"{name}\" is not declared")));
     }
     let value = cell.value(text);
-    if !is_unavailable(value) && strangers.iter().all(|s| s.name != *name) {
-        if let Some(ty) = inferred(value) {
-            let form = form_of_inferred(ty);
-            strangers.push(Source { name: name.into_owned(), ty, nullable: true, form, widens: true });
-        }
+    if !is_unavailable(value)
+        && strangers.iter().all(|s| s.name != *name)
+        && let Some(ty) = inferred(value)
+    {
+        let form = form_of_inferred(ty);
+        strangers.push(Source { name: name.into_owned(), ty, nullable: true, form, widens: true });
     }
     Ok(())
 }
@@ -488,7 +489,7 @@ pub fn sources(
         Some(block) => block
             .columns
             .iter()
-            .filter(|c| !is_meta(&c.name) && !(flattened && is_flattened_meta(&c.name)))
+            .filter(|c| !(is_meta(&c.name) || flattened && is_flattened_meta(&c.name)))
             .filter(|c| !route.strict_columns || route.declared.is_empty() || declared(&c.name).is_some())
             .map(from_block)
             .collect(),

@@ -86,14 +86,17 @@ impl Habits {
             values::hex_into(hex, &mut self.scratch).ok_or(Misfit)?;
             return Ok(&self.scratch);
         }
-        let hex = text.len() % 2 == 0 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex = text.len().is_multiple_of(2) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !hex {
             self.binary = Habit::Base64;
-        } else if text.len() % 4 != 0 {
+        } else if !text.len().is_multiple_of(4) {
             self.binary = Habit::Digits;
         }
+        // Until a value has shown it: random base64 looks like hex of this length once in 65536 times.
+        let presumed = self.binary == Habit::Unknown && text.len() >= 8;
         match (hex, self.binary) {
             (true, Habit::Digits) => values::hex_into(text, &mut self.scratch),
+            (true, _) if presumed => values::hex_into(text, &mut self.scratch),
             _ => values::base64_into(text, &mut self.scratch),
         }
         .ok_or(Misfit)?;
@@ -108,7 +111,7 @@ impl Habits {
             return false;
         }
         let digits = bytes.iter().all(u8::is_ascii_digit);
-        if bytes.len() % 4 != 0 {
+        if !bytes.len().is_multiple_of(4) {
             // `1E+5`, and blanks around a number: for the decimal parser to judge.
             self.decimals = if digits && !bytes.is_empty() { Habit::Digits } else { self.decimals };
             return bytes.is_empty();
@@ -332,10 +335,10 @@ fn plain(value: Value<'_>) -> Put<Cow<'_, str>> {
 
 #[inline]
 fn int(value: Value<'_>, form: &Form, habits: &mut Habits) -> Put<i64> {
-    if value.kind == Kind::Number {
-        if let Some(int) = values::parse_int(value.raw) {
-            return Ok(int);
-        }
+    if value.kind == Kind::Number
+        && let Some(int) = values::parse_int(value.raw)
+    {
+        return Ok(int);
     }
     whole(value, form, habits)
 }

@@ -24,7 +24,8 @@ pub enum Decimal {
 /// milliseconds for p ≤ 3, microseconds for p ≤ 6. Where no precision is declared: microseconds for PostgreSQL,
 /// milliseconds for all others. If a value in that unit would be after the year 9999 (or before the year 1, or outside a day), the
 /// next finer unit is taken: so SQL Server's `datetime2(7)` (nanoseconds, a precision PostgreSQL cannot declare) is read right
-/// under any declaration, but for moments within 8 years of 1970, which need a schema block.
+/// under any declaration, but for moments within 8 years of 1970, which need a schema block. Under
+/// `time.precision.mode=connect` without schema blocks the columns must be declared with a precision of 3 or less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unit {
     Millis,
@@ -113,8 +114,9 @@ pub fn time_from_presumed(value: i64, mut unit: Unit) -> Option<i64> {
 /// Days since 1970; PostgreSQL's range, and the connector's sentinels of ±infinity.
 pub fn date_from_int(days: i64) -> Option<i32> {
     match days {
-        // 'infinity' wraps to this in the stream of PostgreSQL connector 3.6; '-infinity' mirrors it.
-        -2_147_472_692 => Some(i32::MAX),
+        // What becomes of 'infinity' in the stream and in the snapshot of PostgreSQL connector 3.6: both far outside
+        // PostgreSQL's dates.
+        -2_147_472_692 | -622_191_234 => Some(i32::MAX),
         -2_147_483_648 => Some(i32::MIN),
         2_147_483_647 => Some(i32::MAX),
         _ => (-2_440_588..2_145_031_949).contains(&days).then_some(days as i32),
@@ -188,7 +190,8 @@ pub fn parse_small_decimal(text: &str) -> Option<(i128, i32)> {
 /// A number literal or decimal text of any size.
 pub fn parse_decimal(text: &str) -> Option<Decimal> {
     match text {
-        "NaN" => return Some(Decimal::NaN),
+        // Debezium's decimal strings have it in capitals.
+        "NaN" | "NAN" => return Some(Decimal::NaN),
         "Infinity" => return Some(Decimal::Infinity),
         "-Infinity" => return Some(Decimal::NegativeInfinity),
         _ => (),
@@ -265,7 +268,7 @@ pub fn base64_into(text: &str, out: &mut Vec<u8>) -> Option<()> {
 
 pub fn hex_into(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let bytes = text.as_bytes();
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     for pair in bytes.chunks_exact(2) {
@@ -456,7 +459,12 @@ pub fn parse_date(text: &str) -> Option<i32> {
     let mut reader = Reader(text.as_bytes());
     let days = reader.date()?;
     reader.take(b'Z');
-    date_from_int(reader.end(days)?)
+    match reader.end(days)? {
+        // The ends of Java's milliseconds, years ±290 million: infinity under time.precision.mode=isostring.
+        100_000_000_000.. => Some(i32::MAX),
+        ..=-100_000_000_000 => Some(i32::MIN),
+        days => date_from_int(days),
+    }
 }
 
 /// `hh:mm[:ss[.f…]]`, a `Z` behind it.
@@ -489,7 +497,12 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     let days = reader.date()?;
     let time = if reader.take(b'T') || reader.take(b' ') { reader.time()? } else { 0 };
     let offset = reader.offset()?;
-    let us = reader.end(days)?.checked_mul(DAY_MICROS)?.checked_add(time)?.checked_sub(offset * 1_000_000)?;
+    // Wider than i64: the day of '-infinity' begins before the first µs that i64 can say.
+    let us = reader.end(days)? as i128 * DAY_MICROS as i128 + time as i128 - offset as i128 * 1_000_000;
+    let us = i64::try_from(us).ok()?;
+    if let Some(infinite) = infinite(us, Unit::Micros) {
+        return Some(infinite);
+    }
     (FIRST_TIMESTAMP..i64::MAX).contains(&us).then_some(us)
 }
 

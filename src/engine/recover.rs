@@ -84,7 +84,7 @@ pub(super) fn start(
         dropped: vec![],
         dead_letters: 0,
         events: 0,
-        session: bind::session_state(bind::optimize::session_config(1), Arc::default()),
+        session: bind::session_state(bind::session_config(1), Arc::default()),
         runtime: runtime("engine", 0)?,
         sources,
         published: Arc::new(ArcSwap::from_pointee(nothing)),

@@ -167,9 +167,8 @@ impl Engine {
     fn release(&mut self) -> Vec<Released> {
         for source in &self.sources {
             for stream in source.streams() {
-                let is_transactions = stream.topic.ends_with(".transaction");
-                self.aligner.expect_stream(&source.name, &stream.id, is_transactions);
-                self.aligner.set_caught_up(&source.name, &stream.id, stream.caught_up());
+                let untouched = stream.events() == 0 && stream.caught_up();
+                self.aligner.observe(&stream.id, stream.high(), untouched);
             }
         }
         self.aligner.release(Instant::now())

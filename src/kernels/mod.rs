@@ -18,6 +18,7 @@ mod arrays;
 mod casts;
 mod compare;
 pub mod context;
+mod dates;
 mod digest;
 pub mod facts;
 mod floats;
@@ -41,6 +42,9 @@ mod tojson;
 mod typename;
 mod windows;
 
+#[cfg(test)]
+mod tests;
+
 pub use aggregates::{AggregateKernel, aggregate};
 pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
 pub use casts::{CastKernel, cast, equality_key};
@@ -51,6 +55,8 @@ pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
 pub use sets::{SetKernel, expand_array, set_returning};
+pub use sets::{SetKernel, set_returning};
+pub use text::quote_identifier;
 pub use typename::format_type;
 pub use windows::{WindowKernel, window};
 
@@ -61,6 +67,7 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    dates::declare(registry);
     json::declare(registry);
     text_io::declare(registry);
     tojson::declare(registry);

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// A file is closed at this size and the next one begun: bounds the memory of a flush and the work of a compaction.
 pub(super) const FILE_BYTES: usize = 128 << 20;
+/// Rows of nearly no bytes must not overflow their count.
+const FILE_ROWS: u32 = 16 << 20;
 const ROW_GROUP_ROWS: usize = 128 << 10;
 /// Only the first columns get statistics in the log, and only texts this short.
 const STATISTICS_COLUMNS: usize = 32;
@@ -65,11 +67,12 @@ struct Run {
 
 impl RowIds {
     pub(super) fn push(&mut self, id: RowId, row: u32) {
-        if let Some(last) = self.runs.last_mut() {
-            if id.0 == last.id + u64::from(last.len) && row == last.row + last.len {
-                last.len += 1;
-                return;
-            }
+        if let Some(last) = self.runs.last_mut()
+            && id.0 == last.id + u64::from(last.len)
+            && row == last.row + last.len
+        {
+            last.len += 1;
+            return;
         }
         self.runs.push(Run { id: id.0, row, len: 1 });
     }
@@ -192,7 +195,7 @@ impl FileWriter {
             }
         }
         *rows += batch.num_rows() as u32;
-        if writer.bytes_written() + writer.in_progress_size() > FILE_BYTES {
+        if writer.bytes_written() + writer.in_progress_size() > FILE_BYTES || *rows > FILE_ROWS {
             self.close()?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::file::{self, LiveFile};
 use super::vector::{Descriptor, Vector};
 use super::{LakeTableKind, store};
 use crate::change::{Position, StreamId, Tick};
-use crate::types::{TableSchema, oid};
+use crate::types::TableSchema;
 use bytes::Bytes;
 use deltalake::{DeltaTable, DeltaTableBuilder};
 use object_store::ObjectStore;
@@ -133,12 +133,6 @@ pub(super) fn schema_string(schema: &TableSchema) -> String {
             let mut metadata = json!({ "sluice.type_oid": column.ty.oid.0, "sluice.typmod": column.ty.typmod });
             if let Some(rank) = schema.key.iter().position(|key| *key == n) {
                 metadata["sluice.key"] = (rank + 1).into();
-            }
-            if column.ty.oid == oid::BPCHAR || column.ty.oid == oid::VARCHAR {
-                if let Some(length) = column.ty.typmod.checked_sub(4).filter(|length| *length > 0) {
-                    let kind = if column.ty.oid == oid::BPCHAR { "char" } else { "varchar" };
-                    metadata["sluice.declared"] = format!("{kind}({length})").into();
-                }
             }
             json!({
                 "name": column.name,

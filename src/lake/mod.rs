@@ -209,9 +209,9 @@ pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> 
     let newest = numbers.last().copied().unwrap_or(0);
     let mut lake = Lake { number: newest, shared, _lock: lock };
     let Some(mut found) = newest_whole_manifest(&lake.shared, &numbers).await? else {
-        if lake.shared.folder.is_none() {
-            lake.write_manifest(Manifest::claim()).await?;
-        }
+        refuse_orphans(&lake.shared).await?;
+        // From now on a table without a manifest's mention is known to be a leftover of this lake's own.
+        lake.write_manifest(Manifest::claim()).await?;
         return Ok((lake, None));
     };
     remember_manifests(&lake.shared, &numbers, found.number).await?;
@@ -257,6 +257,29 @@ async fn newest_whole_manifest(shared: &Shared, numbers: &[u64]) -> LakeResult<O
             format!("it names versions of {} that are not there", missing.join(", ")),
         )),
     }
+}
+
+/// Refuses a lake that has tables but no manifest: it is not new, and beginning anew would destroy it.
+async fn refuse_orphans(shared: &Shared) -> LakeResult<()> {
+    let folders = |folder: Option<Path>| async move {
+        let found = shared.store.list_with_delimiter(folder.as_ref()).await;
+        let place = || folder.as_ref().map_or_else(|| shared.url.to_string(), Path::to_string);
+        found.map(|found| found.common_prefixes).map_err(|error| LakeError::store("list", place(), error))
+    };
+    for schema in folders(None).await?.into_iter().filter(|schema| schema.as_ref() != "_sluice") {
+        for table in folders(Some(schema)).await? {
+            let log = store::list(&*shared.store, &table.clone().join("_delta_log")).await?;
+            let Some(commit) = log.iter().find(|object| object.location.as_ref().ends_with(".json")) else { continue };
+            let commit = store::get(&*shared.store, &commit.location).await?;
+            if memchr::memmem::find(&commit, b"\"engineInfo\":\"sluice/").is_some() {
+                return Err(LakeError::damaged(
+                    shared.url.to_string(),
+                    format!("it holds table {table}, but no manifest that says at which version"),
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Keeps in mind which versions the manifests before the one that counts name, and removes those that are too old.

@@ -43,6 +43,8 @@ pub struct LakeTable {
     pub(super) shared: Arc<Shared>,
     pub(super) kind: LakeTableKind,
     pub(super) schema: Arc<TableSchema>,
+    /// The schema of the last flush: what the log says, too.
+    flushed_schema: Option<Arc<TableSchema>>,
     pub(super) metadata: Metadata,
     pub(super) protocol: Value,
     pub(super) version: i64,
@@ -96,6 +98,7 @@ pub(super) async fn open(
         shared,
         kind,
         schema,
+        flushed_schema: None,
         metadata,
         protocol,
         version,
@@ -154,15 +157,12 @@ impl LakeTable {
     /// Makes rows, deaths, positions and schema durable in one commit, and returns the version. Where nothing has
     /// changed there is no commit: the manifest carries the positions.
     ///
-    /// After an error the table is as before in memory; after [`LakeError::Fenced`] and errors of the commit itself
+    /// It must be polled to its end: a commit that memory does not know of fences the next one. After an error the
+    /// table is as before in memory; after [`LakeError::Fenced`] and errors of the commit itself
     /// the process has to open the lake again.
     pub async fn flush(&mut self, flush: Flush<'_>) -> LakeResult<i64> {
-        let change = if Arc::ptr_eq(flush.schema, &self.schema) && self.version > 0 {
-            // The schema that was flushed last, or that the table was opened with and may still differ from.
-            self.schema_change(&self.schema)
-        } else {
-            self.schema_change(flush.schema)
-        };
+        let is_as_before = self.flushed_schema.as_ref().is_some_and(|before| Arc::ptr_eq(before, flush.schema));
+        let change = if is_as_before { SchemaChange::None } else { self.schema_change(flush.schema) };
         let has_rows = flush.rows.iter().any(|(batch, _)| batch.num_rows() > 0);
         let truncate = flush.truncate && !self.files.is_empty();
         let has_dead = !flush.truncate && !flush.dead.is_empty();
@@ -267,6 +267,7 @@ impl LakeTable {
         self.version = version;
         self.files = files;
         self.schema = Arc::clone(flush.schema);
+        self.flushed_schema = Some(Arc::clone(flush.schema));
         self.next_row_id = flush.next_row_id;
         self.flushes_since_compaction += 1;
         if let Some(metadata) = metadata {

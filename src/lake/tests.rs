@@ -282,10 +282,10 @@ async fn random_rounds(seed: u64, rounds: u64) {
                 model.next += 1;
                 model.rows.insert(key, (id, format!("{round}/{key}")))
             };
-            if let Some((id, _)) = old {
-                if born.get(&key) != Some(&id) {
-                    dead.push(id);
-                }
+            if let Some((id, _)) = old
+                && born.get(&key) != Some(&id)
+            {
+                dead.push(id);
             }
             match model.rows.get(&key) {
                 Some((id, _)) => born.insert(key, *id),
@@ -469,7 +469,7 @@ async fn another_writer_is_noticed_before_anything_is_doubled() {
     let fenced = flush_rows(&mut table, 1, &rows, &[], 1).await.expect_err("the version is taken");
     assert!(matches!(fenced, LakeError::Fenced { .. }), "{fenced}");
     std::fs::create_dir_all(folder.path().join("_sluice/manifests")).expect("created");
-    std::fs::write(folder.path().join("_sluice/manifests/00000000000000000001.json"), "{}").expect("written");
+    std::fs::write(folder.path().join("_sluice/manifests/00000000000000000002.json"), "{}").expect("written");
     let fenced = lake.write_manifest(manifest(1, &[])).await.expect_err("the number is taken");
     assert!(matches!(fenced, LakeError::Fenced { .. }), "{fenced}");
 }
@@ -555,6 +555,87 @@ async fn a_copy_whose_newest_manifest_runs_ahead_opens_at_an_older_one() {
     assert_eq!(found.expect("the older one").tick, Tick(0));
     let table = lake.table("silver.pairs", schema, LakeTableKind::Upsert).await.expect("opened");
     assert_eq!(table.rows(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_no_manifest_names_yet_begins_anew() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let schema = pairs();
+    {
+        let (lake, _) = open(options(folder.path())).await.expect("it opens");
+        let mut table = lake.table("silver.pairs", Arc::clone(&schema), LakeTableKind::Upsert).await.expect("created");
+        let rows = [(pair_batch(&schema, &[(1, "x".into())]), vec![RowId(0)])];
+        flush_rows(&mut table, 1, &rows, &[], 1).await.expect("flushed");
+    }
+    let (lake, found) = open(options(folder.path())).await.expect("it opens");
+    assert!(found.is_none(), "no manifest was written: {found:?}");
+    let table = lake.table("silver.pairs", schema, LakeTableKind::Upsert).await.expect("created anew");
+    assert_eq!((table.version(), table.rows()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_killed_schema_change_leaves_no_trace() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let old = pairs();
+    {
+        let (mut lake, _) = open(options(folder.path())).await.expect("it opens");
+        let mut table = lake.table("silver.pairs", Arc::clone(&old), LakeTableKind::Upsert).await.expect("created");
+        let rows = [(pair_batch(&old, &[(1, "one".into()), (2, "two".into())]), vec![RowId(0), RowId(1)])];
+        flush_rows(&mut table, 1, &rows, &[], 2).await.expect("flushed");
+        lake.write_manifest(manifest(1, &[("silver.pairs", &table)])).await.expect("written");
+        let new = schema(&[("id", PgType::new(oid::INT8)), ("at", PgType::new(oid::TIMESTAMP))], vec![0]);
+        let before = table.version();
+        let flush = Flush { dead: &[RowId(0)], ..flush_of(&new, 2, 2) };
+        assert_eq!(table.flush(flush).await.expect("rewritten"), before + 1);
+        assert_eq!(table.rows(), 1);
+    }
+    let (lake, found) = open(options(folder.path())).await.expect("it opens");
+    let found = found.expect("there is one");
+    assert_eq!((found.tick, found.tables["silver.pairs"].version), (Tick(1), 3));
+    let mut table = lake.table("silver.pairs", Arc::clone(&old), LakeTableKind::Upsert).await.expect("opened");
+    let (loaded, _) = load(&mut table).await;
+    assert_eq!(loaded[0].0, pair_batch(&old, &[(1, "one".into()), (2, "two".into())]));
+    let unchanged = table.flush(flush_of(&old, 2, 2)).await.expect("nothing to do");
+    assert_eq!(unchanged, 3, "the schema in the log is the old one again");
+}
+
+#[tokio::test]
+async fn pinned_files_stay_readable_while_the_table_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (lake, _) = open(options(folder.path())).await.expect("it opens");
+    let schema = pairs();
+    let mut table = lake.table("silver.pairs", Arc::clone(&schema), LakeTableKind::Upsert).await.expect("created");
+    for n in 0..10u64 {
+        let rows = [(pair_batch(&schema, &[(n as i32, "x".into())]), vec![RowId(n)])];
+        flush_rows(&mut table, n, &rows, &[], n + 1).await.expect("flushed");
+    }
+    let pinned = table.files();
+    flush_rows(&mut table, 11, &[], &[RowId(3), RowId(4)], 10).await.expect("flushed");
+    let done = table.maintain(&Maintenance { compact_every: 1, ..Maintenance::default() }).await.expect("maintained");
+    assert_eq!((done.merged_files, done.rewritten_rows), (8, 8), "files without a live row are gone already");
+    table.checkpoint().await.expect("written");
+    table.clean_up(&Maintenance::default()).await.expect("cleaned");
+    let mut seen = Vec::new();
+    for i in 0..pinned.len() {
+        let batches: Vec<RecordBatch> = pinned.read(i, Some(&[0])).try_collect().await.expect("it reads");
+        seen.extend(batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int32Type>().values().to_vec()));
+    }
+    assert_eq!(seen, (0..10).collect::<Vec<_>>());
+    assert_eq!(table.files().rows(), 8);
+}
+
+#[tokio::test]
+async fn a_lake_that_has_lost_its_manifests_is_not_taken_for_a_new_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mut lake, _) = open(options(folder.path())).await.expect("it opens");
+    let table = lake.table("silver.pairs", pairs(), LakeTableKind::Upsert).await.expect("created");
+    lake.write_manifest(manifest(1, &[("silver.pairs", &table)])).await.expect("written");
+    drop((table, lake));
+    std::fs::remove_dir_all(folder.path().join("_sluice/manifests")).expect("it was there");
+    for _ in 0..2 {
+        let refused = open(options(folder.path())).await.expect_err("its tables are there");
+        assert!(refused.to_string().contains("silver/pairs"), "{refused}");
+    }
 }
 
 #[test]

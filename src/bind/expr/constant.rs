@@ -23,10 +23,6 @@ pub fn int8(value: i64) -> Expr {
     Expr::literal(ScalarValue::Int64(Some(value)), super::super::tree::bigint())
 }
 
-pub fn text(value: &str) -> Expr {
-    Expr::literal(ScalarValue::Utf8(Some(value.to_string())), ExprType::of(PgType::new(oid::TEXT)))
-}
-
 /// A plain decimal number as Decimal128, if its digits fit; its scale is its display scale.
 pub fn decimal(number: &str) -> Option<Expr> {
     let (negative, digits) = match number.strip_prefix('-') {

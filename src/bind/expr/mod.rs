@@ -460,7 +460,11 @@ impl Binder<'_> {
             let message = format!("argument of {what} must be type bigint, not type {}", names::type_name(from));
             return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), expr.at));
         }
-        self.convert(expr, PgType::new(oid::INT8), Context::Assignment)
+        let expr = self.convert(expr, PgType::new(oid::INT8), Context::Assignment)?;
+        Ok(match super::window::constant_of(&expr) {
+            Ok(value) => Expr::literal(value, expr.ty).at(expr.at),
+            Err(_) => expr,
+        })
     }
 }
 

@@ -73,8 +73,9 @@ fn rel(node: &Rel) -> PgResult<LogicalPlan> {
         Rel::Aggregate(node) => aggregate(node),
         Rel::Window { input, calls } => {
             let plan = rel(input)?;
-            let calls = calls.iter().map(|(id, _, call)| Ok(window(call)?.alias(name(*id)))).collect::<PgResult<Vec<_>>>()?;
-            Ok(LogicalPlanBuilder::window_plan(plan, calls)?)
+            let calls =
+                calls.iter().map(|(id, _, call)| Ok((window(call)?, name(*id)))).collect::<PgResult<Vec<_>>>()?;
+            windowed(plan, calls)
         }
         Rel::Sort { input, keys } => {
             let plan = rel(input)?;
@@ -156,9 +157,20 @@ fn numbered(plan: LogicalPlan, id: ColId, partition_by: Vec<Df>, order_by: Vec<S
         WindowFrameBound::CurrentRow,
     );
     let raw = format!("n{}", id.0);
-    let plan = LogicalPlanBuilder::window_plan(plan, [Df::from(call).alias(&raw)])?;
+    let plan = windowed(plan, vec![(Df::from(call), raw.clone())])?;
     let number = cast(Df::Column(Column::new_unqualified(raw)), &DataType::Int64).alias(name(id));
     project(plan, kept.into_iter().chain([number]).collect())
+}
+
+/// The plan's columns and the calls' under the given names. DataFusion groups calls by their windows, and names their
+/// columns itself.
+fn windowed(plan: LogicalPlan, calls: Vec<(Df, String)>) -> PgResult<LogicalPlan> {
+    let mut exprs = all(&plan);
+    for (call, name) in &calls {
+        exprs.push(Df::Column(Column::new_unqualified(call.schema_name().to_string())).alias(name));
+    }
+    let plan = LogicalPlanBuilder::window_plan(plan, calls.into_iter().map(|(call, _)| call))?;
+    project(plan, exprs)
 }
 
 fn window(call: &WindowCall) -> PgResult<Df> {
@@ -167,7 +179,7 @@ fn window(call: &WindowCall) -> PgResult<Df> {
         WindowFunction::Window(udf) => WindowFunctionDefinition::WindowUDF(Arc::clone(udf)),
     };
     let params = WindowFunctionParams {
-        args: call.args.iter().map(lower_expr).collect::<PgResult<_>>()?,
+        args: or_one(call.args.iter().map(lower_expr).collect::<PgResult<_>>()?, &call.function),
         partition_by: call.partition_by.iter().map(key).collect::<PgResult<_>>()?,
         order_by: sort_keys(&call.order_by)?,
         window_frame: frame(&call.frame, &call.order_by)?,
@@ -176,6 +188,14 @@ fn window(call: &WindowCall) -> PgResult<Df> {
         distinct: false,
     };
     Ok(Df::from(datafusion::logical_expr::expr::WindowFunction { fun, params }))
+}
+
+/// DataFusion has no aggregate without arguments: count(*) is count(1).
+fn or_one(args: Vec<Df>, function: &WindowFunction) -> Vec<Df> {
+    match function {
+        WindowFunction::Aggregate(_) if args.is_empty() => vec![lit(1i64)],
+        _ => args,
+    }
 }
 
 fn frame(frame: &Frame, order_by: &[SortKey]) -> PgResult<WindowFrame> {
@@ -256,11 +276,14 @@ fn aggregate(node: &Aggregate) -> PgResult<LogicalPlan> {
             let message = "DISTINCT in an aggregate over values that may be equal and differ";
             return Err(PgError::unsupported(message));
         }
-        let args = call
+        let mut args = call
             .args
             .iter()
             .map(|a| if keyed { key(a) } else { lower_expr(a) })
             .collect::<PgResult<Vec<_>>>()?;
+        if args.is_empty() {
+            args.push(lit(1i64));
+        }
         let filter = call.filter.as_ref().map(lower_expr).transpose()?.map(Box::new);
         let order_by = sort_keys(&call.order_by)?;
         let function =

@@ -61,7 +61,7 @@ fn a_seed_gives_the_same_bytes() {
 fn changes_fit_the_rows_that_are_there() {
     for rows in [0, 25] {
         for (_, mut workload) in workloads(rows) {
-            let events = play(&mut *workload, 4000);
+            let events = play(&mut *workload, 1500);
             let mut there: Vec<HashMap<String, Value>> = vec![HashMap::new(); workload.topics().len()];
             let mut tombstone_due: Option<String> = None;
             for event in &events.items {

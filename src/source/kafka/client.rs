@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 pub type Consumer = BaseConsumer<Listener>;
@@ -15,19 +16,31 @@ pub type Consumer = BaseConsumer<Listener>;
 /// Hears what librdkafka says.
 pub struct Listener {
     source: Arc<str>,
-    /// The last complaint about a broker.
+    /// The last complaint about a broker, until one has answered.
     complaint: Mutex<Option<String>>,
+    /// No broker is connected, and nobody was told yet.
+    all_down: AtomicBool,
     /// Notified with each complaint.
     complained: Arc<Notify>,
 }
 
 impl Listener {
     pub fn new(source: Arc<str>, complained: Arc<Notify>) -> Self {
-        Self { source, complaint: Mutex::default(), complained }
+        Self { source, complaint: Mutex::default(), all_down: AtomicBool::new(false), complained }
     }
 
-    pub fn take_complaint(&self) -> Option<String> {
-        self.complaint.lock().take()
+    pub fn complaint(&self) -> Option<String> {
+        self.complaint.lock().clone()
+    }
+
+    /// A broker has answered.
+    pub fn forget_complaint(&self) {
+        *self.complaint.lock() = None;
+    }
+
+    /// Whether all brokers have gone since this was last asked.
+    pub fn take_all_down(&self) -> bool {
+        self.all_down.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -40,8 +53,12 @@ impl ClientContext for Listener {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(source = %self.source, error = %error, reason, "librdkafka error");
-        let reason = if reason.is_empty() { error.to_string() } else { reason.to_string() };
-        *self.complaint.lock() = Some(reason);
+        match error.rdkafka_error_code() {
+            // The complaints before it say why.
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.all_down.store(true, Ordering::Release),
+            _ if reason.is_empty() => *self.complaint.lock() = Some(error.to_string()),
+            _ => *self.complaint.lock() = Some(reason.to_string()),
+        }
         self.complained.notify_one();
     }
 }

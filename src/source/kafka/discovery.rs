@@ -61,9 +61,8 @@ impl Discovery {
                 // Some partition has no answer yet.
                 Ok(false) => SHORTEST,
                 Err(e) => {
-                    let reason = self.consumer.context().take_complaint().unwrap_or_else(|| e.to_string());
-                    let message = format!("{} does not answer: {reason}", self.config.brokers);
-                    self.status.set(SourceState::Waiting, message);
+                    let reason = self.consumer.context().complaint().unwrap_or_else(|| e.to_string());
+                    self.status.set(SourceState::Waiting, self.config.does_not_answer(&reason));
                     backoff = (backoff * 2).min(PATIENCE);
                     backoff
                 }
@@ -99,6 +98,7 @@ impl Discovery {
     /// One look at the cluster. `Ok(false)`: there is something to ask again soon.
     fn look(&mut self) -> Result<bool, KafkaError> {
         let metadata = self.consumer.fetch_metadata(None, PATIENCE)?;
+        self.consumer.context().forget_complaint();
         let mut all: Vec<String> = metadata.topics().iter().map(|t| t.name().to_string()).collect();
         // The same order always: who comes first gets an undeclared table's name.
         all.sort();

@@ -54,6 +54,10 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
+    fn does_not_answer(&self, reason: &str) -> String {
+        format!("{} does not answer: {reason}", self.brokers)
+    }
+
     /// Whether a topic is to be read. A pattern never means Kafka's own topics.
     fn wants(&self, topic: &str) -> bool {
         let is_kafkas = matches!(topic, "__consumer_offsets" | "__transaction_state" | "__cluster_metadata");
@@ -148,7 +152,7 @@ impl Source for KafkaSource {
             // Serves the event that carries the reason.
             drop(consumer.poll(Duration::ZERO));
             metadata.map_err(|e| {
-                let reason = consumer.context().take_complaint().unwrap_or_else(|| e.to_string());
+                let reason = consumer.context().complaint().unwrap_or_else(|| e.to_string());
                 SourceError::Unreachable { what: brokers, reason }
             })
         });

@@ -1,9 +1,9 @@
 //! Messages out, deliveries in: the one thread that reads all partitions of a cluster.
 
-use super::KafkaSource;
 use super::client::{self, Consumer, Listener};
 use super::discovery::{Discovery, Found, Lost};
 use super::queue::{self, Item, Message, PartitionQueue};
+use super::{KafkaConfig, KafkaSource};
 use crate::change::{Delivery, Position, Schemas};
 use crate::source::declare::StreamDecoder;
 use crate::source::{
@@ -34,7 +34,7 @@ pub async fn run(source: KafkaSource, cx: SourceContext) -> Result<(), SourceErr
     let (lost_sender, lost) = mpsc::unbounded_channel();
     let discovery = Discovery {
         consumer: Arc::clone(&consumer),
-        config: source.config,
+        config: source.config.clone(),
         router: source.router,
         status: Arc::clone(&cx.status),
         resume: cx.resume.clone(),
@@ -55,7 +55,9 @@ pub async fn run(source: KafkaSource, cx: SourceContext) -> Result<(), SourceErr
         partitions: vec![],
         lost: lost_sender,
         status: Arc::clone(&cx.status),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        config: source.config,
+        // A test takes the parallel way whatever machine it runs on.
+        cores: if cfg!(test) { 4 } else { std::thread::available_parallelism().map_or(1, usize::from) },
         full: 0,
     };
     let mut tick = tokio::time::interval(TICK);
@@ -88,6 +90,7 @@ struct Reader {
     partitions: Vec<Partition>,
     lost: mpsc::UnboundedSender<Lost>,
     status: Arc<SourceStatus>,
+    config: KafkaConfig,
     cores: usize,
     /// Partitions that had a full batch in the last round.
     full: usize,
@@ -146,6 +149,12 @@ impl Reader {
         // Messages have queues of their own; what comes here is events, which the listener hears, and errors that it
         // has heard as well.
         while self.consumer.poll(Duration::ZERO).is_some() {}
+        // The discovery may be in the middle of a question to a broker that has gone; it also says when one answers again.
+        let listener = self.consumer.context();
+        if listener.take_all_down() {
+            let reason = listener.complaint().unwrap_or_else(|| "all brokers are down".to_string());
+            self.status.set(SourceState::Waiting, self.config.does_not_answer(&reason));
+        }
         // While the broker does not answer, what is known of its end is old.
         if self.status.state() != SourceState::Waiting {
             self.partitions.iter().for_each(Partition::refresh_high);

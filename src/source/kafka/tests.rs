@@ -61,23 +61,23 @@ fn state_of(running: &Running, topic: &str) -> Option<SourceState> {
 async fn every_record_comes_once_and_in_order_across_restarts() {
     let (cluster, producer) = cluster();
     cluster.create_topic("a.b.t", 2, 1).unwrap();
-    produce(&producer, "a.b.t", 0, 0..700);
-    produce(&producer, "a.b.t", 1, 0..300);
+    produce(&producer, "a.b.t", 0, 0..9_000);
+    produce(&producer, "a.b.t", 1, 0..12_000);
     let config = config(&cluster.bootstrap_servers(), &["a.b.t"]);
     let mut first = start(source(config.clone()), HashMap::new());
-    first.until("1000 records", |r| r.count() >= 1000);
+    first.until("21000 records", |r| r.count() >= 21_000);
     let status = first.status.find_stream(&stream("a.b.t", 0)).unwrap();
-    assert_eq!((status.next(), status.events(), status.lag()), (Position(700), 700, Some(0)));
+    assert_eq!((status.next(), status.events(), status.lag()), (Position(9_000), 9_000, Some(0)));
     let (positions, seen, _) = first.stop().await;
-    assert_eq!(seen["k/a.b.t/0"], (0..700).collect::<Vec<_>>());
-    assert_eq!(seen["k/a.b.t/1"], (0..300).collect::<Vec<_>>());
+    assert_eq!(seen["k/a.b.t/0"], (0..9_000).collect::<Vec<_>>());
+    assert_eq!(seen["k/a.b.t/1"], (0..12_000).collect::<Vec<_>>());
 
-    produce(&producer, "a.b.t", 1, 300..305);
+    produce(&producer, "a.b.t", 1, 12_000..12_005);
     let mut second = start(source(config), positions);
     second.until("5 records", |r| r.count() >= 5);
     let (positions, seen, _) = second.stop().await;
-    assert_eq!(seen["k/a.b.t/1"], (300..305).collect::<Vec<_>>());
-    assert_eq!(positions[&stream("a.b.t", 0)], Position(700));
+    assert_eq!(seen["k/a.b.t/1"], (12_000..12_005).collect::<Vec<_>>());
+    assert_eq!(positions[&stream("a.b.t", 0)], Position(9_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]

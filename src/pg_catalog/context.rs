@@ -1,0 +1,212 @@
+//! What system relations are made from: one catalog, one state of the engine, one session.
+//!
+//! Plain fields: whoever asks for rows fills them from the snapshot that the statement reads, so that system relations are
+//! at the same tick as everything else.
+
+use crate::catalog::{Catalog, Relation};
+use crate::types::Oid;
+use std::sync::Arc;
+
+/// Everything that [`super::rows`] may read.
+pub struct SystemContext<'a> {
+    pub catalog: &'a Catalog,
+    pub state: &'a State,
+    pub session: &'a SessionFacts,
+    /// All sessions of the process, this one too.
+    pub sessions: &'a [SessionRow],
+    /// µs since 1970: what ages are counted from.
+    pub now_us: i64,
+}
+
+/// The session that asks.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFacts {
+    pub user: String,
+    pub database: String,
+    pub backend_pid: i32,
+    pub settings: Vec<SettingRow>,
+    pub prepared: Vec<PreparedRow>,
+    pub cursors: Vec<CursorRow>,
+}
+
+/// A setting as this session sees it.
+#[derive(Debug, Clone, Default)]
+pub struct SettingRow {
+    pub name: String,
+    pub value: String,
+    /// What RESET sets it to.
+    pub reset: String,
+    pub boot: String,
+    pub unit: Option<String>,
+    pub category: String,
+    pub description: String,
+    /// `user`, `internal`, …
+    pub context: String,
+    /// `bool`, `integer`, `real`, `string`, `enum`.
+    pub kind: String,
+    /// `default`, `session`, `client`, `configuration file`.
+    pub source: String,
+    pub minimum: Option<String>,
+    pub maximum: Option<String>,
+    pub allowed: Option<Vec<String>>,
+}
+
+/// A prepared statement of this session.
+#[derive(Debug, Clone)]
+pub struct PreparedRow {
+    pub name: String,
+    pub statement: String,
+    pub prepared_us: i64,
+    pub parameter_types: Vec<Oid>,
+    /// Made by PREPARE, not by the protocol.
+    pub from_sql: bool,
+}
+
+/// An open cursor of this session.
+#[derive(Debug, Clone)]
+pub struct CursorRow {
+    pub name: String,
+    pub statement: String,
+    pub holdable: bool,
+    pub binary: bool,
+    pub scrollable: bool,
+    pub created_us: i64,
+}
+
+/// A session for `pg_stat_activity`. Times are µs since 1970.
+#[derive(Debug, Clone, Default)]
+pub struct SessionRow {
+    pub pid: i32,
+    pub user: String,
+    pub database: String,
+    pub application_name: String,
+    pub client_address: Option<String>,
+    pub client_port: Option<i32>,
+    pub started_us: i64,
+    pub transaction_us: Option<i64>,
+    pub query_us: Option<i64>,
+    pub state_us: Option<i64>,
+    /// `active`, `idle`, `idle in transaction`, `idle in transaction (aborted)`.
+    pub state: String,
+    pub query: String,
+}
+
+/// The engine and its sources as of the statement's tick. Times are µs since 1970.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    pub tick: u64,
+    pub published_us: i64,
+    pub lake: LakeRow,
+    pub torn_transactions: u64,
+    pub events: u64,
+    pub dead_letters: u64,
+    pub sources: Vec<SourceRow>,
+    pub streams: Vec<StreamRow>,
+    pub tables: Vec<TableRow>,
+    pub views: Vec<ViewRow>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct LakeRow {
+    pub durable_tick: u64,
+    /// `None` before the first flush.
+    pub flushed_us: Option<i64>,
+    pub flushes: u64,
+    pub last_flush_us: u64,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SourceRow {
+    pub name: Arc<str>,
+    pub kind: &'static str,
+    pub state: &'static str,
+    pub message: String,
+    pub since_us: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct StreamRow {
+    pub source: Arc<str>,
+    pub stream: String,
+    /// `None` for a stream that the lake knows and no running source reads.
+    pub topic: Option<String>,
+    pub partition: Option<i32>,
+    pub state: &'static str,
+    pub message: String,
+    /// Up to here the stream is visible at the tick.
+    pub position: Option<i64>,
+    /// Up to here it was fetched and decoded.
+    pub fetched: Option<i64>,
+    /// The end of the stream at its source, where the source says it.
+    pub high: Option<i64>,
+    pub checkpoint: Option<i64>,
+    pub newest_source_us: Option<i64>,
+    pub applied_us: Option<i64>,
+    pub events: u64,
+    pub bytes: u64,
+    pub dead_letters: u64,
+    /// Positions lost to the source's retention: (from, to), `to` not included.
+    pub gaps: Vec<(i64, i64)>,
+}
+
+impl StreamRow {
+    /// Records that the source has and that are not visible yet.
+    pub fn lag_events(&self) -> Option<i64> {
+        Some((self.high? - self.position?).max(0))
+    }
+
+    /// How far the stream is behind in time, µs: nothing when all that the source has is visible, otherwise the age of
+    /// the newest change that is.
+    pub fn lag_us(&self, now_us: i64) -> Option<i64> {
+        match self.lag_events()? {
+            0 => Some(0),
+            _ => Some((now_us - self.newest_source_us?).max(0)),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct TableRow {
+    pub oid: Oid,
+    pub rows: u64,
+    pub bytes: u64,
+    pub unflushed_rows: u64,
+    pub durable_tick: u64,
+    pub delta_version: Option<i64>,
+    pub changed_tick: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct ViewRow {
+    pub oid: Oid,
+    /// Why its query fails, where it does.
+    pub error: Option<String>,
+    pub rows: u64,
+    pub changed_tick: u64,
+    pub runs: u64,
+    pub total_us: u64,
+    pub last_us: u64,
+}
+
+impl State {
+    pub fn table(&self, oid: Oid) -> Option<&TableRow> {
+        self.tables.iter().find(|t| t.oid == oid)
+    }
+
+    pub fn view(&self, oid: Oid) -> Option<&ViewRow> {
+        self.views.iter().find(|v| v.oid == oid)
+    }
+
+    /// Rows of a relation that holds rows.
+    pub fn rows(&self, oid: Oid) -> Option<u64> {
+        self.table(oid).map(|t| t.rows).or_else(|| self.view(oid).map(|v| v.rows))
+    }
+}
+
+impl SystemContext<'_> {
+    /// The name of a relation's schema.
+    pub fn schema_of(&self, relation: &Relation) -> &str {
+        self.catalog.namespace(relation.schema).map_or("", |n| n.name.as_str())
+    }
+}

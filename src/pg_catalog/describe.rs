@@ -1,0 +1,186 @@
+//! What several relations say of the same object: its indexes, its types, its definition as SQL.
+
+use crate::catalog::{Catalog, CatalogColumn, Relation};
+use crate::kernels::{facts, quote_identifier};
+use crate::types::{Oid, oid};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// PostgreSQL's limit of a name, in bytes.
+const NAME_BYTES: usize = 63;
+
+/// The primary key of a relation, which is a constraint and an index of one name.
+pub struct Key<'a> {
+    pub relation: &'a Relation,
+    pub index: Oid,
+    pub constraint: Oid,
+    pub name: String,
+}
+
+impl<'a> Key<'a> {
+    pub fn of(relation: &'a Relation) -> Option<Self> {
+        let has = !relation.key.is_empty() && relation.key_index_oid != 0;
+        has.then(|| Self {
+            relation,
+            index: Oid(relation.key_index_oid),
+            constraint: Oid(relation.key_constraint_oid),
+            name: key_name(&relation.name),
+        })
+    }
+
+    pub fn columns(&self) -> impl Iterator<Item = &'a CatalogColumn> {
+        let relation = self.relation;
+        relation.key.iter().filter_map(move |&i| relation.columns.get(i))
+    }
+
+    pub fn attnums(&self) -> Vec<i64> {
+        self.columns().map(|c| i64::from(c.attnum)).collect()
+    }
+
+    fn column_list(&self) -> String {
+        self.columns().map(|c| quote_identifier(&c.name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// `CREATE UNIQUE INDEX …`
+    pub fn index_definition(&self, schema: &str) -> String {
+        format!(
+            "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
+            quote_identifier(&self.name),
+            quote_identifier(schema),
+            quote_identifier(&self.relation.name),
+            self.column_list()
+        )
+    }
+
+    /// `PRIMARY KEY (…)`
+    pub fn constraint_definition(&self) -> String {
+        format!("PRIMARY KEY ({})", self.column_list())
+    }
+}
+
+/// `<table>_pkey`, the table's name cut where the whole would be too long.
+fn key_name(table: &str) -> String {
+    let mut end = table.len().min(NAME_BYTES - "_pkey".len());
+    while !table.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}_pkey", &table[..end])
+}
+
+/// All primary keys.
+pub fn keys(catalog: &Catalog) -> impl Iterator<Item = Key<'_>> {
+    catalog.relations().filter_map(|relation| Key::of(relation))
+}
+
+/// What `pg_attribute` repeats of a column's type.
+pub struct Physical {
+    pub len: i16,
+    pub by_value: bool,
+    pub align: char,
+    pub storage: char,
+    pub collation: Oid,
+    pub dimensions: i32,
+}
+
+pub fn physical(ty: Oid) -> Physical {
+    match facts().type_row(ty) {
+        Some(row) => Physical {
+            len: row.len,
+            by_value: row.by_value,
+            align: row.align,
+            storage: row.storage,
+            collation: row.collation,
+            dimensions: i32::from(is_array(ty)),
+        },
+        None => Physical { len: -1, by_value: false, align: 'd', storage: 'x', collation: oid::INVALID, dimensions: 0 },
+    }
+}
+
+/// A true array type: `text[]`, not `name` or `oidvector`.
+pub fn is_array(ty: Oid) -> bool {
+    facts().type_row(ty).is_some_and(|row| row.category == 'A' && row.element != oid::INVALID && row.len == -1)
+        && ty != oid::INT2VECTOR
+        && ty != oid::OIDVECTOR
+}
+
+/// Default btree operator classes by the type they index.
+static OPERATOR_CLASSES: LazyLock<HashMap<u32, u32>> = LazyLock::new(|| {
+    let mut classes = HashMap::new();
+    for line in include_str!("facts/pg_opclass.tsv").lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        if let [class, "403", _, _, _, _, ty, "t", _] = cells[..] {
+            if let (Ok(class), Ok(ty)) = (class.parse(), ty.parse()) {
+                classes.insert(ty, class);
+            }
+        }
+    }
+    classes
+});
+
+/// The operator class of a key column.
+pub fn operator_class(ty: Oid) -> u32 {
+    let indexed = match ty {
+        oid::VARCHAR => oid::TEXT,
+        ty if is_array(ty) => oid::ANYARRAY,
+        ty => ty,
+    };
+    OPERATOR_CLASSES.get(&indexed.0).copied().unwrap_or(0)
+}
+
+/// The type columns that `information_schema` gives of a column, an attribute or an array's element.
+pub struct SqlType {
+    pub data_type: String,
+    pub character_maximum_length: Option<i32>,
+    pub character_octet_length: Option<i32>,
+    pub numeric_precision: Option<i32>,
+    pub numeric_precision_radix: Option<i32>,
+    pub numeric_scale: Option<i32>,
+    pub datetime_precision: Option<i32>,
+    pub udt_name: &'static str,
+    /// Name of a collation that is not the default one.
+    pub collation: Option<&'static str>,
+}
+
+pub fn sql_type(ty: Oid, typmod: i32) -> SqlType {
+    let row = facts().type_row(ty);
+    let set = (typmod >= 0).then_some(typmod);
+    let is_text = matches!(ty, oid::BPCHAR | oid::VARCHAR);
+    let numeric = crate::types::PgType { oid: ty, typmod }.numeric_typmod();
+    let (precision, radix, scale) = match ty {
+        oid::INT2 => (Some(16), Some(2), Some(0)),
+        oid::INT4 => (Some(32), Some(2), Some(0)),
+        oid::INT8 => (Some(64), Some(2), Some(0)),
+        oid::FLOAT4 => (Some(24), Some(2), None),
+        oid::FLOAT8 => (Some(53), Some(2), None),
+        oid::NUMERIC => (numeric.map(|n| n.0), Some(10), numeric.map(|n| n.1)),
+        _ => (None, None, None),
+    };
+    SqlType {
+        data_type: match is_array(ty) || matches!(ty, oid::INT2VECTOR | oid::OIDVECTOR) {
+            true => "ARRAY".to_string(),
+            false => crate::kernels::format_type(ty, None),
+        },
+        character_maximum_length: match ty {
+            _ if is_text => set.map(|m| m - 4),
+            oid::BIT | oid::VARBIT => set,
+            _ => None,
+        },
+        character_octet_length: match ty {
+            // Four bytes is the longest character of UTF-8; unlimited text is what one value can hold.
+            _ if is_text && set.is_some() => set.map(|m| (m - 4) * 4),
+            oid::TEXT | oid::BPCHAR | oid::VARCHAR => Some(1 << 30),
+            _ => None,
+        },
+        numeric_precision: precision,
+        numeric_precision_radix: radix,
+        numeric_scale: scale,
+        datetime_precision: match ty {
+            oid::DATE => Some(0),
+            oid::TIME | oid::TIMETZ | oid::TIMESTAMP | oid::TIMESTAMPTZ => Some(set.unwrap_or(6)),
+            oid::INTERVAL => Some(set.map(|m| m & 0xffff).filter(|m| *m != 0xffff).unwrap_or(6)),
+            _ => None,
+        },
+        udt_name: row.map_or("", |r| r.name),
+        collation: row.filter(|r| r.collation == Oid(950)).map(|_| "C"),
+    }
+}

@@ -1,0 +1,16 @@
+//! `check_constraints`: NOT NULL, as the standard has it.
+
+use super::{not_null_name, tables};
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::rows::{Rows, row};
+
+pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.all_columns();
+    for table in tables(cx) {
+        for column in table.columns.iter().filter(|c| c.not_null) {
+            let name = not_null_name(table.schema, table.oid, column.attnum);
+            let clause = format!("{} IS NOT NULL", column.name);
+            rows.push(row![&cx.session.database, cx.schema_of(table), name, clause]);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `columns`: the columns of tables and views.
+
+use super::listed;
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::describe::sql_type;
+use crate::pg_catalog::relkind;
+use crate::pg_catalog::rows::{Rows, row, yes_or_no};
+use crate::types::Oid;
+
+pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.constants(&["is_self_referencing", "is_identity", "identity_cycle"], "NO");
+    rows.constant("is_generated", "NEVER").constant("udt_schema", "pg_catalog");
+    rows.columns(&[
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+        "ordinal_position",
+        "is_nullable",
+        "data_type",
+        "character_maximum_length",
+        "character_octet_length",
+        "numeric_precision",
+        "numeric_precision_radix",
+        "numeric_scale",
+        "datetime_precision",
+        "collation_catalog",
+        "collation_schema",
+        "collation_name",
+        "udt_catalog",
+        "udt_name",
+        "dtd_identifier",
+        "is_updatable",
+    ]);
+    let database = cx.session.database.as_str();
+    for relation in listed(cx) {
+        let is_table = relkind(relation) == 'r';
+        for column in &relation.columns {
+            let ty = sql_type(Oid(column.type_oid), column.typmod);
+            rows.push(row![
+                database,
+                cx.schema_of(relation),
+                &relation.name,
+                &column.name,
+                column.attnum,
+                yes_or_no(!column.not_null),
+                &ty.data_type,
+                ty.character_maximum_length,
+                ty.character_octet_length,
+                ty.numeric_precision,
+                ty.numeric_precision_radix,
+                ty.numeric_scale,
+                ty.datetime_precision,
+                ty.collation.map(|_| database),
+                ty.collation.map(|_| "pg_catalog"),
+                ty.collation,
+                database,
+                ty.udt_name,
+                column.attnum.to_string(),
+                yes_or_no(is_table),
+            ]);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `table_constraints`: primary keys, and NOT NULL as the checks that the standard makes of it.
+
+use super::{not_null_name, tables};
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::describe::Key;
+use crate::pg_catalog::rows::{Rows, row};
+
+pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.constants(&["is_deferrable", "initially_deferred"], "NO").constant("enforced", "YES");
+    rows.columns(&[
+        "constraint_catalog",
+        "constraint_schema",
+        "constraint_name",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "constraint_type",
+    ]);
+    let database = cx.session.database.as_str();
+    for table in tables(cx) {
+        let schema = cx.schema_of(table);
+        let mut push = |name: &str, kind: &str| {
+            rows.push(row![database, schema, name, database, schema, &table.name, kind]);
+        };
+        if let Some(key) = Key::of(table) {
+            push(&key.name, "PRIMARY KEY");
+        }
+        for column in table.columns.iter().filter(|c| c.not_null) {
+            push(&not_null_name(table.schema, table.oid, column.attnum), "CHECK");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What functions ask of the catalog ([`CatalogLookup`]): one catalog, one session's search path and names.
+
+use super::describe::{Key, keys};
+use super::relkind;
+use super::roles::{DATABASE, OWNER, role_oid};
+use crate::catalog::{BOOTSTRAP_ROLE, Catalog, PG_CATALOG, Relation};
+use crate::kernels::context::{CatalogLookup, PrivilegeOn, RelationSize};
+use crate::kernels::facts;
+use crate::types::{Oid, PgType};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// See the module. Cheap to make for each statement.
+#[derive(Debug, Clone)]
+pub struct Lookup {
+    catalog: Arc<Catalog>,
+    search_path: Arc<[String]>,
+    database: Arc<str>,
+    /// Every role name that a session has, this one's first.
+    users: Arc<[String]>,
+    /// Bytes of the relations that hold rows.
+    sizes: Arc<HashMap<Oid, u64>>,
+}
+
+impl Lookup {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        search_path: Arc<[String]>,
+        database: Arc<str>,
+        users: Arc<[String]>,
+        sizes: Arc<HashMap<Oid, u64>>,
+    ) -> Self {
+        Self { catalog, search_path, database, users, sizes }
+    }
+
+    /// The relation or index by its schema and name.
+    fn in_schema(&self, schema: Oid, name: &str) -> Option<Oid> {
+        let relation = self.catalog.relation_named(schema, name).map(|r| r.oid);
+        relation
+            .or_else(|| keys(&self.catalog).find(|k| k.relation.schema == schema && k.name == name).map(|k| k.index))
+    }
+
+    /// The schemas that are searched, `pg_catalog` first where the path does not place it.
+    fn searched(&self) -> impl Iterator<Item = Oid> {
+        let implicit = (!self.search_path.iter().any(|s| s == "pg_catalog")).then_some(PG_CATALOG);
+        let path = self.search_path.iter().filter_map(|s| self.catalog.namespace_named(s)).map(|n| n.oid);
+        implicit.into_iter().chain(path)
+    }
+
+    fn key_of_index(&self, index: Oid) -> Option<Key<'_>> {
+        keys(&self.catalog).find(|key| key.index == index)
+    }
+
+    /// (schema, name) of a relation or index.
+    fn place(&self, relation: Oid) -> Option<(Oid, String)> {
+        match self.catalog.relation(relation) {
+            Some(relation) => Some((relation.schema, relation.name.clone())),
+            None => self.key_of_index(relation).map(|key| (key.relation.schema, key.name)),
+        }
+    }
+
+    fn with_row_type(&self, ty: Oid) -> Option<&Arc<Relation>> {
+        self.catalog.relations().find(|r| r.row_type_oid != 0 && r.row_type_oid == ty.0)
+    }
+
+    fn schema_name(&self, schema: Oid) -> String {
+        self.catalog.namespace(schema).map_or_else(String::new, |n| n.name.clone())
+    }
+
+    /// The columns of a relation or of an index, with their numbers.
+    fn columns(&self, relation: Oid) -> Option<Vec<(i16, &str, PgType)>> {
+        if let Some(relation) = self.catalog.relation(relation) {
+            return Some(relation.columns.iter().map(|c| (c.attnum, c.name.as_str(), c.ty())).collect());
+        }
+        let key = self.key_of_index(relation)?;
+        Some(key.columns().zip(1..).map(|(c, attnum)| (attnum, c.name.as_str(), c.ty())).collect())
+    }
+}
+
+impl CatalogLookup for Lookup {
+    fn relation_oid(&self, schema: Option<&str>, name: &str) -> Option<Oid> {
+        match schema {
+            Some(schema) => self.in_schema(self.catalog.namespace_named(schema)?.oid, name),
+            None => self.searched().find_map(|schema| self.in_schema(schema, name)),
+        }
+    }
+
+    fn relation_name(&self, relation: Oid) -> Option<(String, String)> {
+        self.place(relation).map(|(schema, name)| (self.schema_name(schema), name))
+    }
+
+    fn relation_visible(&self, relation: Oid) -> Option<bool> {
+        let (_, name) = self.place(relation)?;
+        Some(self.relation_oid(None, &name) == Some(relation))
+    }
+
+    fn type_oid(&self, schema: Option<&str>, name: &str) -> Option<Oid> {
+        let row_type = |schema: Oid| {
+            let relation = self.catalog.relation_named(schema, name)?;
+            (relation.row_type_oid != 0).then_some(Oid(relation.row_type_oid))
+        };
+        match schema {
+            Some(schema) => row_type(self.catalog.namespace_named(schema)?.oid),
+            None => self.searched().find_map(row_type),
+        }
+    }
+
+    fn type_name(&self, ty: Oid) -> Option<(String, String)> {
+        self.with_row_type(ty).map(|r| (self.schema_name(r.schema), r.name.clone()))
+    }
+
+    fn type_visible(&self, ty: Oid) -> Option<bool> {
+        let relation = self.with_row_type(ty)?;
+        Some(self.type_oid(None, &relation.name) == Some(ty))
+    }
+
+    fn namespace_oid(&self, name: &str) -> Option<Oid> {
+        self.catalog.namespace_named(name).map(|n| n.oid)
+    }
+
+    fn namespace_name(&self, namespace: Oid) -> Option<String> {
+        self.catalog.namespace(namespace).map(|n| n.name.clone())
+    }
+
+    fn role_oid(&self, name: &str) -> Option<Oid> {
+        (name == OWNER || self.users.iter().any(|user| user == name)).then(|| role_oid(name))
+    }
+
+    fn role_name(&self, role: Oid) -> Option<String> {
+        if role == BOOTSTRAP_ROLE {
+            return Some(OWNER.to_string());
+        }
+        self.users.iter().find(|user| role_oid(user) == role).cloned()
+    }
+
+    fn database_oid(&self, name: &str) -> Option<Oid> {
+        (name == &*self.database).then_some(DATABASE)
+    }
+
+    fn database_name(&self, database: Oid) -> Option<String> {
+        (database == DATABASE).then(|| self.database.to_string())
+    }
+
+    fn column_number(&self, relation: Oid, column: &str) -> Option<i16> {
+        self.columns(relation)?.iter().find(|(_, name, _)| *name == column).map(|(attnum, ..)| *attnum)
+    }
+
+    fn column_name(&self, relation: Oid, attnum: i16) -> Option<String> {
+        self.columns(relation)?.iter().find(|(n, ..)| *n == attnum).map(|(_, name, _)| name.to_string())
+    }
+
+    fn column_type(&self, relation: Oid, attnum: i16) -> Option<PgType> {
+        self.columns(relation)?.iter().find(|(n, ..)| *n == attnum).map(|(.., ty)| *ty)
+    }
+
+    /// The text as the user wrote it, in PostgreSQL's frame: a leading blank and a closing semicolon.
+    fn view_definition(&self, relation: Oid, _pretty: bool) -> Option<String> {
+        let definition = self.catalog.relation(relation)?.definition.as_deref()?;
+        Some(format!(" {};", definition.trim().trim_end_matches(';').trim_end()))
+    }
+
+    fn index_definition(&self, index: Oid, column: i32, _pretty: bool) -> Option<String> {
+        let key = self.key_of_index(index)?;
+        match usize::try_from(column) {
+            Ok(0) => Some(key.index_definition(&self.schema_name(key.relation.schema))),
+            // A column beyond the last is an empty text, as in PostgreSQL.
+            Ok(n) => {
+                Some(key.columns().nth(n - 1).map_or_else(String::new, |c| crate::kernels::quote_identifier(&c.name)))
+            }
+            Err(_) => Some(String::new()),
+        }
+    }
+
+    fn constraint_definition(&self, constraint: Oid, _pretty: bool) -> Option<String> {
+        keys(&self.catalog).find(|key| key.constraint == constraint).map(|key| key.constraint_definition())
+    }
+
+    fn description(&self, object: Oid, class: Option<&str>, sub: i32) -> Option<String> {
+        let of_relation = || {
+            let relation = self.catalog.relation(object)?;
+            match i16::try_from(sub).ok()? {
+                0 => relation.comment.clone(),
+                attnum => relation.column_comments.get(&attnum).cloned(),
+            }
+        };
+        let of_schema = || self.catalog.namespace(object).filter(|_| sub == 0)?.comment.clone();
+        match class {
+            Some("pg_class") => of_relation(),
+            Some("pg_namespace") => of_schema(),
+            Some(_) => None,
+            None => of_relation().or_else(of_schema),
+        }
+    }
+
+    fn shared_description(&self, _object: Oid, _class: &str) -> Option<String> {
+        None
+    }
+
+    /// There are no grants: what exists may be used by everybody. Nobody is a member of another role, but may be it.
+    fn has_privilege(&self, _role: Oid, on: PrivilegeOn, _privilege: &str, _grant: bool) -> Option<bool> {
+        let exists = match on {
+            PrivilegeOn::Relation(relation) => self.place(relation).is_some(),
+            PrivilegeOn::Column(relation, 0) => self.place(relation).is_some(),
+            PrivilegeOn::Column(relation, attnum) => self.column_name(relation, attnum).is_some(),
+            PrivilegeOn::Schema(schema) => self.catalog.namespace(schema).is_some(),
+            PrivilegeOn::Database => true,
+            PrivilegeOn::Function(function) => facts().proc_row(function).is_some(),
+            PrivilegeOn::Type(ty) => facts().type_row(ty).is_some() || self.with_row_type(ty).is_some(),
+            PrivilegeOn::Language(language) => language == Oid(12),
+            PrivilegeOn::Tablespace(space) => matches!(space.0, 1663 | 1664),
+            PrivilegeOn::Sequence(_) => false,
+            PrivilegeOn::Role(role) => self.role_name(role).is_some(),
+        };
+        exists.then_some(true)
+    }
+
+    fn relation_size(&self, relation: Oid, what: RelationSize) -> Option<i64> {
+        let rows = match self.catalog.relation(relation) {
+            Some(found) if relkind(found) == 'v' => 0,
+            Some(found) => self.sizes.get(&found.oid).copied().unwrap_or(0),
+            // The key's index is counted with its table.
+            None => self.key_of_index(relation).map(|_| 0)?,
+        };
+        Some(match what {
+            RelationSize::Indexes => 0,
+            RelationSize::Main | RelationSize::Table | RelationSize::Total => i64::try_from(rows).unwrap_or(i64::MAX),
+        })
+    }
+
+    fn database_size(&self) -> i64 {
+        i64::try_from(self.sizes.values().sum::<u64>()).unwrap_or(i64::MAX)
+    }
+}

@@ -1,0 +1,55 @@
+//! `pg_attribute`: the columns of all relations, indexes too. There are no system columns (`ctid`, `xmin`).
+
+use crate::catalog::CatalogColumn;
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::describe::{Key, physical};
+use crate::pg_catalog::rows::{Rows, row};
+use crate::types::Oid;
+
+pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.constants(&["attstattarget", "attcacheoff"], -1i32).constant("attinhcount", 0i32);
+    rows.constants(&["attcompression", "attidentity", "attgenerated"], "");
+    rows.constants(&["atthasdef", "atthasmissing", "attisdropped"], false).constant("attislocal", true);
+    rows.columns(&[
+        "attrelid",
+        "attname",
+        "atttypid",
+        "attlen",
+        "attnum",
+        "attndims",
+        "atttypmod",
+        "attbyval",
+        "attalign",
+        "attstorage",
+        "attnotnull",
+        "attcollation",
+    ]);
+    for relation in cx.catalog.relations() {
+        for column in &relation.columns {
+            push(rows, relation.oid, column, column.attnum, column.not_null);
+        }
+        if let Some(key) = Key::of(relation) {
+            for (column, attnum) in key.columns().zip(1..) {
+                push(rows, key.index, column, attnum, false);
+            }
+        }
+    }
+}
+
+fn push(rows: &mut Rows<'_>, relation: Oid, column: &CatalogColumn, attnum: i16, not_null: bool) {
+    let physical = physical(Oid(column.type_oid));
+    rows.push(row![
+        relation,
+        &column.name,
+        column.type_oid,
+        physical.len,
+        attnum,
+        physical.dimensions,
+        column.typmod,
+        physical.by_value,
+        physical.align,
+        physical.storage,
+        not_null,
+        physical.collation,
+    ]);
+}

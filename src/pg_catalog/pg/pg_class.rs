@@ -1,0 +1,60 @@
+//! `pg_class`: tables, views, materialized views and indexes.
+
+use crate::catalog::{BOOTSTRAP_ROLE, RelationKind};
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::describe::Key;
+use crate::pg_catalog::relkind;
+use crate::pg_catalog::rows::{Rows, row};
+
+const HEAP: u32 = 2;
+const BTREE: u32 = 403;
+
+pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.constant("relowner", BOOTSTRAP_ROLE);
+    rows.constants(&["reloftype", "reltablespace", "reltoastrelid", "relrewrite"], 0u32);
+    rows.constants(&["relfrozenxid", "relminmxid"], 0u32);
+    rows.constants(&["relpages", "relallvisible"], 0i32).constant("relchecks", 0i16);
+    rows.constants(&["relisshared", "relhastriggers", "relhassubclass", "relrowsecurity"], false);
+    rows.constants(&["relforcerowsecurity", "relispartition"], false);
+    rows.constant("relpersistence", "p").constant("relispopulated", true);
+    rows.columns(&[
+        "oid",
+        "relname",
+        "relnamespace",
+        "reltype",
+        "relam",
+        "relfilenode",
+        "reltuples",
+        "relhasindex",
+        "relkind",
+        "relnatts",
+        "relhasrules",
+        "relreplident",
+    ]);
+    for relation in cx.catalog.relations() {
+        let kind = relkind(relation);
+        let stored = kind != 'v';
+        let key = Key::of(relation);
+        // Rows that were never counted are -1; so are a view's.
+        let tuples = cx.state.rows(relation.oid).map_or(if stored { -1.0 } else { 0.0 }, |n| n as f64);
+        rows.push(row![
+            relation.oid,
+            &relation.name,
+            relation.schema,
+            relation.row_type_oid,
+            if stored { HEAP } else { 0 },
+            if stored { relation.oid.0 } else { 0 },
+            tuples,
+            key.is_some(),
+            kind,
+            relation.columns.len(),
+            matches!(relation.kind, RelationKind::View | RelationKind::Gold) || kind == 'v',
+            if stored && relation.kind != RelationKind::System { 'd' } else { 'n' },
+        ]);
+        if let Some(key) = key {
+            let natts = key.relation.key.len();
+            let (index, schema) = (key.index, relation.schema);
+            rows.push(row![index, &key.name, schema, 0u32, BTREE, index, tuples, false, 'i', natts, false, 'n']);
+        }
+    }
+}

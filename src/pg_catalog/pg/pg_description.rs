@@ -1,0 +1,25 @@
+//! `pg_description`: comments on relations, columns and schemas.
+
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::rows::{Rows, row};
+
+/// OIDs of pg_class and pg_namespace.
+const PG_CLASS: u32 = 1259;
+const PG_NAMESPACE: u32 = 2615;
+
+pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    rows.columns(&["objoid", "classoid", "objsubid", "description"]);
+    for namespace in cx.catalog.namespaces() {
+        if let Some(comment) = &namespace.comment {
+            rows.push(row![namespace.oid, PG_NAMESPACE, 0i32, comment]);
+        }
+    }
+    for relation in cx.catalog.relations() {
+        if let Some(comment) = &relation.comment {
+            rows.push(row![relation.oid, PG_CLASS, 0i32, comment]);
+        }
+        for (attnum, comment) in &relation.column_comments {
+            rows.push(row![relation.oid, PG_CLASS, *attnum, comment]);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! `pg_opclass`: operator classes, which say how an index orders a type.
+
+use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::fill_from_text;
+use crate::pg_catalog::rows::Rows;
+
+pub fn fill(_: &SystemContext<'_>, rows: &mut Rows<'_>) {
+    fill_from_text(rows, include_str!("../facts/pg_opclass.tsv"));
+}
