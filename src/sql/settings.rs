@@ -173,11 +173,16 @@ impl Settings {
         news
     }
 
-    /// Every built-in setting and the custom ones that were set: what `pg_settings` lists and SHOW ALL shows.
-    pub fn all(&self) -> impl Iterator<Item = (&str, Option<&'static Parameter>, &str)> {
-        let built_in = PARAMETERS.iter().map(|p| (p.name, Some(p), self.known(p.name)));
+    /// Every built-in setting and the custom ones that were set: name, value, and what RESET sets it to. This is what
+    /// `pg_settings` lists and SHOW ALL shows.
+    pub fn all(&self) -> impl Iterator<Item = (&str, Option<&'static Parameter>, &str, &str)> {
+        let built_in = PARAMETERS.iter().map(|p| {
+            let reset = self.start.get(p.name).map_or(p.default, String::as_str);
+            (p.name, Some(p), self.known(p.name), reset)
+        });
         let custom = self.session.iter().filter(|(name, _)| parameters::find(name).is_none());
-        built_in.chain(custom.map(|(name, value)| (name.as_str(), None, value.as_str())))
+        let reset = |name: &String| self.start.get(name).map_or("", String::as_str);
+        built_in.chain(custom.map(move |(name, value)| (name.as_str(), None, value.as_str(), reset(name))))
     }
 
     /// The schemas named by `search_path`, `$user` resolved. A user who is called like a system schema, as the usual user
