@@ -55,7 +55,6 @@ pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
 pub use sets::{SetKernel, expand_array, set_returning};
-pub use sets::{SetKernel, set_returning};
 pub use text::quote_identifier;
 pub use typename::format_type;
 pub use windows::{WindowKernel, window};
