@@ -1,7 +1,9 @@
 //! SQL cursors: DECLARE, FETCH, MOVE, CLOSE. They go forward only.
 
 use super::OutputColumn;
+use super::database::now_us;
 use super::session::{Outcome, RowsTag};
+use crate::pg_catalog::CursorRow;
 use crate::types::{PgError, PgResult, SqlState};
 use arrow::array::RecordBatch;
 use datafusion::execution::SendableRecordBatchStream;
@@ -32,11 +34,26 @@ pub struct Cursor {
     /// What was taken from the stream and not yet fetched.
     rest: Option<RecordBatch>,
     pub hold: bool,
+    statement: String,
+    created_us: i64,
 }
 
 impl Cursor {
-    pub fn new(columns: Arc<[OutputColumn]>, stream: SendableRecordBatchStream, hold: bool) -> Self {
-        Self { columns, stream, rest: None, hold }
+    pub fn new(columns: Arc<[OutputColumn]>, stream: SendableRecordBatchStream, hold: bool, statement: &str) -> Self {
+        let (statement, created_us) = (statement.to_owned(), now_us());
+        Self { columns, stream, rest: None, hold, statement, created_us }
+    }
+
+    /// Its row of `pg_cursors`.
+    pub fn row(&self, name: &str) -> CursorRow {
+        CursorRow {
+            name: name.to_owned(),
+            statement: self.statement.clone(),
+            holdable: self.hold,
+            binary: false,
+            scrollable: false,
+            created_us: self.created_us,
+        }
     }
 
     /// Up to `count` rows. They are held in memory until they are sent, so a FETCH ALL of a large result is not as

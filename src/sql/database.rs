@@ -1,5 +1,6 @@
 //! What all sessions share: storage, the query runtime, memory, the plan cache.
 
+use super::activity::Activities;
 use super::plan_cache::PlanCache;
 use super::session::{Outcome, Session, Startup};
 use super::storage::{Storage, StorageSnapshot};
@@ -44,7 +45,6 @@ pub struct DatabaseMetrics {
 
 pub struct Database {
     pub(super) storage: Box<dyn Storage>,
-    #[allow(dead_code)]
     pub(super) sources: Vec<Arc<SourceStatus>>,
     pub(super) plans: PlanCache,
     pub metrics: DatabaseMetrics,
@@ -53,6 +53,7 @@ pub struct Database {
     pub(super) started_us: i64,
     pub(super) next_transaction: AtomicI64,
     pub(super) query_threads: usize,
+    pub(super) activities: Activities,
     runtime: Option<Runtime>,
 }
 
@@ -81,6 +82,7 @@ impl Database {
             started_us: now_us(),
             next_transaction: AtomicI64::new(1),
             query_threads: options.query_threads.max(1),
+            activities: Activities::default(),
             runtime: Some(runtime),
         }))
     }

@@ -691,13 +691,15 @@ fn contents(catalog: &Catalog, schema: &str, cascade: bool) -> PgResult<Vec<Arc<
     }
 }
 
+type Relations = Vec<Arc<Relation>>;
+
 /// The doomed and all that depends on them, and of these the ones that the statement did not name.
 fn with_dependents(
     catalog: &Catalog,
     doomed: &[Arc<Relation>],
     schemas: &[String],
     cascade: bool,
-) -> PgResult<(Vec<Arc<Relation>>, Vec<Arc<Relation>>)> {
+) -> PgResult<(Relations, Relations)> {
     let mut all: Vec<Arc<Relation>> = doomed.to_vec();
     let mut at = 0;
     while let Some(relation) = all.get(at).cloned() {
@@ -741,19 +743,15 @@ pub fn text_after_as(text: &str) -> Option<&str> {
     let tokens: Vec<_> = scanned.tokens.iter().filter(|t| !comment(t.token)).collect();
     let is = |i: usize, token: Token| tokens.get(i).is_some_and(|t| t.token == token as i32);
     let mut depth = 0;
-    let mut start = None;
-    for i in 0..tokens.len() {
-        match Token::try_from(tokens[i].token) {
+    let start = tokens.iter().position(|token| {
+        match Token::try_from(token.token) {
             Ok(Token::Ascii40) => depth += 1,
             Ok(Token::Ascii41) => depth -= 1,
-            Ok(Token::As) if depth == 0 => {
-                start = Some(i + 1);
-                break;
-            }
             _ => {}
         }
-    }
-    let start = start?;
+        depth == 0 && token.token == Token::As as i32
+    });
+    let start = start? + 1;
     let mut end = tokens.len();
     while end > start && is(end - 1, Token::Ascii59) {
         end -= 1;

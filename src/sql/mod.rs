@@ -11,6 +11,7 @@
 //! changes is applied by its COMMIT, whole, or not at all; a statement that is cancelled, timed out or dropped stops.
 //! Called by `wire` and `http`.
 
+mod activity;
 mod context;
 mod copy;
 mod cursor;

@@ -32,6 +32,8 @@ pub struct Needs {
     pub catalog_version: u64,
     pub search_path: Vec<String>,
     pub literals: String,
+    /// When it was prepared, µs since 1970.
+    pub at_us: i64,
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! One client's session: its settings, transaction, prepared statements and cursors.
 
+use super::activity::Activity;
 use super::context::{Identity, StatementContext};
 use super::cursor::Cursor;
 use super::database::{Database, now_us};
@@ -10,6 +11,7 @@ use super::query::{Execution, QueryPlan};
 use super::settings::Settings;
 use super::transaction::{Phase, Transaction, View};
 use super::{CopyOptions, OutputColumn, explain};
+use crate::pg_catalog::{Lookup, PreparedRow};
 use crate::types::codec::TextSettings;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -111,6 +113,7 @@ pub struct Session {
     operation: Option<Operation>,
     statement_us: i64,
     derived: Derived,
+    activity: Arc<Activity>,
 }
 
 /// What follows from the settings, kept until they change.
@@ -140,10 +143,15 @@ impl Session {
         let settings = Settings::new(&startup.user, &startup.settings)?;
         let derived = Derived::of(&settings);
         let Startup { user, database: name, backend_pid, client, server, .. } = startup;
+        let identity = Arc::new(Identity { user, database: name, backend_pid, client, server });
+        let settings = Arc::new(Mutex::new(settings));
+        let activity = Arc::new(Activity::new(Arc::clone(&identity), Arc::clone(&settings)));
+        database.activities.add(&activity);
         Ok(Self {
             database,
-            identity: Arc::new(Identity { user, database: name, backend_pid, client, server }),
-            settings: Arc::new(Mutex::new(settings)),
+            identity,
+            settings,
+            activity,
             transaction: Transaction::idle(),
             statements: HashMap::new(),
             cursors: HashMap::new(),
@@ -208,13 +216,21 @@ impl Session {
         let timeout = self.settings.lock().duration("statement_timeout");
         let operation = self.cancel.begin(timeout.map(|t| Instant::now() + t));
         self.operation = Some(operation.clone());
+        self.activity.begin(self.statement_us, self.transaction_us());
         operation
     }
 
     /// Nothing runs any more.
     pub fn end_statement(&mut self) {
-        self.operation = None;
-        self.cancel.end();
+        if self.operation.take().is_some() {
+            self.cancel.end();
+            self.activity.end(self.transaction.status(), self.transaction_us());
+        }
+    }
+
+    /// When the transaction block began, where there is one.
+    fn transaction_us(&self) -> Option<i64> {
+        (self.transaction.phase != Phase::Idle).then_some(self.transaction.started_us)
     }
 
     fn refresh(&mut self) {
@@ -276,6 +292,7 @@ impl Session {
     /// it leaves the type open.
     pub async fn parse(&mut self, sql: &str, param_types: &[Oid]) -> PgResult<Arc<Prepared>> {
         let operation = self.operation();
+        self.activity.query(sql);
         self.refresh();
         let failed = self.transaction.phase == Phase::Failed;
         let view = self.view();
@@ -325,6 +342,7 @@ impl Session {
                 catalog_version: view.catalog.version(),
                 search_path: self.derived.search_path.clone(),
                 literals: self.derived.literals.clone(),
+                at_us: self.statement_us,
             },
             text: self.derived.text,
         }
@@ -408,7 +426,7 @@ impl Session {
                     return Err(PgError::new(SqlState::DUPLICATE_CURSOR, message));
                 }
                 let stream = self.execution(query, params).start();
-                self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold));
+                self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
                 Ok(Outcome::done("DECLARE CURSOR"))
             }
             Kind::Utility(node) => self.utility(node, &prepared.text, &operation).await,
@@ -458,6 +476,7 @@ impl Session {
 
     fn context(&self, view: &View) -> Arc<StatementContext> {
         let exists = |name: &&String| view.catalog.namespace_named(name).is_some();
+        let search_path: Vec<String> = self.derived.search_path.iter().filter(exists).cloned().collect();
         let idle = self.transaction.phase == Phase::Idle;
         let transaction_id = match idle {
             true => self.database.next_transaction.fetch_add(1, Ordering::Relaxed),
@@ -466,9 +485,16 @@ impl Session {
         Arc::new(StatementContext {
             identity: Arc::clone(&self.identity),
             settings: Arc::clone(&self.settings),
-            catalog: Arc::clone(&view.catalog),
-            snapshot: Arc::clone(&view.snapshot),
-            search_path: self.derived.search_path.iter().filter(exists).cloned().collect(),
+            lookup: Lookup::new(
+                Arc::clone(&view.catalog),
+                search_path.clone().into(),
+                self.identity.database.as_str().into(),
+                self.database.activities.users(&self.identity.user).into(),
+                view.snapshot.sizes(),
+            ),
+            search_path,
+            prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
+            cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
             transaction_us: if idle { self.statement_us } else { self.transaction.started_us },
             statement_us: self.statement_us,
             start_us: self.database.started_us,
@@ -556,6 +582,16 @@ impl OwnObjects {
             _ => None,
         };
         Some(Known { columns })
+    }
+}
+
+fn prepared_row(name: &str, prepared: &Prepared) -> PreparedRow {
+    PreparedRow {
+        name: name.to_owned(),
+        statement: prepared.text.clone(),
+        prepared_us: prepared.needs.at_us,
+        parameter_types: prepared.params.iter().map(|p| p.oid).collect(),
+        from_sql: true,
     }
 }
 

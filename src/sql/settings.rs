@@ -173,18 +173,28 @@ impl Settings {
         news
     }
 
-    /// Every built-in setting and the custom ones that were set: what `pg_settings` lists and SHOW ALL shows.
-    pub fn all(&self) -> impl Iterator<Item = (&str, Option<&'static Parameter>, &str)> {
-        let built_in = PARAMETERS.iter().map(|p| (p.name, Some(p), self.known(p.name)));
+    /// Every built-in setting and the custom ones that were set: name, value, and what RESET sets it to. This is what
+    /// `pg_settings` lists and SHOW ALL shows.
+    pub fn all(&self) -> impl Iterator<Item = (&str, Option<&'static Parameter>, &str, &str)> {
+        let built_in = PARAMETERS.iter().map(|p| {
+            let reset = self.start.get(p.name).map_or(p.default, String::as_str);
+            (p.name, Some(p), self.known(p.name), reset)
+        });
         let custom = self.session.iter().filter(|(name, _)| parameters::find(name).is_none());
-        built_in.chain(custom.map(|(name, value)| (name.as_str(), None, value.as_str())))
+        let reset = |name: &String| self.start.get(name).map_or("", String::as_str);
+        built_in.chain(custom.map(move |(name, value)| (name.as_str(), None, value.as_str(), reset(name))))
     }
 
-    /// The schemas named by `search_path`, `$user` resolved.
+    /// The schemas named by `search_path`, `$user` resolved. A user who is called like a system schema, as the usual user
+    /// `sluice` is, has no schema of their own.
     pub fn search_path(&self) -> Vec<String> {
         let user = self.known("session_authorization");
-        let names = names(self.known("search_path")).into_iter();
-        names.map(|n| if n == "$user" { user.to_owned() } else { n }).collect()
+        let own = !matches!(user, "sluice" | "information_schema") && !user.starts_with("pg_");
+        let resolve = |name: String| match name.as_str() {
+            "$user" => own.then(|| user.to_owned()),
+            _ => Some(name),
+        };
+        names(self.known("search_path")).into_iter().filter_map(resolve).collect()
     }
 
     /// A duration in milliseconds; 0 is none.
@@ -347,5 +357,6 @@ mod tests {
         assert_eq!(names(r#""$user", Public, "My, ""Schema""""#), ["$user", "public", "My, \"Schema\""]);
         assert_eq!(settings().search_path(), ["me", "public"]);
         assert_eq!(names(""), Vec::<String>::new());
+        assert_eq!(Settings::new("sluice", &[]).unwrap().search_path(), ["public"]);
     }
 }

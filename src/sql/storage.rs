@@ -2,10 +2,13 @@
 
 use crate::catalog::Catalog;
 use crate::change::Tick;
+use crate::pg_catalog::State;
+use crate::source::SourceStatus;
 use crate::types::{Oid, PgResult};
 use async_trait::async_trait;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A change of names and definitions; it sees the catalog as it is when its tick begins.
@@ -38,8 +41,9 @@ pub trait StorageSnapshot: Send + Sync + 'static {
         partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>;
 
-    /// How much memory a relation takes, where that is known.
-    fn relation_bytes(&self, _oid: Oid) -> Option<u64> {
-        None
-    }
+    /// What the engine and its sources say of themselves at this tick.
+    fn state(&self, sources: &[Arc<SourceStatus>]) -> State;
+
+    /// Bytes of the relations that hold rows.
+    fn sizes(&self) -> Arc<HashMap<Oid, u64>>;
 }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::catalog::{Catalog, NewRelation, PUBLIC, RelationKind};
 use crate::change::Tick;
+use crate::pg_catalog::{State, system_relations};
+use crate::source::SourceStatus;
 use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema, oid};
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
@@ -15,6 +17,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,7 +42,7 @@ struct FixedSnapshot {
 
 impl FixedStorage {
     pub fn new() -> Arc<Self> {
-        let mut catalog = Catalog::new([]);
+        let mut catalog = Catalog::new(system_relations());
         let int8 = || vec![Column::new("n", PgType::new(oid::INT8), true)];
         let t = vec![Column::new("a", PgType::new(oid::INT4), false), Column::new("b", PgType::new(oid::TEXT), true)];
         for (name, columns, kind) in [
@@ -106,6 +109,14 @@ impl StorageSnapshot for FixedSnapshot {
         let rows = FixedRows { name: relation.name.clone(), schema: Arc::clone(&schema), made };
         let exec = StreamingTableExec::try_new(schema, vec![Arc::new(rows)], projection, [], false, None)?;
         Ok(Arc::new(exec))
+    }
+
+    fn state(&self, _: &[Arc<SourceStatus>]) -> State {
+        State { tick: self.tick.0, ..State::default() }
+    }
+
+    fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
+        Arc::default()
     }
 }
 
@@ -381,6 +392,25 @@ async fn a_script_is_one_transaction() {
     assert!(storage.snapshot().catalog().relation_named(PUBLIC, "one").is_none());
     database.run_script("CREATE VIEW one AS SELECT 1 AS a; CREATE VIEW two AS SELECT * FROM one").await.unwrap();
     assert!(storage.snapshot().catalog().relation_named(PUBLIC, "two").is_some());
+}
+
+#[tokio::test]
+async fn system_relations_show_the_session_and_the_catalog() {
+    let steps = [
+        ("SELECT relname FROM pg_class WHERE relname = 'many'", "rows:many"),
+        ("SELECT setting FROM pg_settings WHERE name = 'server_version'", "rows:15.18"),
+        ("SELECT usename FROM pg_stat_activity WHERE state = 'active'", "rows:me"),
+        ("SELECT 't'::regclass::text", "rows:t"),
+        ("SELECT current_user", "rows:me"),
+        ("BEGIN", "BEGIN"),
+        ("CREATE VIEW v AS SELECT 1 AS a", "CREATE VIEW"),
+        ("SELECT relname FROM pg_class WHERE relname = 'v'", "rows:v"),
+        ("ROLLBACK", "ROLLBACK"),
+        ("SELECT relname FROM pg_class WHERE relname = 'v'", "rows:"),
+        ("SELECT set_config('application_name', 'other', false)", "rows:other"),
+        ("SHOW application_name", "rows:other"),
+    ];
+    script(&mut session(), &steps).await;
 }
 
 #[tokio::test]

@@ -246,7 +246,7 @@ impl Session {
     fn show(&mut self, name: &str) -> PgResult<Outcome> {
         let settings = self.settings.lock();
         let (columns, rows) = if name == "all" {
-            let row = |(name, parameter, value): (&str, Option<&'static parameters::Parameter>, &str)| {
+            let row = |(name, parameter, value, _): (&str, Option<&'static parameters::Parameter>, &str, &str)| {
                 let shown = parameter.map_or_else(|| value.to_owned(), |p| p.show(value));
                 let description = parameter.map(|p| p.description.to_owned());
                 vec![Some(name.to_owned()), Some(shown), description]
