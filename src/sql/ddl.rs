@@ -252,12 +252,7 @@ impl Session {
             return Ok(Outcome::done(TAG));
         }
         let bound = self.bind_view(&view, statement.query.as_deref(), &into.col_names)?;
-        if !bound.volatile.is_empty() {
-            let list = bound.volatile.join(", ");
-            let message = "a materialized view must not depend on the time, the session or chance";
-            let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
-            return Err(error.detail(format!("Its query calls {list}.")));
-        }
+        crate::view::refuse_unsteady(&bound.volatile)?;
         let (definition, search_path) = (view_query(text)?, self.search_path().to_vec());
         let change: PendingChange = Arc::new(move |catalog| {
             let namespace = catalog.namespace_named(&schema).ok_or_else(|| undefined_schema(&schema))?.oid;

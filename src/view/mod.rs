@@ -7,9 +7,11 @@
 //!
 //! Called by the engine, inside a tick. Knows no sources and no wire.
 
+mod context;
+
 use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
 use crate::catalog::{Catalog, RelationKind};
-use crate::kernels::{self, CastKernel};
+use crate::kernels::{self, CastKernel, SessionExtension};
 use crate::store::TableSnapshot;
 use crate::types::{Column, ExprType, Oid, PgError, PgResult, SqlState, TableSchema};
 use arrow::array::RecordBatch;
@@ -55,12 +57,7 @@ pub fn define(sql: &str, search_path: &[String], catalog: &Catalog, names: &[Str
         let message = "materialized views may not be defined using bound parameters";
         return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
     }
-    if let Some(function) = query.volatile_functions.first() {
-        let message = format!("a materialized view cannot call {function}()");
-        return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message)
-            .detail("Its rows would depend on more than the tables that it reads.")
-            .hint("Compare with a column that the source sends, or put the call into a plain view over this one."));
-    }
+    refuse_unsteady(&query.volatile_functions)?;
     let system = |oid: &&Oid| catalog.relation(**oid).is_some_and(|r| r.kind == RelationKind::System);
     if let Some(oid) = query.relations.iter().find(system) {
         let name = catalog.relation(*oid).map_or("?", |r| r.name.as_str());
@@ -82,6 +79,28 @@ pub fn define(sql: &str, search_path: &[String], catalog: &Catalog, names: &[Str
     Ok(Definition { schema: TableSchema::new(columns, vec![]), query })
 }
 
+/// Refuses a gold view that calls functions whose answer depends on the time, the session, the catalog or chance.
+///
+/// `functions`: those of its query that are not immutable. Of these, what depends on the session's *formats* only (a
+/// `date_trunc` of a timestamptz needs a time zone) is computed as in a fresh session, in UTC, and is allowed.
+pub fn refuse_unsteady(functions: &[String]) -> PgResult<()> {
+    let facts = crate::kernels::facts();
+    let is_volatile = |name: &str| facts.procs_named(name).any(|p| p.volatility == 'v');
+    let unsteady = |name: &&String| {
+        let prefixes = ["pg_", "has_", "to_reg", "txid_", "inet_", "current_", "currtid"];
+        let names = [
+            "now", "transaction_timestamp", "statement_timestamp", "age", "session_user", "user", "version",
+            "obj_description", "col_description", "shobj_description", "regclass", "row_security_active",
+        ];
+        is_volatile(name) || names.contains(&name.as_str()) || prefixes.iter().any(|p| name.starts_with(p))
+    };
+    let Some(function) = functions.iter().find(unsteady) else { return Ok(()) };
+    let message = format!("a materialized view cannot call {function}()");
+    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message)
+        .detail("Its rows would depend on more than the tables that it reads.")
+        .hint("Compare with a column that the source sends, or put the call into a plain view over this one."))
+}
+
 impl View {
     /// Makes a view from its catalog entry.
     pub fn bind(oid: Oid, catalog: &Catalog, state: &SessionState) -> PgResult<Self> {
@@ -98,6 +117,7 @@ impl View {
     pub async fn compute(&self, relations: Arc<dyn Relations>, state: &SessionState) -> PgResult<Vec<RecordBatch>> {
         let mut state = state.clone();
         state.config_mut().set_extension(Arc::new(RelationsExtension(relations)));
+        state.config_mut().options_mut().extensions.insert(SessionExtension(Arc::new(context::ViewContext)));
         let physical = state.query_planner().create_physical_plan(&self.plan, &state).await?;
         let batches = collect(physical, state.task_ctx()).await?;
         let renamed = batches.into_iter().map(|b| RecordBatch::try_new(Arc::clone(self.schema.arrow()), b.columns().to_vec()));
