@@ -109,12 +109,12 @@ fn chain(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) 
         return modifier(from, to, explicit, steps);
     }
     // numeric is made in the storage, and with the modifier, that is asked for.
-    if target == oid::NUMERIC {
-        if let Some(body) = facts().cast(source, target).and_then(|row| body_of(row.function)) {
-            let made = if matches!(to.storage, DataType::Decimal128(..)) { to.clone() } else { base };
-            step(body, made.clone(), false);
-            return modifier(&made, to, explicit, steps);
-        }
+    if target == oid::NUMERIC
+        && let Some(body) = facts().cast(source, target).and_then(|row| body_of(row.function))
+    {
+        let made = if matches!(to.storage, DataType::Decimal128(..)) { to.clone() } else { base };
+        step(body, made.clone(), false);
+        return modifier(&made, to, explicit, steps);
     }
     if let (Some(a), Some(b)) = (element_type(from), element_type(to)) {
         return match cast(&a, &b, explicit)? {
