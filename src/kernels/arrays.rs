@@ -187,7 +187,7 @@ pub fn string_parts(args: &[ArrayRef], row: usize) -> PgResult<Option<ArrayRef>>
         let Some(array) = args.get(arg) else { return Ok(None) };
         Ok((!array.is_null(row)).then(|| Text::column(array)).transpose()?.map(|c| c.value(row)))
     };
-    Ok(at(0)?.map(|s| Ok::<_, PgError>(text_parts(s, at(1)?, at(2)?))).transpose()?)
+    at(0)?.map(|s| Ok(text_parts(s, at(1)?, at(2)?))).transpose()
 }
 
 fn string_to_array(call: &Call<'_>) -> PgResult<ArrayRef> {

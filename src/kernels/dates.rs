@@ -275,7 +275,7 @@ fn field(name: &str, micros: i64, zone: Option<&Zone>, ty: &str) -> PgResult<Opt
     let infinite = !is_finite_timestamp(micros);
     if infinite {
         let monotonic = matches!(unit, Year | Decade | Century | Millennium | IsoYear | Epoch);
-        return Ok(monotonic.then(|| if micros > 0 { Numeric::INFINITY } else { Numeric::NEG_INFINITY }));
+        return Ok(monotonic.then_some(if micros > 0 { Numeric::INFINITY } else { Numeric::NEG_INFINITY }));
     }
     let local = zone.map_or(micros, |z| z.to_local(micros));
     let (days, time) = split_micros(local);

@@ -38,6 +38,7 @@ mod session;
 mod sets;
 mod text;
 mod text_io;
+mod tochar;
 mod tojson;
 mod typename;
 mod windows;
@@ -68,6 +69,7 @@ fn declare_all(registry: &mut registry::Registry) {
     regexp::declare(registry);
     dates::declare(registry);
     json::declare(registry);
+    tochar::declare(registry);
     text_io::declare(registry);
     tojson::declare(registry);
     session::declare(registry);

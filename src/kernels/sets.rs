@@ -322,10 +322,9 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
         ("generate_series", [oid::TIMESTAMP, ..]) => {
             one("generate_series", Arc::new(|args, rows, _| timestamp_series(args, rows, None)))
         }
-        ("generate_series", [oid::TIMESTAMPTZ, ..]) => one(
-            "generate_series",
-            Arc::new(|args, rows, config| timestamp_series(args, rows, Some(zone_of(config)?))),
-        ),
+        ("generate_series", [oid::TIMESTAMPTZ, ..]) => {
+            one("generate_series", Arc::new(|args, rows, config| timestamp_series(args, rows, Some(zone_of(config)?))))
+        }
         ("generate_subscripts", _) => {
             let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
             let first = i32::from(!matches!(array.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR));

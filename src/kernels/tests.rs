@@ -288,3 +288,42 @@ fn a_function_without_a_kernel_is_not_supported() {
     assert_eq!(error.state, SqlState::FEATURE_NOT_SUPPORTED);
     assert_eq!(error.message, "function pg_ls_dir(text) is not supported");
 }
+
+/// Input rows and first column of a set-returning function over one row of arguments for each list.
+fn set_of(signature: &str, rows: &[&[&str]]) -> PgResult<Vec<(u32, String)>> {
+    let row = proc_with_signature(signature).unwrap_or_else(|| panic!("pg_proc has no {signature}"));
+    let values = rows.iter().map(|r| r.iter().map(|a| literal(a)).collect::<PgResult<Vec<_>>>());
+    let values = values.collect::<PgResult<Vec<_>>>()?;
+    let types: Vec<ExprType> = values[0].iter().map(|v| v.1.clone()).collect();
+    let kernel = set_returning(row.oid, &types)?;
+    let column = |i: usize| ScalarValue::iter_to_array(values.iter().map(|row| row[i].0.clone()));
+    let args = (0..types.len()).map(column).collect::<datafusion::error::Result<Vec<_>>>()?;
+    let (from, columns) = kernel.run(&args, rows.len(), &config())?;
+    let ty = &kernel.columns[0].1;
+    let texts = (0..from.len()).map(|i| {
+        let text = text_of(ty.pg, &ty.storage, &columns[0], i, &berlin())?;
+        Ok((from.value(i), text.unwrap_or_else(|| "NULL".to_string())))
+    });
+    texts.collect()
+}
+
+#[test]
+fn sets_name_the_row_that_each_value_came_from() {
+    let own = |rows: &[(u32, &str)]| Ok(rows.iter().map(|(i, t)| (*i, t.to_string())).collect::<Vec<_>>());
+    let series = set_of("generate_series(int4,int4)", &[&["1::int4", "2::int4"], &["5::int4", "5::int4"]]);
+    assert_eq!(series, own(&[(0, "1"), (0, "2"), (1, "5")]));
+    let down = set_of("generate_series(int4,int4,int4)", &[&["5::int4", "1::int4", "-2::int4"]]);
+    assert_eq!(down, own(&[(0, "5"), (0, "3"), (0, "1")]));
+    let last = set_of("generate_series(int4,int4)", &[&["2147483646::int4", "2147483647::int4"]]);
+    assert_eq!(last, own(&[(0, "2147483646"), (0, "2147483647")]));
+    let days = ["2024-03-30 12:00+01::timestamptz", "2024-04-01 12:00+02::timestamptz", "1 day::interval"];
+    let days = set_of("generate_series(timestamptz,timestamptz,interval)", &[&days]);
+    let noon = [(0, "2024-03-30 12:00:00+01"), (0, "2024-03-31 12:00:00+02"), (0, "2024-04-01 12:00:00+02")];
+    assert_eq!(days, own(&noon));
+    let unnested = set_of("unnest(anyarray)", &[&["{a,NULL}::_text"], &["NULL::_text"], &["{b}::_text"]]);
+    assert_eq!(unnested, own(&[(0, "a"), (0, "NULL"), (2, "b")]));
+    let elements = set_of("jsonb_array_elements_text(jsonb)", &[&["[1,\"x\",null]::jsonb"]]);
+    assert_eq!(elements, own(&[(0, "1"), (0, "x"), (0, "NULL")]));
+    let zero = set_of("generate_series(int4,int4,int4)", &[&["1::int4", "2::int4", "0::int4"]]);
+    assert_eq!(zero.map_err(|e| e.message), Err("step size cannot equal zero".to_string()));
+}

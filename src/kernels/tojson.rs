@@ -184,7 +184,7 @@ fn build_array(call: &Call<'_>) -> PgResult<ArrayRef> {
 }
 
 fn build_object(call: &Call<'_>) -> PgResult<ArrayRef> {
-    if call.args.len() % 2 != 0 {
+    if !call.args.len().is_multiple_of(2) {
         return Err(invalid("argument list must have even number of elements"));
     }
     let writers = writers(call)?;
