@@ -147,3 +147,49 @@ async fn expressions_have_postgresqls_names_types_and_values() {
 async fn queries_give_postgresqls_rows() {
     compare(include_str!("cases/queries.txt")).await;
 }
+
+/// For trying clients' catalog queries by hand: `BIND_COLUMNS` names a file of `schema.relation`, column and type by tabs,
+/// `BIND_QUERIES` one of statements between lines of `@@`. Prints what does not bind and lower.
+#[test]
+#[ignore = "needs files that the environment names"]
+fn statements_of_a_file_bind() {
+    let columns = std::fs::read_to_string(std::env::var("BIND_COLUMNS").unwrap()).unwrap();
+    let queries = std::fs::read_to_string(std::env::var("BIND_QUERIES").unwrap()).unwrap();
+    let mut catalog = Catalog::new([]);
+    let mut relations: Vec<(String, Vec<Column>)> = Vec::new();
+    for line in columns.lines() {
+        let mut cells = line.split('\t');
+        let (relation, name, ty) = (cells.next().unwrap(), cells.next().unwrap(), cells.next().unwrap());
+        let column = Column::new(name, type_of(ty.trim_start_matches("information_schema.")), true);
+        match relations.last_mut() {
+            Some((last, columns)) if last == relation => columns.push(column),
+            _ => relations.push((relation.to_string(), vec![column])),
+        }
+    }
+    for (relation, columns) in relations {
+        let (schema, name) = relation.split_once('.').unwrap();
+        let new = NewRelation {
+            schema: catalog.namespace_named(schema).unwrap().oid,
+            name: name.to_string(),
+            kind: crate::catalog::RelationKind::Silver,
+            table: TableSchema::new(columns, Vec::new()),
+            definition: None,
+            search_path: Vec::new(),
+            depends_on: Vec::new(),
+        };
+        catalog.create(new).unwrap();
+    }
+    let state = session_state(optimize::session_config(1), Arc::new(RuntimeEnv::default()));
+    let (mut failed, mut total) = (0, 0);
+    for sql in queries.split("@@").map(str::trim).filter(|s| !s.is_empty()) {
+        total += 1;
+        let done = bound(&catalog, sql).and_then(|q| lower(&q)).and_then(|p| optimize(p, &state));
+        if let Err(e) = done {
+            failed += 1;
+            let at = e.rest.as_ref().and_then(|r| r.position).and_then(|p| sql.get(p..)).unwrap_or_default();
+            let at: String = at.chars().take(60).collect();
+            println!("{} {}\n  at {at}\n  in {}\n", e.state.as_str(), e.message, sql.replace('\n', " "));
+        }
+    }
+    println!("{failed} of {total} failed");
+}
