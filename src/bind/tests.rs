@@ -47,8 +47,7 @@ fn fixture() -> (Catalog, Tables) {
             .collect();
         let key = if words[3] == "1" { vec![0] } else { Vec::new() };
         let schema = TableSchema::new(columns.clone(), key);
-        let mut builders: Vec<_> =
-            columns.iter().map(|c| crate::types::codec::ColumnBuilder::new(c.ty)).collect();
+        let mut builders: Vec<_> = columns.iter().map(|c| crate::types::codec::ColumnBuilder::new(c.ty)).collect();
         while lines.peek().is_some_and(|l| !l.starts_with("table ")) {
             for (builder, cell) in builders.iter_mut().zip(lines.next().unwrap().split('|')) {
                 match cell {
@@ -192,4 +191,90 @@ fn statements_of_a_file_bind() {
         }
     }
     println!("{failed} of {total} failed");
+}
+
+#[test]
+fn a_syntax_error_points_at_its_token() {
+    let error = parse("SELECT a FROM b WHERE FROM c").unwrap_err();
+    assert_eq!(error.message, "syntax error at or near \"FROM\"");
+    assert_eq!(error.rest.unwrap().position, Some(22));
+    let error = parse("SELECT").map(|s| s.len());
+    assert_eq!(error.ok(), Some(1));
+    assert_eq!(parse("SELECT (").unwrap_err().rest.unwrap().position, Some(8));
+}
+
+#[test]
+fn statements_keep_their_own_text() {
+    let statements = parse(" SELECT 1 ;\n SELECT 2; ").unwrap();
+    let texts: Vec<(&str, usize)> = statements.iter().map(|s| (s.text.as_str(), s.offset)).collect();
+    assert_eq!(texts, [("SELECT 1", 1), ("SELECT 2", 13)]);
+    assert_eq!(deparse(&statements[0].node).unwrap(), "SELECT 1");
+}
+
+#[test]
+fn errors_point_at_what_is_wrong() {
+    let (catalog, _) = fixture();
+    for (sql, at) in [
+        ("SELECT nothing FROM customers", 7),
+        ("SELECT 1 FROM missing", 14),
+        ("SELECT nosuch(1)", 7),
+        ("SELECT 1 + true", 9),
+        ("SELECT id FROM customers WHERE 'x'::int = 1", 31),
+    ] {
+        let error = bound(&catalog, sql).unwrap_err();
+        assert_eq!(error.rest.and_then(|r| r.position), Some(at), "{sql}: {}", error.message);
+    }
+}
+
+#[test]
+fn parameters_take_the_types_of_where_they_stand() {
+    let (catalog, _) = fixture();
+    let query = bound(&catalog, "SELECT $1, name FROM customers WHERE id = $2 AND born > $3 LIMIT $4").unwrap();
+    let types: Vec<Oid> = query.params.iter().map(|p| p.oid).collect();
+    assert_eq!(types, [oid::TEXT, oid::INT4, oid::DATE, oid::INT8]);
+    lower(&query).unwrap();
+    let error = bound(&catalog, "SELECT $1 IS NULL, $2 + 1 FROM customers WHERE id = $3 AND name = $3").unwrap_err();
+    assert_eq!(error.state, SqlState::AMBIGUOUS_PARAMETER, "{}", error.message);
+}
+
+#[test]
+fn columns_know_their_table() {
+    let (catalog, _) = fixture();
+    let query =
+        bound(&catalog, "SELECT c.name AS n, c.id + 1, x.id FROM customers c, (SELECT id FROM orders) x").unwrap();
+    let origins: Vec<i16> = query.columns.iter().map(|c| c.attnum).collect();
+    assert_eq!(origins, [2, 0, 1]);
+    assert_eq!(query.relations.len(), 2);
+}
+
+#[tokio::test]
+async fn a_view_is_bound_under_its_own_search_path() {
+    let (mut catalog, tables) = fixture();
+    let schema = catalog.create_schema("other").unwrap();
+    let column = Column::new("total", PgType::new(oid::INT8), true);
+    let view = NewRelation {
+        schema,
+        name: "counts".into(),
+        kind: crate::catalog::RelationKind::View,
+        table: TableSchema::new(vec![column], Vec::new()),
+        definition: Some("SELECT count(*) FROM orders".into()),
+        search_path: vec!["public".into()],
+        depends_on: Vec::new(),
+    };
+    catalog.create(view).unwrap();
+    let got = answer(&catalog, Arc::new(tables), "SELECT v.total FROM other.counts v").await.unwrap();
+    assert_eq!(got, "= total:bigint\n| 5\n");
+    let query = bound(&catalog, "SELECT * FROM other.counts").unwrap();
+    assert_eq!(query.relations.len(), 2, "the view and what it reads");
+}
+
+#[test]
+fn what_moves_by_itself_is_named() {
+    let (catalog, _) = fixture();
+    let query = bound(&catalog, "SELECT lower(name) FROM customers").unwrap();
+    assert!(query.volatile_functions.is_empty(), "{:?}", query.volatile_functions);
+    match bound(&catalog, "SELECT now(), lower(name) FROM customers") {
+        Ok(query) => assert_eq!(query.volatile_functions, ["now"]),
+        Err(e) => assert_eq!(e.state, SqlState::FEATURE_NOT_SUPPORTED, "{}", e.message),
+    }
 }
