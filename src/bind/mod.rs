@@ -13,6 +13,7 @@
 mod aggregate;
 mod expr;
 mod from;
+mod insert;
 mod lower;
 pub mod names;
 pub mod optimize;
@@ -23,14 +24,15 @@ mod relation;
 mod scope;
 mod subquery;
 pub mod tree;
-mod typename;
+pub mod typename;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
+pub use insert::bind_insert;
 pub use lower::lower;
-pub use optimize::{optimize, session_state};
+pub use optimize::{optimize, session_config, session_context, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use relation::{RelationProvider, Relations, RelationsExtension};
 pub use tree::{Expr, Rel};

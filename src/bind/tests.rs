@@ -234,7 +234,7 @@ fn parameters_take_the_types_of_where_they_stand() {
     assert_eq!(types, [oid::TEXT, oid::INT4, oid::DATE, oid::INT8]);
     lower(&query).unwrap();
     let error = bound(&catalog, "SELECT $1 IS NULL, $2 + 1 FROM customers WHERE id = $3 AND name = $3").unwrap_err();
-    assert_eq!(error.state, SqlState::AMBIGUOUS_PARAMETER, "{}", error.message);
+    assert_eq!(error.message, "operator does not exist: text = integer");
 }
 
 #[test]
@@ -277,4 +277,33 @@ fn what_moves_by_itself_is_named() {
         Ok(query) => assert_eq!(query.volatile_functions, ["now"]),
         Err(e) => assert_eq!(e.state, SqlState::FEATURE_NOT_SUPPORTED, "{}", e.message),
     }
+}
+
+#[test]
+fn inserted_values_become_their_columns_types() {
+    let (catalog, _) = fixture();
+    let targets = [("id".to_string(), PgType::new(oid::INT8)), ("born".to_string(), PgType::new(oid::DATE))];
+    let insert = |sql: &str| {
+        let pg_query::NodeEnum::SelectStmt(select) = parse(sql).unwrap().remove(0).node else { panic!("a SELECT") };
+        let path = vec!["public".to_string()];
+        bind_insert(&select, &targets, &mut BindContext::new(&catalog, &path)).and_then(|q| lower(&q))
+    };
+    insert("VALUES (1, '2024-01-01'), (2, NULL), ($1, $2), (3, DEFAULT)").unwrap();
+    insert("SELECT id, '2024-01-01' FROM customers").unwrap();
+    let error = insert("SELECT 1, true").unwrap_err();
+    assert_eq!(error.message, "column \"born\" is of type date but expression is of type boolean");
+    assert_eq!(insert("VALUES (1)").unwrap_err().message, "INSERT has more target columns than expressions");
+}
+
+#[test]
+fn a_scalar_is_assigned_to_its_target() {
+    let catalog = Catalog::new([]);
+    let pg_query::NodeEnum::SelectStmt(select) = parse("SELECT 1 + 1").unwrap().remove(0).node else {
+        panic!("a SELECT")
+    };
+    let Some(pg_query::NodeEnum::ResTarget(target)) = &select.target_list[0].node else { panic!("a target") };
+    let node = target.val.as_deref().unwrap();
+    let query = bind_scalar(node, Some(PgType::new(oid::INT8)), &mut BindContext::new(&catalog, &[])).unwrap();
+    assert_eq!(query.columns[0].ty.pg.oid, oid::INT8);
+    lower(&query).unwrap();
 }
