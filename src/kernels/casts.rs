@@ -9,6 +9,7 @@ use super::keys::{self, element_type};
 use super::names;
 use super::numerics::Num;
 use super::registry::body_of;
+use crate::types::interval::Interval;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, datetime, oid};
 use arrow::array::{Array, ArrayRef, ListArray, UInt32Array};
 use arrow::datatypes::{DataType, Field};
@@ -244,6 +245,14 @@ fn modifier(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step
             map1::<Stamp, Stamp>(move |t| datetime::round_timestamp(t, typmod))
         }
         oid::TIME if typmod >= 0 => map1::<Time, Time>(move |t| datetime::round_micros(t, typmod)),
+        oid::INTERVAL if typmod >= 0 && (typmod >> 16) & 0x7fff == 0x7fff => {
+            let precision = typmod & 0xffff;
+            map1::<Fixed<16>, Fixed<16>>(move |i| {
+                let i = Interval::from_bytes(&i);
+                Interval::new(i.months, i.days, datetime::round_micros(i.micros, precision)).to_bytes()
+            })
+        }
+        oid::INTERVAL if typmod >= 0 => return Err(PgError::unsupported("a cast to an interval of some fields")),
         _ if from.storage == to.storage => return Ok(()),
         _ => return Err(no_cast(from, to)),
     };

@@ -18,6 +18,7 @@ mod arrays;
 mod casts;
 mod compare;
 pub mod context;
+mod dates;
 mod digest;
 pub mod facts;
 mod floats;
@@ -37,9 +38,13 @@ mod session;
 mod sets;
 mod text;
 mod text_io;
+mod tochar;
 mod tojson;
 mod typename;
 mod windows;
+
+#[cfg(test)]
+mod tests;
 
 pub use aggregates::{AggregateKernel, aggregate};
 pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
@@ -61,7 +66,9 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    dates::declare(registry);
     json::declare(registry);
+    tochar::declare(registry);
     text_io::declare(registry);
     tojson::declare(registry);
     session::declare(registry);

@@ -1,7 +1,8 @@
 //! Functions that return sets of rows: from columns of arguments to the rows that each of their rows gives.
 
-use super::adapt::{Kind, List, Text, downcast};
+use super::adapt::{Fixed, Kind, List, Stamp, Text, downcast};
 use super::arrays::string_parts;
+use super::context::context_of;
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;
 use super::keys::element_type;
@@ -9,6 +10,8 @@ use super::numerics::{Num, sortable};
 use super::regexp::{self, Flags};
 use super::registry::unique_name;
 use super::text::invalid;
+use crate::types::datetime::{Zone, add_interval, add_interval_tz};
+use crate::types::interval::Interval;
 use crate::types::jsonb::{JsonKind, JsonbRef};
 use crate::types::numeric::Numeric;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, oid};
@@ -145,6 +148,37 @@ fn numeric_series(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
         }
         Ok(Some(Arc::new(out.finish()) as ArrayRef))
     })
+}
+
+/// The values of a series of timestamps; with a zone, days and months count in its local time.
+fn timestamp_series(args: &[ArrayRef], rows: usize, zone: Option<Zone>) -> PgResult<SetRows> {
+    let (starts, stops) = (Stamp::column(&args[0])?, Stamp::column(&args[1])?);
+    let steps = Fixed::<16>::column(&args[2])?;
+    gathered(rows, starts.data_type(), |row| {
+        if any_null(args, row) {
+            return Ok(None);
+        }
+        let step = Interval::from_bytes(&Fixed::<16>::item(&steps, row)?);
+        let (mut value, stop, sign) = (starts.value(row), stops.value(row), step.cmp_value().signum());
+        if sign == 0 {
+            return Err(zero_step());
+        }
+        let mut values = Vec::new();
+        while if sign > 0 { value <= stop } else { value >= stop } {
+            values.push(value);
+            value = match &zone {
+                Some(zone) => add_interval_tz(value, &step, zone)?,
+                None => add_interval(value, &step)?,
+            };
+        }
+        let values = TimestampMicrosecondArray::from(values).with_data_type(starts.data_type().clone());
+        Ok(Some(Arc::new(values) as ArrayRef))
+    })
+}
+
+/// The session's zone.
+fn zone_of(config: &ConfigOptions) -> PgResult<Zone> {
+    Ok(context_of(config)?.text_settings().timezone)
 }
 
 fn subscripts(args: &[ArrayRef], rows: usize, first: i32) -> PgResult<SetRows> {
@@ -284,6 +318,12 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
         ),
         ("generate_series", [oid::NUMERIC, ..]) => {
             one("generate_series", Arc::new(|args, rows, _| numeric_series(args, rows)))
+        }
+        ("generate_series", [oid::TIMESTAMP, ..]) => {
+            one("generate_series", Arc::new(|args, rows, _| timestamp_series(args, rows, None)))
+        }
+        ("generate_series", [oid::TIMESTAMPTZ, ..]) => {
+            one("generate_series", Arc::new(|args, rows, config| timestamp_series(args, rows, Some(zone_of(config)?))))
         }
         ("generate_subscripts", _) => {
             let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;

@@ -332,10 +332,7 @@ pub fn declare(r: &mut Registry) {
     let length = || map1::<Text, Int4>(|s| characters(s) as i32);
     r.funs(&["length(text)", "char_length(text)", "character_length(text)", "textlen(text)"], length());
     let bpchar_length = || map1::<Text, Int4>(|s| characters(s.trim_end_matches(' ')) as i32);
-    r.funs(
-        &["length(bpchar)", "char_length(bpchar)", "character_length(bpchar)", "bpcharlen(bpchar)"],
-        bpchar_length(),
-    );
+    r.funs(&["length(bpchar)", "char_length(bpchar)", "character_length(bpchar)"], bpchar_length());
     r.funs(&["octet_length(text)", "octet_length(bpchar)"], map1::<Text, Int4>(|s| s.len() as i32));
     r.funs(&["octet_length(bytea)", "length(bytea)"], map1::<Bytea, Int4>(|b| b.len() as i32));
     r.fun("bit_length(text)", map1::<Text, Int4>(|s| s.len() as i32 * 8));
@@ -405,7 +402,7 @@ pub fn declare(r: &mut Registry) {
             Ok(())
         }),
     );
-    r.funs(&["strpos(text,text)", "position(text,text)", "textpos(text,text)"], map2::<Text, Text, Int4>(strpos));
+    r.funs(&["strpos(text,text)", "position(text,text)"], map2::<Text, Text, Int4>(strpos));
     r.fun(
         "left(text,int4)",
         write2::<Text, Int4>(|s, n, out| {

@@ -9,7 +9,7 @@ use super::registry::{Registry, fixed};
 use super::text::{invalid, quote_identifier, quote_literal};
 use crate::types::codec::{BoundColumn, ColumnBuilder, ColumnEncoder, Format, TextSettings};
 use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
-use arrow::array::{Array, ArrayRef, ListArray, StringBuilder};
+use arrow::array::{ArrayRef, ListArray, StringBuilder};
 use bytes::BytesMut;
 use std::sync::Arc;
 
@@ -93,7 +93,10 @@ fn printers(call: &Call<'_>) -> PgResult<Vec<Printer>> {
 }
 
 /// The arguments of a `VARIADIC "any"` call, printed row by row.
-fn print_rows(call: &Call<'_>, mut row: impl FnMut(usize, &[Option<String>]) -> PgResult<Option<String>>) -> PgResult<ArrayRef> {
+fn print_rows(
+    call: &Call<'_>,
+    mut row: impl FnMut(usize, &[Option<String>]) -> PgResult<Option<String>>,
+) -> PgResult<ArrayRef> {
     let printers = printers(call)?;
     let bound = printers.iter().zip(&call.args).map(|(p, a)| p.bind(&a.array)).collect::<PgResult<Vec<_>>>()?;
     let mut buffer = BytesMut::new();
@@ -202,10 +205,7 @@ fn expand_template(template: &str, args: &[Option<String>]) -> PgResult<String> 
             ('s', value) => value.clone().unwrap_or_default(),
             ('I', Some(value)) => quote_identifier(value),
             ('I', None) => {
-                return Err(PgError::new(
-                    SqlState(*b"22004"),
-                    "null values cannot be formatted as an SQL identifier",
-                ));
+                return Err(PgError::new(SqlState(*b"22004"), "null values cannot be formatted as an SQL identifier"));
             }
             (_, Some(value)) => quote_literal(value),
             (_, None) => "NULL".to_string(),
@@ -290,6 +290,6 @@ pub fn declare(r: &mut Registry) {
         made(row, args, body)
     });
     let words = || map1::<Bool, Text>(|b| b.to_string());
-    r.funs(&["text(bool)", "varchar(bool)", "bpchar(bool)"], words());
+    r.funs(&["text(bool)"], words());
     r.funs(&["text(bpchar)"], map1::<Text, Text>(|s| s.trim_end_matches(' ').to_string()));
 }

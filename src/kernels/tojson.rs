@@ -114,7 +114,14 @@ fn writers(call: &Call<'_>) -> PgResult<Vec<JsonOf>> {
 }
 
 /// The key of an object, as JSON.
-fn write_key(ty: &ExprType, json: &JsonOf, array: &ArrayRef, row: usize, out: &mut Vec<u8>, name: &str) -> PgResult<()> {
+fn write_key(
+    ty: &ExprType,
+    json: &JsonOf,
+    array: &ArrayRef,
+    row: usize,
+    out: &mut Vec<u8>,
+    name: &str,
+) -> PgResult<()> {
     if array.is_null(row) {
         return Err(match name {
             "argument" => invalid("argument 1: key must not be null"),
@@ -251,9 +258,10 @@ pub fn declare(r: &mut Registry) {
     r.make(&["to_jsonb(anyelement)", "to_json(anyelement)", "array_to_json(anyarray)"], |row, args| {
         made(row, args, Arc::new(to_json))
     });
-    r.make(&["jsonb_build_array(any)", "json_build_array(any)", "jsonb_build_array()", "json_build_array()"], |row, args| {
-        made(row, args, Arc::new(build_array))
-    });
+    r.make(
+        &["jsonb_build_array(any)", "json_build_array(any)", "jsonb_build_array()", "json_build_array()"],
+        |row, args| made(row, args, Arc::new(build_array)),
+    );
     r.make(
         &["jsonb_build_object(any)", "json_build_object(any)", "jsonb_build_object()", "json_build_object()"],
         |row, args| made(row, args, Arc::new(build_object)),

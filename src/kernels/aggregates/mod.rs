@@ -9,6 +9,8 @@ mod extremes;
 mod fold;
 mod gather;
 mod moments;
+#[cfg(test)]
+mod tests;
 mod totals;
 mod udaf;
 
