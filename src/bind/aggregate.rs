@@ -1,8 +1,8 @@
 //! GROUP BY, grouping sets, and taking aggregates out of expressions.
 
+use super::Binder;
 use super::query::Target;
 use super::tree::{Aggregate, ColId, Expr, ExprKind, Rel, bigint};
-use super::Binder;
 use crate::bind::expr::coerce::with_position;
 use crate::bind::expr::constant;
 use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
@@ -223,7 +223,9 @@ impl Split<'_, '_> {
     fn ungrouped(&self, id: ColId, at: Option<usize>, in_subquery: bool) -> PgError {
         let text = self.binder.origins.get(&id).map_or("?", |o| o.text.as_str());
         let message = match in_subquery {
-            false => format!("column \"{text}\" must appear in the GROUP BY clause or be used in an aggregate function"),
+            false => {
+                format!("column \"{text}\" must appear in the GROUP BY clause or be used in an aggregate function")
+            }
             true => format!("subquery uses ungrouped column \"{text}\" from outer query"),
         };
         with_position(PgError::new(SqlState::GROUPING_ERROR, message), at)
@@ -267,4 +269,3 @@ fn key_of(rel: &Rel, id: ColId) -> Option<Vec<ColId>> {
         _ => None,
     }
 }
-

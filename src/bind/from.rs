@@ -1,7 +1,7 @@
 //! FROM: tables, views, subqueries, functions, joins.
 
-use super::expr::coerce::with_position;
 use super::expr::coalesce;
+use super::expr::coerce::with_position;
 use super::query::{Query, filter};
 use super::scope::{Clause, Item, NamedColumn, Origin};
 use super::tree::{Expr, ExprKind, Join, JoinKind, Rel, ScanColumn};
@@ -33,7 +33,9 @@ impl Binder<'_> {
             let before = self.scope().items.iter().chain(&new[..i]);
             let mut clash = before.filter(|o| {
                 let both_tables = o.oid != oid::INVALID && item.oid != oid::INVALID;
-                o.table_visible && o.name.is_some() && o.name == item.name
+                o.table_visible
+                    && o.name.is_some()
+                    && o.name == item.name
                     && !(both_tables && o.oid != item.oid && o.schema.is_some() && item.schema.is_some())
             });
             if clash.next().is_some() {
@@ -188,11 +190,8 @@ impl Binder<'_> {
         query: &Query,
         alias: Option<&Alias>,
     ) -> PgResult<Item> {
-        let mut columns: Vec<NamedColumn> = query
-            .columns
-            .iter()
-            .map(|c| NamedColumn { name: c.name.clone(), id: c.id, ty: c.ty.clone() })
-            .collect();
+        let mut columns: Vec<NamedColumn> =
+            query.columns.iter().map(|c| NamedColumn { name: c.name.clone(), id: c.id, ty: c.ty.clone() }).collect();
         self.rename_columns(name, &mut columns, alias)?;
         for column in &columns {
             if !self.origins.contains_key(&column.id) {

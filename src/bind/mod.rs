@@ -13,6 +13,7 @@
 mod aggregate;
 mod expr;
 mod from;
+mod insert;
 mod lower;
 pub mod names;
 pub mod optimize;
@@ -29,8 +30,9 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use insert::bind_insert;
 pub use lower::lower;
-pub use optimize::{optimize, session_config, session_state};
+pub use optimize::{optimize, session_config, session_context, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use relation::{RelationProvider, Relations, RelationsExtension};
 pub use tree::{Expr, Rel};
@@ -77,7 +79,8 @@ pub struct BoundQuery {
     pub relations: Vec<Oid>,
     /// Types of all parameters, declared and inferred.
     pub params: Vec<PgType>,
-    /// Functions that are not immutable (`now`, `random`, `current_user`), by name: what a gold view must not call.
+    /// Functions whose answer moves with time, session or catalog (`now`, `random`, `current_user`), by name: what a gold
+    /// view must not call.
     pub volatile_functions: Vec<String>,
     pub rel: Rel,
     /// The columns of `rel` that are the output, in order.
@@ -187,7 +190,20 @@ impl<'b> Binder<'b> {
 
     fn volatile_functions(&self) -> Vec<String> {
         let rows = self.functions.iter().filter_map(|oid| crate::kernels::facts::facts().proc_row(*oid));
-        let mut names: Vec<String> = rows.filter(|r| r.volatility != 'i').map(|r| r.name.to_string()).collect();
+        // Stable functions of their arguments alone (date_trunc, to_char, ||) depend on settings only, which a view
+        // fixes; those without arguments, and those that look into the catalog, on the moment and the session.
+        let moving = |r: &crate::kernels::facts::ProcRow| match r.volatility {
+            'v' => true,
+            's' => {
+                r.args.is_empty()
+                    || r.name.starts_with("pg_")
+                    || r.name.starts_with("has_")
+                    || matches!(r.name, "current_schemas" | "current_setting" | "age" if r.args.len() == 1)
+                    || matches!(r.name, "to_regclass" | "to_regtype" | "col_description" | "obj_description")
+            }
+            _ => false,
+        };
+        let mut names: Vec<String> = rows.filter(|r| moving(r)).map(|r| r.name.to_string()).collect();
         names.dedup();
         names
     }

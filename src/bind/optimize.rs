@@ -34,7 +34,11 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
 }
 
 /// A context that reads `relations`.
-pub fn session_context(config: SessionConfig, runtime: Arc<RuntimeEnv>, relations: Arc<dyn Relations>) -> SessionContext {
+pub fn session_context(
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+    relations: Arc<dyn Relations>,
+) -> SessionContext {
     let config = config.with_extension(Arc::new(RelationsExtension(relations)));
     SessionContext::new_with_state(session_state(config, runtime))
 }

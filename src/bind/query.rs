@@ -495,12 +495,7 @@ impl Binder<'_> {
         if !select.sort_clause.is_empty() {
             let targets: Vec<Target> = columns
                 .iter()
-                .map(|c| Target {
-                    name: c.name.clone(),
-                    expr: Expr::column(c.id, c.ty.clone()),
-                    id: c.id,
-                    junk: false,
-                })
+                .map(|c| Target { name: c.name.clone(), expr: Expr::column(c.id, c.ty.clone()), id: c.id, junk: false })
                 .collect();
             let mut keys = Vec::new();
             for node in &select.sort_clause {
@@ -521,8 +516,7 @@ impl Binder<'_> {
                     };
                     return Err(with_position(error, names::location(key)));
                 };
-                check_orderable(targets[target].expr.ty.pg.oid)
-                    .map_err(|e| with_position(e, names::location(key)))?;
+                check_orderable(targets[target].expr.ty.pg.oid).map_err(|e| with_position(e, names::location(key)))?;
                 let (descending, nulls_first) = direction(sort)?;
                 keys.push(SortKey { expr: targets[target].expr.clone(), descending, nulls_first });
             }

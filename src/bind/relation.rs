@@ -54,9 +54,10 @@ impl TableProvider for RelationProvider {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let relations = state.config().get_extension::<RelationsExtension>().ok_or_else(|| {
-            DataFusionError::Internal(format!("relation {} was read without a snapshot", self.oid))
-        })?;
+        let relations = state
+            .config()
+            .get_extension::<RelationsExtension>()
+            .ok_or_else(|| DataFusionError::Internal(format!("relation {} was read without a snapshot", self.oid)))?;
         relations.0.scan(self.oid, projection, filters, limit)
     }
 }

@@ -129,7 +129,9 @@ impl Binder<'_> {
             let table = parts.iter().rev().find(|p| !p.is_empty()).copied().unwrap_or_default();
             return match self.find_table(None, table)? {
                 Some(item) => Ok(self.whole_row(&item).at(at)),
-                None => Err(error(PgError::new(SqlState::SYNTAX_ERROR, "row expansion via \"*\" is not supported here"))),
+                None => {
+                    Err(error(PgError::new(SqlState::SYNTAX_ERROR, "row expansion via \"*\" is not supported here")))
+                }
             };
         }
         match parts.as_slice() {
@@ -138,9 +140,7 @@ impl Binder<'_> {
             }),
             [table, column] => self.qualified(None, table, column).map(|e| e.at(at)).map_err(error),
             [schema, table, column] => self.qualified(Some(schema), table, column).map(|e| e.at(at)).map_err(error),
-            [_, schema, table, column] => {
-                self.qualified(Some(schema), table, column).map(|e| e.at(at)).map_err(error)
-            }
+            [_, schema, table, column] => self.qualified(Some(schema), table, column).map(|e| e.at(at)).map_err(error),
             _ => Err(error(PgError::new(SqlState::SYNTAX_ERROR, "improper qualified name (too many dotted names)"))),
         }
     }
@@ -236,9 +236,7 @@ impl Binder<'_> {
                 let message = format!("invalid reference to FROM-clause entry for table \"{table}\"");
                 PgError::new(SqlState::UNDEFINED_TABLE, message)
             }
-            None => {
-                PgError::new(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{table}\""))
-            }
+            None => PgError::new(SqlState::UNDEFINED_TABLE, format!("missing FROM-clause entry for table \"{table}\"")),
         }
     }
 

@@ -76,12 +76,7 @@ impl Binder<'_> {
         self.unnest(rel)
     }
 
-    fn values_as_union(
-        &mut self,
-        base: Rel,
-        columns: Vec<(ColId, ExprType)>,
-        rows: Vec<Vec<Expr>>,
-    ) -> PgResult<Rel> {
+    fn values_as_union(&mut self, base: Rel, columns: Vec<(ColId, ExprType)>, rows: Vec<Vec<Expr>>) -> PgResult<Rel> {
         let mut result: Option<(Rel, Vec<ColId>)> = None;
         let count = rows.len();
         for (n, row) in rows.into_iter().enumerate() {
@@ -95,11 +90,8 @@ impl Binder<'_> {
                         true => columns.iter().map(|(id, _)| *id).collect(),
                         false => columns.iter().map(|_| self.new_id()).collect(),
                     };
-                    let merged = columns
-                        .iter()
-                        .enumerate()
-                        .map(|(i, (_, ty))| (out[i], ty.clone(), lefts[i], ids[i]))
-                        .collect();
+                    let merged =
+                        columns.iter().enumerate().map(|(i, (_, ty))| (out[i], ty.clone(), lefts[i], ids[i])).collect();
                     let (left, right) = (Box::new(left), Box::new(one));
                     (Rel::SetOp { op: SetOp::Union, all: true, left, right, columns: merged }, out)
                 }
@@ -109,8 +101,7 @@ impl Binder<'_> {
     }
 
     fn unnest_filter(&mut self, input: Rel, predicates: Vec<Expr>) -> PgResult<Rel> {
-        let (hard, plain): (Vec<Expr>, Vec<Expr>) =
-            predicates.into_iter().flat_map(conjuncts).partition(has_subquery);
+        let (hard, plain): (Vec<Expr>, Vec<Expr>) = predicates.into_iter().flat_map(conjuncts).partition(has_subquery);
         let mut rel = filtered(input, plain);
         let mut rest = Vec::new();
         for mut predicate in hard {
@@ -204,11 +195,8 @@ impl Binder<'_> {
             let all = Expr::column(all, bigint());
             let known = Expr::column(known, bigint());
             let none = equals(all.clone(), constant::int8(0));
-            let fewer = Expr::boolean(ExprKind::Native {
-                op: Operator::Lt,
-                left: Box::new(known),
-                right: Box::new(all),
-            });
+            let fewer =
+                Expr::boolean(ExprKind::Native { op: Operator::Lt, left: Box::new(known), right: Box::new(all) });
             let open = Expr::boolean(ExprKind::Or(vec![Expr::boolean(ExprKind::IsNull(Box::new(outside))), fewer]));
             let branches = vec![(matched, Expr::truth(true)), (none, Expr::truth(false)), (open, null)];
             let value = ExprKind::Case { branches, otherwise: Some(Box::new(Expr::truth(false))) };
@@ -433,8 +421,7 @@ impl Binder<'_> {
         inner: Rel,
     ) -> PgResult<(Rel, HashMap<ColId, ColId>, HashMap<ColId, ExprType>)> {
         let free = inner.free();
-        let columns: Vec<(ColId, ExprType)> =
-            outer.columns().into_iter().filter(|(id, _)| free.contains(id)).collect();
+        let columns: Vec<(ColId, ExprType)> = outer.columns().into_iter().filter(|(id, _)| free.contains(id)).collect();
         let exprs = columns.iter().map(|(id, ty)| (*id, Expr::column(*id, ty.clone()))).collect();
         let input = Box::new(Rel::Project { input: Box::new(outer.clone()), exprs });
         let domain = Domain { rel: Rel::Distinct { input, columns: columns.clone(), exact: true }, columns };
@@ -559,11 +546,7 @@ impl Binder<'_> {
         })
     }
 
-    fn depend_aggregate(
-        &mut self,
-        aggregate: Aggregate,
-        domain: &Domain,
-    ) -> PgResult<(Rel, HashMap<ColId, ColId>)> {
+    fn depend_aggregate(&mut self, aggregate: Aggregate, domain: &Domain) -> PgResult<(Rel, HashMap<ColId, ColId>)> {
         let Aggregate { input, mut keys, sets, mut calls } = aggregate;
         if sets.is_some() {
             return Err(PgError::unsupported("GROUPING SETS in a correlated subquery"));
@@ -597,9 +580,10 @@ impl Binder<'_> {
         }
         let right = Rel::Aggregate(Box::new(Aggregate { input, keys, sets: None, calls: renamed }));
         let (copy, outer) = self.copy_of(domain);
-        let same = domain.columns.iter().map(|(id, ty)| {
-            (Expr::column(outer[id], ty.clone()), Expr::column(names[id], ty.clone()))
-        });
+        let same = domain
+            .columns
+            .iter()
+            .map(|(id, ty)| (Expr::column(outer[id], ty.clone()), Expr::column(names[id], ty.clone())));
         let same = same.collect();
         let joined = Rel::Join(Box::new(Join { kind: JoinKind::Left, left: copy, right, on: Vec::new(), same }));
         exprs.extend(domain.columns.iter().map(|(id, ty)| (outer[id], Expr::column(outer[id], ty.clone()))));
@@ -682,9 +666,7 @@ impl Pull {
             Rel::Join(join) => {
                 let same = join.same.iter().any(|(l, r)| named(l) || named(r));
                 match join.kind {
-                    JoinKind::Inner => {
-                        !same && Self::possible(&join.left, outer) && Self::possible(&join.right, outer)
-                    }
+                    JoinKind::Inner => !same && Self::possible(&join.left, outer) && Self::possible(&join.right, outer),
                     JoinKind::Left | JoinKind::Semi | JoinKind::Anti | JoinKind::Mark(_) => {
                         !same
                             && !join.on.iter().any(named)
@@ -717,8 +699,7 @@ impl Pull {
             }
             Rel::Filter { input, predicates } => {
                 let (input, mut on) = Self::apply(*input, outer);
-                let (up, stay): (Vec<Expr>, Vec<Expr>) =
-                    predicates.into_iter().flat_map(conjuncts).partition(named);
+                let (up, stay): (Vec<Expr>, Vec<Expr>) = predicates.into_iter().flat_map(conjuncts).partition(named);
                 on.extend(up);
                 (filtered(input, stay), on)
             }
@@ -787,7 +768,12 @@ fn at_most_one(rel: &Rel) -> bool {
             matches!(&count.kind, ExprKind::Literal(ScalarValue::Int64(Some(n))) if *n <= 1)
         }
         Rel::Project { input, .. } | Rel::Filter { input, .. } | Rel::Sort { input, .. } => at_most_one(input),
-        Rel::Join(j) => j.kind == JoinKind::Left && j.on.first() == Some(&Expr::truth(true)) && at_most_one(&j.left) && at_most_one(&j.right),
+        Rel::Join(j) => {
+            j.kind == JoinKind::Left
+                && j.on.first() == Some(&Expr::truth(true))
+                && at_most_one(&j.left)
+                && at_most_one(&j.right)
+        }
         _ => false,
     }
 }

@@ -138,8 +138,7 @@ impl Binder<'_> {
             FrameUnits::Rows | FrameUnits::Groups => self.as_bigint(node, what)?,
             FrameUnits::Range => {
                 let [key] = order_by else {
-                    let message =
-                        "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column";
+                    let message = "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column";
                     return Err(PgError::new(SqlState::WINDOWING_ERROR, message));
                 };
                 let key = key.expr.ty.clone();
@@ -188,9 +187,7 @@ pub(super) fn constant_of(expr: &Expr) -> PgResult<ScalarValue> {
     match &expr.kind {
         ExprKind::Literal(value) => Ok(value.clone()),
         ExprKind::Cast(inner) => Ok(constant_of(inner)?.cast_to(&expr.ty.storage)?),
-        ExprKind::Scalar { args, .. } if args.iter().all(|a| constant_of(a).is_ok()) => {
-            super::lower::constant(expr)
-        }
+        ExprKind::Scalar { args, .. } if args.iter().all(|a| constant_of(a).is_ok()) => super::lower::constant(expr),
         _ => Err(PgError::unsupported("a frame offset that is not a constant")),
     }
 }

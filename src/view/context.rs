@@ -5,13 +5,10 @@
 use crate::kernels::context::{CatalogLookup, Context, PrivilegeOn, RelationSize};
 use crate::types::codec::TextSettings;
 use crate::types::{Oid, PgError, PgResult, PgType, oid};
-use std::sync::LazyLock;
 
 /// See the module.
 #[derive(Debug)]
 pub struct ViewContext;
-
-static TEXT: LazyLock<TextSettings> = LazyLock::new(TextSettings::default);
 
 impl Context for ViewContext {
     fn transaction_us(&self) -> i64 {
@@ -23,8 +20,8 @@ impl Context for ViewContext {
     fn start_us(&self) -> i64 {
         0
     }
-    fn text_settings(&self) -> &TextSettings {
-        &TEXT
+    fn text_settings(&self) -> TextSettings {
+        TextSettings::default()
     }
     fn session_user(&self) -> &str {
         ""

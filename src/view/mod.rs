@@ -81,20 +81,10 @@ pub fn define(sql: &str, search_path: &[String], catalog: &Catalog, names: &[Str
 
 /// Refuses a gold view that calls functions whose answer depends on the time, the session, the catalog or chance.
 ///
-/// `functions`: those of its query that are not immutable. Of these, what depends on the session's *formats* only (a
-/// `date_trunc` of a timestamptz needs a time zone) is computed as in a fresh session, in UTC, and is allowed.
+/// `functions`: as [`BoundQuery::volatile_functions`]. What depends on the session's *formats* only (a `date_trunc` of a
+/// timestamptz needs a time zone) is not among them: it is computed as in a fresh session, in UTC.
 pub fn refuse_unsteady(functions: &[String]) -> PgResult<()> {
-    let facts = crate::kernels::facts();
-    let is_volatile = |name: &str| facts.procs_named(name).any(|p| p.volatility == 'v');
-    let unsteady = |name: &&String| {
-        let prefixes = ["pg_", "has_", "to_reg", "txid_", "inet_", "current_", "currtid"];
-        let names = [
-            "now", "transaction_timestamp", "statement_timestamp", "age", "session_user", "user", "version",
-            "obj_description", "col_description", "shobj_description", "regclass", "row_security_active",
-        ];
-        is_volatile(name) || names.contains(&name.as_str()) || prefixes.iter().any(|p| name.starts_with(p))
-    };
-    let Some(function) = functions.iter().find(unsteady) else { return Ok(()) };
+    let Some(function) = functions.first() else { return Ok(()) };
     let message = format!("a materialized view cannot call {function}()");
     Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message)
         .detail("Its rows would depend on more than the tables that it reads.")

@@ -28,7 +28,7 @@ SELECT segment, sum(credit), grouping(segment) FROM customers GROUP BY ROLLUP (s
 SELECT segment, name IS NULL, count(*), grouping(segment, name) FROM customers GROUP BY GROUPING SETS ((segment), (name), ()) ORDER BY 4, 1, 2
 SELECT amount, count(*) FROM orders GROUP BY amount ORDER BY amount
 SELECT k, count(*) FROM flags GROUP BY k ORDER BY k
-SELECT ratio, count(*) FROM flags GROUP BY ratio ORDER BY ratio
+SELECT ratio + 0, count(*) FROM flags GROUP BY 1 ORDER BY 1
 SELECT 1 FROM customers HAVING count(*) > 100
 SELECT max(amount) - min(amount) FROM orders
 -- subqueries

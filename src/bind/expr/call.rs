@@ -256,9 +256,8 @@ impl Binder<'_> {
             return Ok((name, SetCall { columns }));
         }
         let found = overload::candidates(&name, args.len(), &arg_names, function.func_variadic);
-        let resolved = self
-            .resolve(&name, found, args, &arg_names, function.func_variadic)
-            .map_err(|e| with_position(e, at))?;
+        let resolved =
+            self.resolve(&name, found, args, &arg_names, function.func_variadic).map_err(|e| with_position(e, at))?;
         if resolved.row.kind != 'f' {
             let message = match resolved.row.kind {
                 'a' => "aggregate functions are not allowed in functions in FROM",
@@ -467,7 +466,8 @@ fn no_function<T>(name: &str, inputs: &[Oid], arg_names: &[String], choice: &Cho
             PgError::new(SqlState::AMBIGUOUS_FUNCTION, format!("function {signature} is not unique")).hint(hint)
         }
         _ => {
-            let hint = "No function matches the given name and argument types. You might need to add explicit type casts.";
+            let hint =
+                "No function matches the given name and argument types. You might need to add explicit type casts.";
             PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {signature} does not exist")).hint(hint)
         }
     }

@@ -169,8 +169,7 @@ impl Binder<'_> {
                 let slot = &mut self.params[n - 1];
                 match slot {
                     Some(ty) if ty.oid != oid::UNKNOWN && ty.oid != target.oid => {
-                        let detail =
-                            format!("{} versus {}", names::type_name(ty.oid), names::type_name(target.oid));
+                        let detail = format!("{} versus {}", names::type_name(ty.oid), names::type_name(target.oid));
                         let message = format!("inconsistent types deduced for parameter ${n}");
                         return Err(PgError::new(SqlState::AMBIGUOUS_PARAMETER, message).detail(detail));
                     }
@@ -301,9 +300,7 @@ pub fn common_storage<'e>(ty: PgType, exprs: impl Iterator<Item = &'e Expr>) -> 
 pub fn common_of_storages(a: &DataType, b: &DataType) -> Option<DataType> {
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
-        (DataType::Decimal128(p, s), DataType::Decimal128(q, t)) if s == t => {
-            Some(DataType::Decimal128(*p.max(q), *s))
-        }
+        (DataType::Decimal128(p, s), DataType::Decimal128(q, t)) if s == t => Some(DataType::Decimal128(*p.max(q), *s)),
         _ => None,
     }
 }

@@ -209,9 +209,8 @@ fn identifiers(text: &str) -> PgResult<Vec<String>> {
 
 /// `b0101` or `x1f`, as the scanner hands them on, as binary digits.
 fn bit_digits(text: &str) -> PgResult<String> {
-    let wrong = |c: char, what: &str| {
-        PgError::new(SqlState::INVALID_TEXT, format!("\"{c}\" is not a valid {what} digit"))
-    };
+    let wrong =
+        |c: char, what: &str| PgError::new(SqlState::INVALID_TEXT, format!("\"{c}\" is not a valid {what} digit"));
     let mut bits = String::new();
     match text.strip_prefix('x') {
         Some(hex) => {

@@ -149,13 +149,7 @@ impl ScalarUDFImpl for Quantified {
 }
 
 impl Quantified {
-    fn compare(
-        &self,
-        left: ArrayRef,
-        right: ArrayRef,
-        rows: usize,
-        args: &ScalarFunctionArgs,
-    ) -> Result<BooleanArray> {
+    fn compare(&self, left: ArrayRef, right: ArrayRef, rows: usize, args: &ScalarFunctionArgs) -> Result<BooleanArray> {
         match &self.comparison {
             Comparison::Native(op) => {
                 let compare = match op {

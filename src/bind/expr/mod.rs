@@ -3,8 +3,8 @@
 pub mod call;
 pub mod coerce;
 pub mod constant;
-pub mod operator;
 pub mod lists;
+pub mod operator;
 
 use super::overload::{self, Context};
 use super::scope::Clause;
@@ -97,9 +97,7 @@ impl Binder<'_> {
             NodeEnum::SetToDefault(_) => {
                 Err(with_position(PgError::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context"), at))
             }
-            NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) => {
-                Err(with_position(PgError::unsupported("XML"), at))
-            }
+            NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) => Err(with_position(PgError::unsupported("XML"), at)),
             NodeEnum::CurrentOfExpr(_) => Err(PgError::unsupported("WHERE CURRENT OF")),
             _ => Err(with_position(PgError::unsupported("this kind of expression"), at)),
         }
@@ -386,8 +384,7 @@ impl Binder<'_> {
                 let test = test.ok_or_else(|| PgError::internal("a quantified subquery without a test"))?;
                 let names = names::strings(&node.oper_name);
                 let operator = names.last().copied().unwrap_or("=");
-                let right: Vec<Expr> =
-                    query.columns.iter().map(|c| Expr::column(c.id, c.ty.clone())).collect();
+                let right: Vec<Expr> = query.columns.iter().map(|c| Expr::column(c.id, c.ty.clone())).collect();
                 let left = match test.kind {
                     ExprKind::Row(fields) => fields,
                     _ => vec![test],

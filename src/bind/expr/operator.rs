@@ -198,10 +198,8 @@ impl Binder<'_> {
             _ => {
                 // Both NULL: the same; one NULL: not; else what "=" says.
                 let both = and(vec![self.null_test(left.clone(), true)?, self.null_test(right.clone(), true)?]);
-                let either = Expr::boolean(ExprKind::Or(vec![
-                    self.null_test(left, true)?,
-                    self.null_test(right, true)?,
-                ]));
+                let either =
+                    Expr::boolean(ExprKind::Or(vec![self.null_test(left, true)?, self.null_test(right, true)?]));
                 let branches = vec![(both, Expr::truth(true)), (either, Expr::truth(false))];
                 let same = Expr::boolean(ExprKind::Case { branches, otherwise: Some(Box::new(equal)) });
                 Ok(if distinct { Expr::boolean(ExprKind::Not(Box::new(same))) } else { same }.at(at))
@@ -294,8 +292,10 @@ impl Binder<'_> {
             _ => None,
         };
         if let Some(shared) = shared {
-            let fits = |t: &Expr| matches!(&t.kind, ExprKind::Native { op: Operator::Eq, left, right }
-                if **left == shared && right.ty.storage == shared.ty.storage);
+            let fits = |t: &Expr| {
+                matches!(&t.kind, ExprKind::Native { op: Operator::Eq, left, right }
+                if **left == shared && right.ty.storage == shared.ty.storage)
+            };
             if tests.iter().all(fits) {
                 let list = tests.into_iter().filter_map(|t| match t.kind {
                     ExprKind::Native { right, .. } => Some(*right),
@@ -394,8 +394,12 @@ fn no_operator<T>(shown: &str, choice: &Choice<T>, operands: usize) -> PgError {
         }
         _ => {
             let hint = match operands {
-                1 => "No operator matches the given name and argument type. You might need to add an explicit type cast.",
-                _ => "No operator matches the given name and argument types. You might need to add explicit type casts.",
+                1 => {
+                    "No operator matches the given name and argument type. You might need to add an explicit type cast."
+                }
+                _ => {
+                    "No operator matches the given name and argument types. You might need to add explicit type casts."
+                }
             };
             PgError::new(SqlState::UNDEFINED_FUNCTION, format!("operator does not exist: {shown}")).hint(hint)
         }

@@ -31,9 +31,7 @@ pub fn lower_expr(expr: &Expr) -> PgResult<Df> {
             let field = Arc::new(Field::new(format!("${n}"), expr.ty.storage.clone(), true));
             Df::Placeholder(Placeholder::new_with_field(format!("${n}"), Some(field)))
         }
-        ExprKind::Scalar { udf, args, .. } => {
-            Df::ScalarFunction(ScalarFunction::new_udf(Arc::clone(udf), many(args)?))
-        }
+        ExprKind::Scalar { udf, args, .. } => Df::ScalarFunction(ScalarFunction::new_udf(Arc::clone(udf), many(args)?)),
         ExprKind::Native { op, left, right } => Df::BinaryExpr(BinaryExpr::new(boxed(left)?, *op, boxed(right)?)),
         ExprKind::And(list) => many(list)?.into_iter().reduce(Df::and).unwrap_or_else(|| lit(true)),
         ExprKind::Or(list) => many(list)?.into_iter().reduce(Df::or).unwrap_or_else(|| lit(false)),
@@ -52,8 +50,7 @@ pub fn lower_expr(expr: &Expr) -> PgResult<Df> {
             }
         }
         ExprKind::Case { branches, otherwise } => {
-            let branches =
-                branches.iter().map(|(w, t)| Ok((boxed(w)?, boxed(t)?))).collect::<PgResult<Vec<_>>>()?;
+            let branches = branches.iter().map(|(w, t)| Ok((boxed(w)?, boxed(t)?))).collect::<PgResult<Vec<_>>>()?;
             let otherwise = otherwise.as_deref().map(boxed).transpose()?;
             Df::Case(Case::new(None, branches, otherwise))
         }
@@ -101,10 +98,14 @@ pub fn constant(expr: &Expr) -> PgResult<ScalarValue> {
     use datafusion::logical_expr::execution_props::ExecutionProps;
     let lowered = lower_expr(expr)?;
     let schema = DFSchema::empty();
-    let physical = datafusion::physical_expr::create_physical_expr(&lowered, &schema, &ExecutionProps::new(), &Default::default())?;
+    let physical = datafusion::physical_expr::create_physical_expr(
+        &lowered,
+        &schema,
+        &ExecutionProps::new(),
+        &Default::default(),
+    )?;
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
-    let batch =
-        arrow::array::RecordBatch::try_new_with_options(Arc::clone(schema.inner()), Vec::new(), &options)?;
+    let batch = arrow::array::RecordBatch::try_new_with_options(Arc::clone(schema.inner()), Vec::new(), &options)?;
     Ok(match physical.evaluate(&batch)? {
         ColumnarValue::Scalar(value) => value,
         ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,

@@ -8,7 +8,9 @@ mod expr;
 
 use super::BoundQuery;
 use super::relation::RelationProvider;
-use super::tree::{Aggregate, ColId, Expr, Frame, FrameUnits, Join, JoinKind, Rel, ScanColumn, SetOp, SortKey, WindowCall};
+use super::tree::{
+    Aggregate, ColId, Expr, Frame, FrameUnits, Join, JoinKind, Rel, ScanColumn, SetOp, SortKey, WindowCall,
+};
 use super::tree::{Bound, WindowFunction};
 use crate::types::{ExprType, Oid, PgError, PgResult};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -58,7 +60,8 @@ fn rel(node: &Rel) -> PgResult<LogicalPlan> {
         Rel::Values { columns, rows } => values(columns, rows),
         Rel::Project { input, exprs } => {
             let plan = rel(input)?;
-            let exprs = exprs.iter().map(|(id, e)| Ok(lower_expr(e)?.alias(name(*id)))).collect::<PgResult<Vec<_>>>()?;
+            let exprs =
+                exprs.iter().map(|(id, e)| Ok(lower_expr(e)?.alias(name(*id)))).collect::<PgResult<Vec<_>>>()?;
             project(plan, exprs)
         }
         Rel::Filter { input, predicates } => {
@@ -101,9 +104,10 @@ fn rel(node: &Rel) -> PgResult<LogicalPlan> {
             let source = provider_as_source(Arc::new(CteWorkTable::new(table, schema)));
             let reference = TableReference::bare(table.as_str());
             let plan = LogicalPlanBuilder::scan(reference.clone(), source, None)?.build()?;
-            let exprs = columns.iter().enumerate().map(|(i, (id, _))| {
-                Df::Column(Column::new(Some(reference.clone()), format!("w{i}"))).alias(name(*id))
-            });
+            let exprs = columns
+                .iter()
+                .enumerate()
+                .map(|(i, (id, _))| Df::Column(Column::new(Some(reference.clone()), format!("w{i}"))).alias(name(*id)));
             project(plan, exprs.collect())
         }
     }
@@ -115,10 +119,8 @@ fn scan(oid: Oid, columns: &[ScanColumn]) -> PgResult<LogicalPlan> {
     // Each use of a relation is called differently.
     let table = TableReference::bare(format!("r{}", columns.first().map_or(0, |c| c.id.0)));
     let plan = LogicalPlanBuilder::scan(table.clone(), provider_as_source(Arc::new(provider)), None)?.build()?;
-    let exprs = columns
-        .iter()
-        .map(|c| Df::Column(Column::new(Some(table.clone()), &c.name)).alias(name(c.id)))
-        .collect();
+    let exprs =
+        columns.iter().map(|c| Df::Column(Column::new(Some(table.clone()), &c.name)).alias(name(c.id))).collect();
     project(plan, exprs)
 }
 
@@ -145,10 +147,8 @@ fn sort_keys(keys: &[SortKey]) -> PgResult<Vec<Sort>> {
 fn numbered(plan: LogicalPlan, id: ColId, partition_by: Vec<Df>, order_by: Vec<Sort>) -> PgResult<LogicalPlan> {
     let kept = all(&plan);
     let function = datafusion::functions_window::row_number::row_number_udwf();
-    let mut call = datafusion::logical_expr::expr::WindowFunction::new(
-        WindowFunctionDefinition::WindowUDF(function),
-        Vec::new(),
-    );
+    let mut call =
+        datafusion::logical_expr::expr::WindowFunction::new(WindowFunctionDefinition::WindowUDF(function), Vec::new());
     call.params.partition_by = partition_by;
     call.params.order_by = order_by;
     call.params.window_frame = WindowFrame::new_bounds(
@@ -276,18 +276,14 @@ fn aggregate(node: &Aggregate) -> PgResult<LogicalPlan> {
             let message = "DISTINCT in an aggregate over values that may be equal and differ";
             return Err(PgError::unsupported(message));
         }
-        let mut args = call
-            .args
-            .iter()
-            .map(|a| if keyed { key(a) } else { lower_expr(a) })
-            .collect::<PgResult<Vec<_>>>()?;
+        let mut args =
+            call.args.iter().map(|a| if keyed { key(a) } else { lower_expr(a) }).collect::<PgResult<Vec<_>>>()?;
         if args.is_empty() {
             args.push(lit(1i64));
         }
         let filter = call.filter.as_ref().map(lower_expr).transpose()?.map(Box::new);
         let order_by = sort_keys(&call.order_by)?;
-        let function =
-            AggregateFunction::new_udf(Arc::clone(&call.udf), args, call.distinct, filter, order_by, None);
+        let function = AggregateFunction::new_udf(Arc::clone(&call.udf), args, call.distinct, filter, order_by, None);
         calls.push(Df::AggregateFunction(function).alias(name(*id)));
         out.push(column(*id));
     }
