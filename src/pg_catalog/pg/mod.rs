@@ -91,7 +91,7 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_timezone_abbrevs", pg_timezone_abbrevs::fill),
     ("pg_timezone_names", pg_timezone_names::fill),
     ("pg_type", pg_type::fill),
-    ("pg_user", pg_shadow::fill),
+    ("pg_user", pg_shadow::users),
     ("pg_views", pg_views::fill),
 ];
 
