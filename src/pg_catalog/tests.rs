@@ -419,7 +419,7 @@ fn a_materialized_view_is_listed_where_postgresql_lists_it() {
     assert_eq!(table(&tables, ("table_name", "pg_class"), &["table_type"]), ["BASE TABLE"]);
     assert_eq!(table(&tables, ("table_name", "pg_tables"), &["table_type"]), ["VIEW"]);
     let gold = table(&world.read("pg_catalog", "pg_matviews"), ("schemaname", "gold"), &["matviewname", "definition"]);
-    assert_eq!(gold, ["totals|SELECT sum(total) AS total FROM silver.\"Orders\""]);
+    assert_eq!(gold, ["totals| SELECT sum(total) AS total FROM silver.\"Orders\";"]);
     let kinds = |name| table(&world.read("pg_catalog", "pg_class"), ("relname", name), &["relkind", "reltuples"]);
     assert_eq!(kinds("totals"), ["m|1.0"]);
     assert_eq!(kinds("Orders"), ["r|42.0"]);

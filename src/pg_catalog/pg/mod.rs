@@ -95,6 +95,24 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_views", pg_views::fill),
 ];
 
+/// Relations whose rows are the same for everybody and always.
+pub(super) const FIXED: &[&str] = &[
+    "pg_aggregate",
+    "pg_am",
+    "pg_amop",
+    "pg_amproc",
+    "pg_cast",
+    "pg_collation",
+    "pg_language",
+    "pg_opclass",
+    "pg_operator",
+    "pg_opfamily",
+    "pg_proc",
+    "pg_range",
+    "pg_tablespace",
+    "pg_timezone_abbrevs",
+];
+
 /// Relations of what Sluice does not have: to be empty is their true content.
 pub(super) const EMPTY: &[&str] = &[
     // No column has a default, no table a parent, a partition, a trigger, a rule of its own or a policy.
