@@ -118,6 +118,10 @@ pub fn run(cli: Cli) -> ExitCode {
             eprintln!("sluice: {error}");
             ExitCode::from(2)
         }
+        Err(Failure::Server(ServerError::Lake(error))) => {
+            eprintln!("sluice: {}", server::with_causes(&error));
+            ExitCode::FAILURE
+        }
         Err(Failure::Server(error)) => {
             eprintln!("sluice: {error}");
             ExitCode::FAILURE

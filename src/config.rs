@@ -4,7 +4,7 @@
 //! A value `"${env:NAME}"` is taken from the environment, `"${file:path}"` from a file (its trailing line break cut off).
 //! Relative paths are relative to the file's folder.
 
-use crate::source::declare::{TableDeclaration, TableFile, Undeclared};
+use crate::source::declare::{TableDeclaration, TableFile, TopicPattern, Undeclared};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use std::collections::BTreeMap;
@@ -205,7 +205,7 @@ pub struct KafkaSection {
     pub brokers: String,
     /// Names, or regular expressions that begin with `^`. Default: the topics that the declared tables name.
     #[serde(default)]
-    pub topics: Vec<String>,
+    pub topics: Vec<TopicPattern>,
     /// Files of table declarations (`[[table]]`).
     #[serde(default)]
     pub tables: Vec<String>,
@@ -220,12 +220,12 @@ pub struct KafkaSection {
     #[serde(default)]
     pub options: BTreeMap<String, Secret>,
     /// How often new topics and partitions are looked for.
-    #[serde(default = "ten_seconds", deserialize_with = "duration")]
+    #[serde(default = "five_seconds", deserialize_with = "duration")]
     pub refresh: Duration,
 }
 
-fn ten_seconds() -> Duration {
-    Duration::from_secs(10)
+fn five_seconds() -> Duration {
+    Duration::from_secs(5)
 }
 
 /// `[jsonl.<name>]`
@@ -242,6 +242,16 @@ pub struct JsonlSection {
     pub table: Vec<TableDeclaration>,
     #[serde(default)]
     pub undeclared: Undeclared,
+    /// How often the folder is looked at.
+    #[serde(default = "one_second", deserialize_with = "duration")]
+    pub refresh: Duration,
+    /// How long a last line without a line break may stand still before it is taken as whole.
+    #[serde(default = "five_seconds", deserialize_with = "duration")]
+    pub settle: Duration,
+}
+
+fn one_second() -> Duration {
+    Duration::from_secs(1)
 }
 
 /// A gold view of a deployment.

@@ -1,10 +1,22 @@
 //! Sluice: a PostgreSQL-wire query server over live change data.
 //!
-//! The rooms, from the ground up; a room uses those above it in this list only. `docs/ARCHITECTURE.md` says more.
+//! `docs/ARCHITECTURE.md` has the rooms, from the ground up, and what each may use.
 
+pub mod bind;
 pub mod catalog;
 pub mod change;
+pub mod cli;
+pub mod config;
+pub mod debezium;
+pub mod engine;
+pub mod http;
 pub mod kernels;
+pub mod lake;
 pub mod pg_catalog;
+pub mod server;
+pub mod source;
+pub mod sql;
 pub mod store;
 pub mod types;
+pub mod view;
+pub mod wire;

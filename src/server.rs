@@ -7,8 +7,8 @@ use crate::http;
 use crate::lake::{LakeError, LakeOptions};
 use crate::pg_catalog;
 use crate::source::demo::{self, DemoOptions};
-use crate::source::jsonl::{JsonlOptions, JsonlSource};
-use crate::source::kafka::{KafkaOptions, KafkaSource};
+use crate::source::jsonl::{JsonlConfig, JsonlSource};
+use crate::source::kafka::{KafkaConfig, KafkaSource};
 use crate::source::{DeliveryLimits, Source, SourceContext, SourceError, SourceState, SourceStatus, deliveries};
 use crate::sql::{Database, DatabaseOptions};
 use crate::types::PgError;
@@ -96,27 +96,29 @@ impl Deployment {
         let named = |name: &String, error| ServerError::Source { name: name.clone(), error };
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         for (name, section) in &config.kafka {
-            let options = KafkaOptions {
-                name: name.as_str().into(),
+            let options = KafkaConfig {
                 brokers: section.brokers.clone(),
                 topics: section.topics.clone(),
-                tables: config::tables(path, &section.tables, &section.table)?,
                 undeclared: section.undeclared,
                 on_gap: section.on_gap,
-                client: section.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
-                refresh: section.refresh,
+                refresh_seconds: section.refresh.as_secs_f64(),
+                options: section.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect(),
             };
-            sources.push(Box::new(KafkaSource::new(options).map_err(|e| named(name, e))?));
+            let tables = config::tables(path, &section.tables, &section.table)?;
+            let source = KafkaSource::new(name.as_str().into(), options, tables);
+            sources.push(Box::new(source.map_err(|e| named(name, e))?));
         }
         for (name, section) in &config.jsonl {
-            let options = JsonlOptions {
-                name: name.as_str().into(),
+            let options = JsonlConfig {
                 path: config::beside(path, &section.path),
                 topic: section.topic.clone(),
-                tables: config::tables(path, &section.tables, &section.table)?,
                 undeclared: section.undeclared,
+                refresh_seconds: section.refresh.as_secs_f64(),
+                settle_seconds: section.settle.as_secs_f64(),
             };
-            sources.push(Box::new(JsonlSource::new(options).map_err(|e| named(name, e))?));
+            let tables = config::tables(path, &section.tables, &section.table)?;
+            let source = JsonlSource::new(name.as_str().into(), options, tables);
+            sources.push(Box::new(source.map_err(|e| named(name, e))?));
         }
         Ok(Self {
             listen: config.listen,
@@ -177,7 +179,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     });
     let recovered = opened.await.map_err(|e| ServerError::Engine(PgError::internal(e.to_string())))??;
     let engine = recovered.handle.clone();
-    let database = Database::new(engine.clone(), statuses.clone(), deployment.database);
+    let database = Database::new(engine.clone(), statuses.clone(), deployment.database).map_err(ServerError::Engine)?;
 
     let shutdown = CancellationToken::new();
     let mut sources = JoinSet::new();
@@ -193,7 +195,11 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     }
     drop(sender);
 
-    let limits = wire::Limits { connections: deployment.max_connections, ..wire::Limits::default() };
+    let limits = wire::Limits {
+        connections: deployment.max_connections,
+        trust_network: deployment.trust_network,
+        ..wire::Limits::default()
+    };
     let counters = Arc::new(wire::Counters::default());
     println!("listening: postgresql on {}", postgres.local_addr().map_err(ServerError::Runtime)?);
     println!("listening: http on {}", pages.local_addr().map_err(ServerError::Runtime)?);
@@ -351,6 +357,23 @@ In psql, end a query with \\watch 1 instead of a semicolon to see it move. Ctrl-
     );
 }
 
+/// An error with its causes and, of the lake's, what to do.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        at = cause.source();
+    }
+    if let Some(hint) = error.downcast_ref::<LakeError>().and_then(LakeError::hint) {
+        text = format!("{text}. {hint}");
+    }
+    text
+}
+
 /// Tries every connection of a deployment and prints what it sees; `false` where something is wrong.
 pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
     runtime()?.block_on(async {
@@ -364,10 +387,14 @@ pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
                 }
             }
         }
-        match crate::lake::check(&deployment.engine.lake).await {
-            Ok(said) => println!("ok: lake {said}"),
+        match crate::lake::open(deployment.engine.lake.clone()).await {
+            Ok((lake, manifest)) => {
+                let tables = manifest.map_or(0, |m| m.tables.len());
+                println!("ok: lake {} ({tables} tables)", lake.url());
+            }
+            Err(error @ LakeError::Locked { .. }) => println!("ok: {error}, perhaps by the server of this configuration"),
             Err(error) => {
-                println!("wrong: lake: {error}");
+                println!("wrong: lake: {}", with_causes(&error));
                 well = false;
             }
         }

@@ -4,11 +4,15 @@
 //! bronze keeps of each record, what each record does to a silver table, what could not be read, and up to where the
 //! stream has been read. The engine applies deliveries in ticks. This room knows no formats and no brokers.
 
+mod schemas;
+
 use crate::types::TableSchema;
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use std::fmt;
 use std::sync::Arc;
+
+pub use schemas::Schemas;
 
 /// One atomic step of the whole database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -42,6 +46,12 @@ pub struct StreamId(pub Arc<str>);
 impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 

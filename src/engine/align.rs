@@ -5,11 +5,12 @@
 //! each stream, and a set of whole transactions.
 //!
 //! When is a transaction whole?
-//! - [`TransactionKind::Metadata`]: when the END record of the transaction topic has come and as many events as it counts. Exact.
-//!   A source whose transaction topic is not read cannot say, and its records pass at once.
-//! - [`TransactionKind::CommitLsn`]: ids are ordered over all streams. One is whole when every stream of the source has delivered
+//! - With a transaction topic (Debezium's `provide.transaction.metadata`): when the END record has come and as many events as it
+//!   counts. Exact.
+//! - [`TransactionKind::CommitLsn`] without one: ids are ordered over all streams. One is whole when every stream of the source has delivered
 //!   something later. A stream that has nothing later (its table rests) is waited for during the *linger*, counted
 //!   from the arrival of the transaction's first record.
+//! - Other ids without a transaction topic say nothing about the end: their records pass at once.
 //!
 //! Bounded: each stream has a share of what may be in flight (`source::DeliveryLimits`), given back when its records are
 //! released. A stream that has filled its share with one unfinished transaction could never bring the rest: when a source
@@ -21,6 +22,7 @@
 use crate::change::{BronzeRows, Delivery, Position, StreamId, TableChanges, TransactionId, TransactionKind};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use crate::source::Hold;
+use crate::source::declare::transaction_domain;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,6 +107,8 @@ struct Stream {
     held: VecDeque<Held>,
     /// The newest commit LSN that this stream has delivered.
     newest: TransactionId,
+    /// Where the newest delivery ended.
+    received: Option<Position>,
     /// At the end of the broker's log when last heard of.
     caught_up: bool,
 }
@@ -130,13 +134,15 @@ struct Source {
 /// See the module.
 pub struct Aligner {
     options: AlignOptions,
+    /// By domain: streams whose transactions have to do with each other.
     sources: HashMap<Arc<str>, Source>,
+    domains: HashMap<StreamId, Arc<str>>,
     torn: u64,
 }
 
 impl Aligner {
     pub fn new(options: AlignOptions) -> Self {
-        Self { options, sources: HashMap::new(), torn: 0 }
+        Self { options, sources: HashMap::new(), domains: HashMap::new(), torn: 0 }
     }
 
     /// Transactions that had to be shown before they were whole.
@@ -149,18 +155,58 @@ impl Aligner {
         self.sources.values().map(|s| s.bytes).sum()
     }
 
-    /// A stream exists, from now on transactions wait for it too.
-    pub fn expect_stream(&mut self, source: &Arc<str>, stream: &StreamId, is_transaction_topic: bool) {
-        let state = self.sources.entry(Arc::clone(source)).or_default();
-        state.has_marks |= is_transaction_topic;
-        state.streams.entry(stream.clone()).or_default();
+    /// A stream exists, from now on transactions wait for it too. `high`: the end of the stream at its source, as far as known;
+    /// `untouched`: it has delivered nothing yet and there is nothing to deliver.
+    pub fn observe(&mut self, stream: &StreamId, high: Option<Position>, untouched: bool) {
+        let domain = self.domain(stream);
+        let Some(state) = self.sources.get_mut(&domain).and_then(|s| s.streams.get_mut(stream)) else { return };
+        state.caught_up = match state.received {
+            Some(received) => high.is_some_and(|high| high <= received),
+            None => untouched,
+        };
     }
 
-    /// Whether a stream has delivered all that its broker has.
-    pub fn set_caught_up(&mut self, source: &Arc<str>, stream: &StreamId, caught_up: bool) {
-        if let Some(stream) = self.sources.get_mut(source).and_then(|s| s.streams.get_mut(stream)) {
-            stream.caught_up = caught_up;
+    /// The streams among which a transaction of this one may be spread: those of one database; with a transaction topic
+    /// those of one connector, whose ids the topic counts.
+    fn domain(&mut self, stream: &StreamId) -> Arc<str> {
+        if let Some(domain) = self.domains.get(stream) {
+            return Arc::clone(domain);
         }
+        let path = stream.0.rsplit_once('/').map_or(&*stream.0, |(path, _)| path);
+        let (source, topic) = path.split_once('/').unwrap_or(("", path));
+        let below = |domain: &str, connector: &str| {
+            domain.strip_prefix(connector).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let domain: Arc<str> = match topic.strip_suffix(".transaction") {
+            Some(connector) => {
+                let own: Arc<str> = format!("{source}/{connector}").into();
+                // Streams that came before their transaction topic was known join it.
+                let joining: Vec<Arc<str>> =
+                    self.sources.keys().filter(|d| ***d != *own && below(d, &own)).cloned().collect();
+                let mut joined = self.sources.remove(&own).unwrap_or_default();
+                for domain in joining {
+                    let other = self.sources.remove(&domain).unwrap_or_default();
+                    joined.kind = joined.kind.or(other.kind);
+                    joined.bytes += other.bytes;
+                    joined.last_push = joined.last_push.max(other.last_push);
+                    joined.streams.extend(other.streams);
+                }
+                joined.has_marks = true;
+                for known in joined.streams.keys() {
+                    self.domains.insert(known.clone(), Arc::clone(&own));
+                }
+                self.sources.insert(Arc::clone(&own), joined);
+                own
+            }
+            None => {
+                let own = format!("{source}/{}", transaction_domain(topic));
+                let connector = self.sources.iter().find(|(domain, s)| s.has_marks && below(&own, domain));
+                connector.map_or_else(|| own.as_str().into(), |(domain, _)| Arc::clone(domain))
+            }
+        };
+        self.sources.entry(Arc::clone(&domain)).or_default().streams.entry(stream.clone()).or_default();
+        self.domains.insert(stream.clone(), Arc::clone(&domain));
+        domain
     }
 
     pub fn push(&mut self, mut delivery: Delivery, hold: Option<Hold>, now: Instant) {
@@ -171,7 +217,8 @@ impl Aligner {
                 delivery.transactions[mark.event as usize] = mark.id;
             }
         }
-        let source = self.sources.entry(Arc::clone(&delivery.source)).or_default();
+        let domain = self.domain(&delivery.stream);
+        let source = self.sources.entry(domain).or_default();
         source.bytes += delivery.bytes;
         source.last_push = Some(now);
         source.kind = delivery.transaction_kind.or(source.kind);
@@ -182,7 +229,8 @@ impl Aligner {
             transaction.since.get_or_insert(now);
             transaction.expected = expected.or(transaction.expected);
         }
-        if delivery.marks.is_empty() && delivery.transaction_kind == Some(TransactionKind::Metadata) {
+        let counted = source.has_marks || delivery.transaction_kind == Some(TransactionKind::Metadata);
+        if delivery.marks.is_empty() && counted {
             for id in delivery.transactions.iter().filter(|id| id.0 != 0) {
                 let transaction = source.transactions.entry(*id).or_default();
                 transaction.arrived += 1;
@@ -190,6 +238,7 @@ impl Aligner {
             }
         }
         let stream = source.streams.entry(delivery.stream.clone()).or_default();
+        stream.received = Some(delivery.next);
         if delivery.transaction_kind == Some(TransactionKind::CommitLsn) {
             stream.newest = delivery.transactions.iter().copied().max().unwrap_or_default().max(stream.newest);
         }
@@ -198,10 +247,7 @@ impl Aligner {
 
     /// When something held may be released without a further delivery.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let linger = |s: &Source| match s.kind {
-            Some(TransactionKind::Metadata) => self.options.patience,
-            _ => self.options.linger,
-        };
+        let linger = |s: &Source| if s.has_marks { self.options.patience } else { self.options.linger };
         self.sources
             .values()
             .flat_map(|s| s.streams.values().filter_map(move |t| t.held.front().map(|h| h.arrived + linger(s))))
@@ -222,11 +268,11 @@ impl Aligner {
                 continue;
             }
             match source.kind {
-                Some(TransactionKind::CommitLsn) => {
+                Some(TransactionKind::CommitLsn) if !source.has_marks => {
                     let cutoff = source.lsn_cutoff(now, self.options.linger);
                     source.release_while(&mut out, |id| id <= cutoff);
                 }
-                Some(TransactionKind::Metadata) if source.has_marks => {
+                Some(_) if source.has_marks => {
                     let (blocked, given_up) = source.blocked(now, self.options.patience);
                     self.torn += given_up;
                     source.release_while(&mut out, |id| !blocked.contains(&id));
@@ -374,7 +420,7 @@ mod tests {
     }
 
     fn end(first: i64, id: u128, counts: &[(&str, u64)]) -> Delivery {
-        let mut d = delivery("tx.transaction", first, &[0], TransactionKind::Metadata);
+        let mut d = delivery("p.transaction", first, &[0], TransactionKind::Metadata);
         let counts = counts.iter().map(|(c, n)| (Arc::from(*c), *n)).collect();
         d.marks.push(TransactionMark { id: TransactionId(id), event: 0, end: Some(counts) });
         d
@@ -397,7 +443,7 @@ mod tests {
     fn two_streams() -> (Aligner, Instant) {
         let mut aligner = Aligner::new(AlignOptions::default());
         for topic in ["p.dbo.a", "p.dbo.b"] {
-            aligner.expect_stream(&"s".into(), &StreamId(format!("s/{topic}/0").into()), false);
+            aligner.observe(&StreamId(format!("s/{topic}/0").into()), None, false);
         }
         (aligner, Instant::now())
     }
@@ -420,8 +466,8 @@ mod tests {
         aligner.push(delivery("p.dbo.a", 0, &[4, 5], TransactionKind::CommitLsn), None, now);
         let later = now + Duration::from_millis(21);
         assert_eq!(shown(aligner.release(later)), vec![], "b is not known to be at its end");
-        aligner.set_caught_up(&"s".into(), &StreamId("s/p.dbo.b/0".into()), true);
-        aligner.set_caught_up(&"s".into(), &StreamId("s/p.dbo.a/0".into()), true);
+        aligner.observe(&StreamId("s/p.dbo.b/0".into()), Some(Position(0)), true);
+        aligner.observe(&StreamId("s/p.dbo.a/0".into()), Some(Position(2)), false);
         assert_eq!(shown(aligner.release(now)), vec![]);
         assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0, 1])]);
     }
@@ -436,14 +482,14 @@ mod tests {
     #[test]
     fn metadata_holds_a_transaction_until_its_count_has_come() {
         let (mut aligner, now) = two_streams();
-        aligner.expect_stream(&"s".into(), &StreamId("s/tx.transaction/0".into()), true);
+        aligner.observe(&StreamId("s/p.transaction/0".into()), None, false);
         aligner.push(delivery("p.dbo.a", 0, &[1, 2], TransactionKind::Metadata), None, now);
         aligner.push(end(0, 1, &[("dbo.a", 1), ("dbo.b", 1), ("dbo.elsewhere", 9)]), None, now);
         aligner.push(end(1, 2, &[("dbo.a", 1)]), None, now);
         assert_eq!(shown(aligner.release(now)), vec![], "2 is whole but stands behind 1");
         aligner.push(delivery("p.dbo.b", 0, &[1], TransactionKind::Metadata), None, now);
         let topics: Vec<_> = shown(aligner.release(now)).into_iter().map(|(topic, _)| topic).collect();
-        assert_eq!(topics, ["p.dbo.a", "p.dbo.b", "tx.transaction", "tx.transaction"]);
+        assert_eq!(topics, ["p.dbo.a", "p.dbo.b", "p.transaction", "p.transaction"]);
         assert_eq!(aligner.torn(), 0);
     }
 
@@ -451,7 +497,7 @@ mod tests {
     fn a_transaction_larger_than_its_share_is_released_and_counted() {
         let mut aligner = Aligner::new(AlignOptions { full_bytes: 150, ..AlignOptions::default() });
         let now = Instant::now();
-        aligner.expect_stream(&"s".into(), &StreamId("s/p.dbo.b/0".into()), false);
+        aligner.observe(&StreamId("s/p.dbo.b/0".into()), None, false);
         aligner.push(delivery("p.dbo.a", 0, &[5, 5], TransactionKind::CommitLsn), None, now);
         assert_eq!(shown(aligner.release(now)), vec![]);
         let later = now + Duration::from_secs(1);

@@ -8,7 +8,7 @@ use super::snapshot::RelationData;
 use super::tables::TailBatch;
 use crate::catalog::RelationKind;
 use crate::change::{Position, RowId, StreamId, Tick};
-use crate::lake::{Flush, Lake, LakeError, LakeFiles, LakeTable, LakeTableKind, Manifest, ManifestTable};
+use crate::lake::{Flush, Lake, LakeError, LakeFiles, LakeTable, LakeTableKind, Maintenance, Manifest, ManifestTable};
 use crate::types::{Oid, TableSchema};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -65,13 +65,13 @@ pub struct Done {
 /// The lake as the flush thread owns it.
 pub struct Flusher {
     lake: Lake,
-    number: u64,
     tables: HashMap<Oid, LakeTable>,
+    maintenance: Maintenance,
 }
 
 impl Flusher {
-    pub fn new(lake: Lake, number: u64, tables: HashMap<Oid, LakeTable>) -> Self {
-        Self { lake, number, tables }
+    pub fn new(lake: Lake, tables: HashMap<Oid, LakeTable>) -> Self {
+        Self { lake, tables, maintenance: Maintenance::default() }
     }
 
     /// Writes one flush. Never panics on outside faults: they are in the answer.
@@ -102,14 +102,14 @@ impl Flusher {
         }
         let table = self.tables.get_mut(&job.oid).expect("inserted above");
         let rows = match &job.data {
-            RelationData::Hot(snapshot) => snapshot.rows_from(job.from).map_err(LakeError::rows)?,
+            RelationData::Hot(snapshot) => snapshot.rows_from(job.from)?,
             RelationData::Appended(_) => job
                 .tail
                 .iter()
                 .map(|t| (t.rows.clone(), (t.first.0..t.first.0 + t.rows.num_rows() as u64).map(RowId).collect()))
                 .collect(),
         };
-        let version = table
+        table
             .flush(Flush {
                 rows: &rows,
                 dead: &job.dead,
@@ -117,12 +117,12 @@ impl Flusher {
                 tick,
                 schema: &job.schema,
                 next_row_id: job.next,
+                truncate: false,
             })
             .await?;
-        table.maintain().await?;
+        table.maintain(&self.maintenance).await?;
         let files = (lake_kind(job.kind) == LakeTableKind::Append).then(|| table.files());
-        let version = table.version().max(version);
-        Ok(TableDone { oid: job.oid, version, next: job.next, dead: job.dead.len(), tail: job.tail.len(), files })
+        Ok(TableDone { oid: job.oid, version: table.version(), next: job.next, dead: job.dead.len(), tail: job.tail.len(), files })
     }
 
     async fn write_manifest(&mut self, job: &Job) -> Result<u64, LakeError> {
@@ -135,7 +135,7 @@ impl Flusher {
         }
         let manifest = Manifest {
             format: crate::lake::MANIFEST_FORMAT,
-            number: self.number + 1,
+            number: 0,
             tick: job.tick,
             written_at_us: job.now_us,
             tables,
@@ -144,7 +144,6 @@ impl Flusher {
             extra: serde_json::json!({ "folders": folders }),
         };
         self.lake.write_manifest(manifest).await?;
-        self.number += 1;
         self.tables.retain(|oid, _| job.folders.iter().any(|(known, _)| known == oid));
         for folder in &job.dropped {
             if let Err(error) = self.lake.drop_table(folder).await {
@@ -152,7 +151,7 @@ impl Flusher {
                 tracing::warn!(folder = %folder, %error, "cannot remove a dropped table's folder");
             }
         }
-        Ok(self.number)
+        Ok(self.lake.number())
     }
 }
 

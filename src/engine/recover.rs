@@ -16,7 +16,7 @@ use crate::change::{Position, RowId, Schemas, StreamId, Tick};
 use crate::lake::{self, Lake, LakeError, LakeTable, Manifest};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::Table;
-use crate::types::{Oid, PgType, TableSchema, oid};
+use crate::types::{Oid, PgError, PgType, TableSchema, oid};
 use crate::view::View;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -33,7 +33,11 @@ fn runtime(name: &'static str, workers: usize) -> Result<Runtime, LakeError> {
     if workers > 0 {
         builder.worker_threads(workers);
     }
-    builder.thread_name(name).enable_all().build().map_err(LakeError::runtime)
+    builder.thread_name(name).enable_all().build().map_err(runtime_failure)
+}
+
+fn runtime_failure(error: std::io::Error) -> LakeError {
+    LakeError::Value(PgError::internal(format!("cannot start a thread: {error}")))
 }
 
 pub(super) fn start(
@@ -49,7 +53,7 @@ pub(super) fn start(
     let fresh = manifest.is_none();
     let number = manifest.as_ref().map_or(0, |m| m.number);
     let catalog = match &manifest {
-        Some(manifest) => Catalog::from_json(&manifest.catalog, system).map_err(LakeError::catalog)?,
+        Some(manifest) => Catalog::from_json(&manifest.catalog, system)?,
         None => Catalog::new(system),
     };
     let positions = manifest.as_ref().map_or_else(BTreeMap::new, stream_states);
@@ -80,7 +84,7 @@ pub(super) fn start(
         dropped: vec![],
         dead_letters: 0,
         events: 0,
-        session: bind::session_state(1),
+        session: bind::session_state(bind::session_config(1), Arc::default()),
         runtime: runtime("engine", 0)?,
         sources,
         published: Arc::new(ArcSwap::from_pointee(nothing)),
@@ -94,7 +98,7 @@ pub(super) fn start(
     if let Some(manifest) = &manifest {
         lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
     }
-    ensure_dead_letters(&mut engine).map_err(LakeError::rows)?;
+    ensure_dead_letters(&mut engine)?;
     bind_views(&mut engine);
     let rows = engine.slots.values().map(|s| s.next_row_id().0).sum();
     engine.tick.0 += 1;
@@ -116,7 +120,7 @@ pub(super) fn start(
         ended,
         ticks: ticks_seen,
     };
-    let mut flusher = Flusher::new(lake, number, tables);
+    let mut flusher = Flusher::new(lake, tables);
     spawn("flush", move || {
         while let Ok(job) = jobs.recv() {
             let done = lake_runtime.block_on(flusher.run(job));
@@ -131,7 +135,7 @@ pub(super) fn start(
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), LakeError> {
-    std::thread::Builder::new().name(name.to_string()).spawn(body).map(drop).map_err(LakeError::runtime)
+    std::thread::Builder::new().name(name.to_string()).spawn(body).map(drop).map_err(runtime_failure)
 }
 
 fn stream_states(manifest: &Manifest) -> BTreeMap<StreamId, StreamState> {
@@ -178,7 +182,7 @@ async fn load(
     for relation in catalog.user_relations().filter(|r| r.kind != RelationKind::View) {
         let name = catalog.qualified_name(relation);
         let known = manifest.extra["folders"][relation.oid.0.to_string()].as_str();
-        let folder: Arc<str> = known.map_or_else(|| name.replacen('.', "/", 1), str::to_string).into();
+        let folder: Arc<str> = known.unwrap_or(&name).into();
         let schema = Arc::new(stored_schema(relation));
         let entry = manifest.tables.get(&*folder);
         let mut table = match entry {
@@ -195,7 +199,7 @@ async fn load(
                 _ => Table::new(schema),
             };
             if let Some(table) = &mut table {
-                let next = table.load(|rows, ids| hot.load(&rows, &ids).map_err(LakeError::rows)).await?;
+                let next = table.load(|rows, ids| hot.load(&rows, &ids).map_err(LakeError::from)).await?;
                 hot.set_next_row_id(next);
             }
             Rows::Hot(Box::new(hot))
@@ -207,7 +211,7 @@ async fn load(
         slot.durable_tick = manifest.tick;
         slot.changed_tick = manifest.tick;
         if relation.kind == RelationKind::Silver {
-            engine.schemas.set(&name, Arc::clone(slot.schema()));
+            engine.schemas.set(name.as_str().into(), Arc::clone(slot.schema()));
         }
         tracing::info!(table = %name, rows = slot.next_row_id().0, "loaded from the lake");
         engine.names.insert(name.into(), relation.oid);

@@ -6,7 +6,7 @@
 
 use super::snapshot::{LakeAndTail, RelationData};
 use crate::store::TableSnapshot;
-use crate::types::{PgType, TableSchema, jsonb, oid};
+use crate::types::{PgError, PgType, TableSchema, jsonb, oid};
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryBuilder, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::stats::Precision;
@@ -191,18 +191,9 @@ fn appended_stream(
     let lake = appended.files.clone();
     let columns = projection.clone();
     let from_files = stream::iter(files)
-        .map(move |i| {
-            let lake = lake.clone();
-            let columns = columns.clone();
-            async move {
-                match lake {
-                    Some(lake) => Ok(lake.read(i, &columns).await.map_err(crate::types::PgError::from)?),
-                    None => Err(crate::types::PgError::internal("a file without a lake").into()),
-                }
-            }
-        })
-        .buffered(1)
-        .try_flatten();
+        .filter_map(move |i| std::future::ready(lake.as_ref().map(|lake| lake.read(i, Some(&columns)))))
+        .flatten()
+        .map(|batch| batch.map_err(|error| PgError::from(error).into()));
     let tail: Vec<RecordBatch> = tail.into_iter().map(|i| appended.tail[i].clone()).collect();
     let from_tail = stream::iter(tail).map(move |batch| Ok(batch.project(&projection)?));
     let seen = Arc::clone(&schema);
@@ -270,7 +261,7 @@ impl ExecutionPlan for RelationScan {
             (RelationData::Appended(appended), Part::Appended { files, tail }) => {
                 Ok(appended_stream(appended.clone(), files, tail, projection, schema))
             }
-            _ => Err(crate::types::PgError::internal("a part of another kind of relation").into()),
+            _ => Err(PgError::internal("a part of another kind of relation").into()),
         }
     }
 

@@ -142,7 +142,7 @@ impl Slot {
         let same = *schema == *changes.schema;
         let rows = if same { rows } else { evolve::conform(&rows, &changes.schema, &schema)? };
         let ops = &changes.ops[range.clone()];
-        let unchanged: Vec<(usize, BooleanBuffer)> = changes
+        let mut unchanged: Vec<(usize, BooleanBuffer)> = changes
             .unchanged
             .iter()
             .filter_map(|(column, mask)| {
@@ -151,25 +151,30 @@ impl Slot {
                 (mask.count_set_bits() > 0).then_some((column, mask))
             })
             .collect();
+        let soft = schema.index_of(DELETED).is_some() && ops.contains(&Op::Delete);
+        if soft {
+            keep_deleted_rows(&schema, ops, &mut unchanged);
+        }
         let mut from = 0;
         while from < ops.len() {
             let truncate = ops[from..].iter().position(|op| *op == Op::Truncate).map_or(ops.len(), |at| from + at);
             if truncate > from {
-                self.apply_run(&rows, ops, &unchanged, from..truncate)?;
+                self.apply_run(&rows, ops, &unchanged, from..truncate, soft)?;
             }
             if truncate < ops.len() {
-                self.truncate();
+                self.truncate()?;
             }
             from = truncate + 1;
         }
         Ok(())
     }
 
-    fn truncate(&mut self) {
+    fn truncate(&mut self) -> PgResult<()> {
         if let Rows::Hot(table) = &mut self.rows {
-            let delta = table.truncate();
+            let delta = table.truncate()?;
             self.note(delta);
         }
+        Ok(())
     }
 
     fn apply_run(
@@ -178,6 +183,7 @@ impl Slot {
         ops: &[Op],
         unchanged: &[(usize, BooleanBuffer)],
         run: Range<usize>,
+        soft: bool,
     ) -> PgResult<()> {
         let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
         let rows = rows.slice(run.start, run.len());
@@ -186,7 +192,7 @@ impl Slot {
         } else {
             let ops: Vec<RowOp> = ops[run.clone()]
                 .iter()
-                .map(|op| if *op == Op::Delete { RowOp::Delete } else { RowOp::Upsert })
+                .map(|op| if *op == Op::Delete && !soft { RowOp::Delete } else { RowOp::Upsert })
                 .collect();
             let masks: Vec<_> = unchanged.iter().map(|(c, m)| (*c, m.slice(run.start, run.len()))).collect();
             table.apply(&rows, &ops, &masks)?
@@ -213,6 +219,23 @@ impl Slot {
         match &self.rows {
             Rows::Hot(table) => table.memory().total() as u64,
             Rows::Appended { tail, .. } => tail.iter().map(|t| t.rows.get_array_memory_size() as u64).sum(),
+        }
+    }
+}
+
+/// The metadata column of tables with soft delete.
+const DELETED: &str = "_deleted";
+
+/// A soft delete writes key and metadata and leaves the row's own columns as they were.
+fn keep_deleted_rows(schema: &TableSchema, ops: &[Op], unchanged: &mut Vec<(usize, BooleanBuffer)>) {
+    let deletes = BooleanBuffer::collect_bool(ops.len(), |i| ops[i] == Op::Delete);
+    for (i, column) in schema.columns.iter().enumerate() {
+        if schema.key.contains(&i) || column.name.starts_with('_') {
+            continue;
+        }
+        match unchanged.iter_mut().find(|(c, _)| *c == i) {
+            Some((_, mask)) => *mask = &*mask | &deletes,
+            None => unchanged.push((i, deletes.clone())),
         }
     }
 }

@@ -167,9 +167,8 @@ impl Engine {
     fn release(&mut self) -> Vec<Released> {
         for source in &self.sources {
             for stream in source.streams() {
-                let is_transactions = stream.topic.ends_with(".transaction");
-                self.aligner.expect_stream(&source.name, &stream.id, is_transactions);
-                self.aligner.set_caught_up(&source.name, &stream.id, stream.caught_up());
+                let untouched = stream.events() == 0 && stream.caught_up();
+                self.aligner.observe(&stream.id, stream.high(), untouched);
             }
         }
         self.aligner.release(Instant::now())
@@ -267,7 +266,7 @@ impl Engine {
                 let oid = self.create(&changes.table, RelationKind::Silver, &changes.schema)?;
                 let table = Table::new(Arc::clone(&changes.schema));
                 self.add_slot(oid, &changes.table, Rows::Hot(Box::new(table)));
-                self.schemas.set(&changes.table, Arc::clone(&changes.schema));
+                self.schemas.set(Arc::clone(&changes.table), Arc::clone(&changes.schema));
                 oid
             }
         };
@@ -275,7 +274,7 @@ impl Engine {
         slot.streams.insert(piece.delivery.stream.clone());
         if slot.widen(&changes.schema)? {
             let schema = Arc::clone(slot.schema());
-            self.schemas.set(&changes.table, Arc::clone(&schema));
+            self.schemas.set(Arc::clone(&changes.table), Arc::clone(&schema));
             self.reshape(oid, &schema)?;
         }
         let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a silver table without rows"))?;
@@ -358,9 +357,8 @@ impl Engine {
     }
 
     fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
-        let path = name.replacen('.', "/", 1);
-        let taken = self.slots.values().any(|s| *s.folder == *path) || self.dropped.iter().any(|f| **f == *path);
-        let folder: Arc<str> = if taken { format!("{path}-{oid}").into() } else { path.into() };
+        let taken = self.slots.values().any(|s| s.folder == *name) || self.dropped.contains(name);
+        let folder: Arc<str> = if taken { format!("{name}-{oid}").into() } else { Arc::clone(name) };
         let kind = self.catalog.relation(oid).map_or(RelationKind::Silver, |r| r.kind);
         self.names.insert(Arc::clone(name), oid);
         self.slots.insert(oid, Slot::new(oid, kind, folder, rows));
@@ -648,6 +646,13 @@ impl Engine {
     /// Notes what a flush has made durable. An error means that the lake is no longer ours.
     fn flushed(&mut self, done: Done) -> PgResult<()> {
         self.flushing = false;
+        let written: HashSet<Oid> = done.tables.iter().map(|t| t.oid).collect();
+        for slot in self.slots.values_mut().filter(|s| !written.contains(&s.oid)) {
+            // What was not written in this flush is not in the lake: nothing of it can die there.
+            let flushed = slot.flushed;
+            slot.written = flushed;
+            slot.dead.retain(|id| *id < flushed);
+        }
         for table in done.tables {
             let Some(slot) = self.slots.get_mut(&table.oid) else { continue };
             slot.flushed = table.next;
@@ -689,12 +694,13 @@ impl Engine {
                 Ok(())
             }
             Err(error @ LakeError::Fenced { .. }) => {
-                tracing::error!(%error, "the lake belongs to another process now");
+                tracing::error!(%error, "the lake is no longer ours alone");
                 Err(error.into())
             }
             Err(error) => {
-                tracing::warn!(%error, "a flush failed and will be tried again");
-                self.lake_state.error = Some(error.to_string());
+                let reason = PgError::from(error);
+                tracing::warn!(error = ?reason, "a flush failed and will be tried again");
+                self.lake_state.error = Some(reason.message);
                 self.catalog_changed = true;
                 Ok(())
             }

@@ -1,9 +1,17 @@
 //! Casts: between PostgreSQL's types, to a type modifier, and between the storage forms of one type.
+//!
+//! A cast is a chain of steps: the function that `pg_cast` names, or the types' text, then the target's modifier.
 
-use super::kernel::{Body, Nature, ScalarKernel, kernel, type_name};
-use super::keys;
-use crate::types::{ExprType, PgError, PgResult};
-use arrow::array::UInt32Array;
+use super::adapt::*;
+use super::facts::facts;
+use super::kernel::{Body, Call, Column, Nature, ScalarKernel, kernel, type_name};
+use super::keys::{self, element_type};
+use super::names;
+use super::numerics::Num;
+use super::registry::body_of;
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, datetime, oid};
+use arrow::array::{Array, ArrayRef, ListArray, UInt32Array};
+use arrow::datatypes::{DataType, Field};
 use std::sync::Arc;
 
 /// How a cast is computed.
@@ -16,12 +24,268 @@ pub enum CastKernel {
     Scalar(ScalarKernel),
 }
 
-/// The kernel of a cast.
-pub fn cast(from: &ExprType, to: &ExprType, _explicit: bool) -> PgResult<CastKernel> {
-    if from == to {
+/// One step: what computes it and the type it gives.
+pub struct Step {
+    body: Body,
+    result: ExprType,
+    /// Reads or writes text that depends on the session.
+    stable: bool,
+}
+
+/// The kernel of a cast. `explicit` is `CAST` and `::`, which truncate where an assignment complains.
+///
+/// Which casts are allowed is the binder's to know, from `pg_cast`; any two types are tried through their text here.
+pub fn cast(from: &ExprType, to: &ExprType, explicit: bool) -> PgResult<CastKernel> {
+    if from.storage == to.storage && (from.pg == to.pg || (from.pg.oid == to.pg.oid && to.pg.typmod < 0)) {
         return Ok(CastKernel::Nothing);
     }
-    Err(PgError::unsupported(format!("a cast from {} to {}", type_name(from.pg.oid), type_name(to.pg.oid))))
+    if is_native(from, to) {
+        return Ok(CastKernel::Native);
+    }
+    let mut steps = Vec::new();
+    chain(from, to, explicit, &mut steps)?;
+    if steps.is_empty() {
+        return Ok(CastKernel::Nothing);
+    }
+    let stable = steps.iter().any(|s| s.stable);
+    let name = format!("cast{}_{}_{}", if explicit { "" } else { "_assign" }, from.pg.oid, to.pg.oid);
+    let nature = Nature { strict: true, volatility: if stable { 's' } else { 'i' } };
+    let body = run(from.clone(), steps);
+    Ok(CastKernel::Scalar(kernel(&name, nature, vec![from.clone()], to.clone(), body)))
+}
+
+/// Widenings that lose nothing and cannot fail.
+fn is_native(from: &ExprType, to: &ExprType) -> bool {
+    use DataType::*;
+    match (&from.storage, &to.storage) {
+        (Int16, Int32 | Int64) | (Int32, Int64) | (Float32, Float64) => true,
+        (Int16 | Int32 | Int64, Float64) => true,
+        (Int16, Decimal128(p, s)) => i16::from(*p) - i16::from(*s) >= 5,
+        (Int32, Decimal128(p, s)) => i16::from(*p) - i16::from(*s) >= 10,
+        (Int64, Decimal128(p, s)) => i16::from(*p) - i16::from(*s) >= 19,
+        (Decimal128(p1, s1), Decimal128(p2, s2)) => {
+            s2 >= s1 && i16::from(*p2) - i16::from(*s2) >= i16::from(*p1) - i16::from(*s1)
+        }
+        _ => false,
+    }
+}
+
+/// Runs the steps one after the other.
+fn run(from: ExprType, steps: Vec<Step>) -> Body {
+    Arc::new(move |call| {
+        let mut column = call.args[0].clone();
+        let mut ty = &from;
+        for step in &steps {
+            let rows = if column.constant { 1 } else { call.rows };
+            let inner = Call {
+                rows,
+                args: vec![Column { constant: false, ..column.clone() }],
+                arg_types: std::slice::from_ref(ty),
+                result: &step.result,
+                config: call.config,
+            };
+            column.array = (step.body)(&inner)?;
+            ty = &step.result;
+        }
+        match column.constant && call.rows != 1 {
+            false => Ok(column.array),
+            true => Ok(arrow::compute::take(&column.array, &UInt32Array::from(vec![0; call.rows]), None)?),
+        }
+    })
+}
+
+fn is_text(ty: Oid) -> bool {
+    matches!(ty, oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME | oid::CHAR | oid::UNKNOWN | oid::CSTRING)
+}
+
+/// Appends the steps from one type to another.
+fn chain(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) -> PgResult<()> {
+    let mut step = |body: Body, result: ExprType, stable: bool| steps.push(Step { body, result, stable });
+    let (source, target) = (from.pg.oid, to.pg.oid);
+    let base = ExprType::of(PgType::new(target));
+
+    if source == target {
+        return modifier(from, to, explicit, steps);
+    }
+    // numeric is made in the storage, and with the modifier, that is asked for.
+    if target == oid::NUMERIC {
+        if let Some(body) = facts().cast(source, target).and_then(|row| body_of(row.function)) {
+            let made = if matches!(to.storage, DataType::Decimal128(..)) { to.clone() } else { base };
+            step(body, made.clone(), false);
+            return modifier(&made, to, explicit, steps);
+        }
+    }
+    if let (Some(a), Some(b)) = (element_type(from), element_type(to)) {
+        return match cast(&a, &b, explicit)? {
+            CastKernel::Nothing if from.storage == to.storage => Ok(()),
+            inner => {
+                steps.push(elements(a, b, to.clone(), inner)?);
+                Ok(())
+            }
+        };
+    }
+    if is_text(source) && is_text(target) {
+        match (source, target) {
+            (oid::BPCHAR, _) => step(writes(|s| s.trim_end_matches(' ')), base.clone(), false),
+            (_, oid::NAME) => step(writes(|s| truncate_bytes(s, 63)), base.clone(), false),
+            (_, oid::CHAR) => step(writes(|s| truncate_bytes(s, 1)), base.clone(), false),
+            _ => {}
+        }
+        return modifier(&base, to, explicit, steps);
+    }
+    if let Some(row) = facts().cast(source, target) {
+        let by_function = (row.method == 'f').then(|| body_of(row.function)).flatten();
+        if let Some(body) = by_function {
+            let stable = facts().proc_row(row.function).is_some_and(|p| p.volatility == 's');
+            step(body, base.clone(), stable);
+            return modifier(&base, to, explicit, steps);
+        }
+        if row.method == 'b' {
+            match (&from.storage, &base.storage) {
+                (a, b) if a == b => {}
+                // The bits of an int4 and of an oid are the same.
+                (DataType::Int32, DataType::UInt32) => step(map1::<Int4, OidKind>(|v| v as u32), base.clone(), false),
+                (DataType::UInt32, DataType::Int32) => step(map1::<OidKind, Int4>(|v| v as i32), base.clone(), false),
+                _ => return Err(no_cast(from, to)),
+            }
+            return modifier(&base, to, explicit, steps);
+        }
+    }
+    through_text(from, to, explicit, steps)
+}
+
+fn no_cast(from: &ExprType, to: &ExprType) -> PgError {
+    PgError::unsupported(format!("a cast from {} to {}", type_name(from.pg.oid), type_name(to.pg.oid)))
+}
+
+/// One cast over the elements of arrays.
+fn elements(from: ExprType, element: ExprType, to: ExprType, inner: CastKernel) -> PgResult<Step> {
+    let mut inner_steps = Vec::new();
+    if matches!(inner, CastKernel::Scalar(_)) {
+        chain(&from, &element, true, &mut inner_steps)?;
+    }
+    let stable = inner_steps.iter().any(|s| s.stable);
+    let cast_values = run(from.clone(), inner_steps);
+    let body: Body = Arc::new(move |call| {
+        let list = downcast::<ListArray>(&call.args[0].array)?;
+        let values = list.values();
+        let inner_call = Call {
+            rows: values.len(),
+            args: vec![Column { array: Arc::clone(values), constant: false }],
+            arg_types: std::slice::from_ref(&from),
+            result: &element,
+            config: call.config,
+        };
+        let mut cast = cast_values(&inner_call)?;
+        if cast.data_type() != &element.storage {
+            cast = arrow::compute::cast(&cast, &element.storage)?;
+        }
+        let field = Arc::new(Field::new_list_field(element.storage.clone(), true));
+        Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), cast, list.nulls().cloned())?))
+    });
+    Ok(Step { body, result: to, stable })
+}
+
+fn writes(f: for<'a> fn(&'a str) -> &'a str) -> Body {
+    write1::<Text>(move |s, out| {
+        out.push_str(f(s));
+        Ok(())
+    })
+}
+
+/// At most `limit` bytes, of whole characters.
+fn truncate_bytes(s: &str, limit: usize) -> &str {
+    let mut end = s.len().min(limit);
+    while !s.is_char_boundary(end) {
+        end -= 1;
+    }
+    &s[..end]
+}
+
+fn too_long(name: &str, limit: usize) -> PgError {
+    PgError::new(SqlState::STRING_TRUNCATION, format!("value too long for type {name}({limit})"))
+}
+
+/// At most `limit` characters: cut where the cast is explicit or only blanks are lost.
+fn limited<'a>(s: &'a str, limit: usize, explicit: bool, name: &str) -> PgResult<&'a str> {
+    let Some((end, _)) = s.char_indices().nth(limit) else { return Ok(s) };
+    if explicit || s[end..].bytes().all(|b| b == b' ') { Ok(&s[..end]) } else { Err(too_long(name, limit)) }
+}
+
+/// The steps from a type to the same with a modifier, and from one storage form of it to another.
+fn modifier(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) -> PgResult<()> {
+    let typmod = to.pg.typmod;
+    let same = from.storage == to.storage && (typmod < 0 || typmod == from.pg.typmod);
+    if same {
+        return Ok(());
+    }
+    let body: Body = match to.pg.oid {
+        oid::NUMERIC => match to.pg.numeric_typmod() {
+            Some((precision, scale)) => attempt1::<Num, Num>(move |n| n.apply_typmod(precision, scale)),
+            None => map1::<Num, Num>(|n| n),
+        },
+        oid::VARCHAR if typmod >= 4 => {
+            let limit = (typmod - 4) as usize;
+            write1::<Text>(move |s, out| {
+                out.push_str(limited(s, limit, explicit, "character varying")?);
+                Ok(())
+            })
+        }
+        oid::BPCHAR if typmod >= 4 => {
+            let limit = (typmod - 4) as usize;
+            write1::<Text>(move |s, out| {
+                let kept = limited(s, limit, explicit, "character")?;
+                out.push_str(kept);
+                out.extend(std::iter::repeat_n(' ', limit - kept.chars().count().min(limit)));
+                Ok(())
+            })
+        }
+        oid::TIMESTAMP | oid::TIMESTAMPTZ if typmod >= 0 => {
+            map1::<Stamp, Stamp>(move |t| datetime::round_timestamp(t, typmod))
+        }
+        oid::TIME if typmod >= 0 => map1::<Time, Time>(move |t| datetime::round_micros(t, typmod)),
+        _ if from.storage == to.storage => return Ok(()),
+        _ => return Err(no_cast(from, to)),
+    };
+    steps.push(Step { body, result: to.clone(), stable: false });
+    Ok(())
+}
+
+/// Casts of text to a type and of a type to text.
+fn through_text(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) -> PgResult<()> {
+    let (source, target) = (from.pg.oid, to.pg.oid);
+    let base = ExprType::of(PgType::new(target));
+    if is_text(source) {
+        if oid::is_reg_type(target) {
+            let body = session1::<Text, OidKind>(move |call, text| {
+                names::reg_in(call.context()?, target, text).map(|o| Some(o.0))
+            });
+            steps.push(Step { body, result: base, stable: true });
+            return Ok(());
+        }
+        let made = if matches!(to.storage, DataType::Decimal128(..)) { to.clone() } else { base };
+        steps.push(super::text_io::input(made.clone())?);
+        return modifier(&made, to, explicit, steps);
+    }
+    if is_text(target) {
+        let text = ExprType::of(PgType::new(oid::TEXT));
+        if oid::is_reg_type(source) {
+            let body = session1::<OidKind, Text>(move |call, value| {
+                Ok(Some(names::reg_out(call.context()?, source, Oid(value))))
+            });
+            steps.push(Step { body, result: text.clone(), stable: true });
+        } else {
+            steps.push(super::text_io::output(from.clone())?);
+        }
+        return chain(&text, to, explicit, steps);
+    }
+    Err(no_cast(from, to))
+}
+
+impl Step {
+    pub fn new(body: Body, result: ExprType, stable: bool) -> Self {
+        Self { body, result, stable }
+    }
 }
 
 /// For types whose storage equality is not PostgreSQL's: a kernel to a key that is equal, and sorts, as PostgreSQL says.
@@ -30,7 +294,7 @@ pub fn equality_key(ty: &ExprType) -> Option<ScalarKernel> {
     let storage = keys::key_storage(ty)?;
     let body: Body = Arc::new(|call| {
         let [column] = call.args.as_slice() else { return Err(PgError::internal("a key is made of one value")) };
-        let key = keys::keys(&call.arg_types[0], &column.array)?;
+        let key: ArrayRef = keys::keys(&call.arg_types[0], &column.array)?;
         match column.constant && call.rows != 1 {
             false => Ok(key),
             true => Ok(arrow::compute::take(&key, &UInt32Array::from(vec![0; call.rows]), None)?),

@@ -5,6 +5,9 @@
 //! Whoever executes a plan puts it there as a [`SessionExtension`]; a statement keeps one context from its first row to
 //! its last, so that `now()` is one instant and all names are of one catalog.
 
+use crate::types::codec::{ByteaOutput, TextSettings};
+use crate::types::datetime::{DateOrder, Zone};
+use crate::types::interval::IntervalStyle;
 use crate::types::{Oid, PgError, PgResult, PgType};
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use std::any::Any;
@@ -29,6 +32,31 @@ pub trait Context: Send + Sync + Debug {
     fn setting(&self, name: &str) -> Option<String>;
     /// `set_config`: gives the value as it is shown afterwards.
     fn set_setting(&self, name: &str, value: &str, local: bool) -> PgResult<String>;
+    /// What reading and printing values depends on; kept by sessions that do not want it parsed each time.
+    fn text_settings(&self) -> TextSettings {
+        let mut settings = TextSettings::default();
+        let lower = |name: &str| self.setting(name).map(|v| v.to_ascii_lowercase());
+        if let Some(zone) = self.setting("TimeZone").and_then(|z| Zone::parse(&z).ok()) {
+            settings.timezone = zone;
+        }
+        if let Some(style) = lower("DateStyle") {
+            settings.date_order = match () {
+                () if style.contains("dmy") => DateOrder::Dmy,
+                () if style.contains("ymd") => DateOrder::Ymd,
+                () => DateOrder::Mdy,
+            };
+        }
+        if lower("IntervalStyle").as_deref() == Some("iso_8601") {
+            settings.interval_style = IntervalStyle::Iso8601;
+        }
+        if lower("bytea_output").as_deref() == Some("escape") {
+            settings.bytea_output = ByteaOutput::Escape;
+        }
+        if let Some(digits) = self.setting("extra_float_digits").and_then(|d| d.parse().ok()) {
+            settings.extra_float_digits = digits;
+        }
+        settings
+    }
     fn backend_pid(&self) -> i32;
     /// `txid_current()`: one number for each transaction, ascending.
     fn transaction_id(&self) -> i64;

@@ -152,6 +152,59 @@ fn numeric_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
     Ok(Arc::new(input.iter().map(|n| n.map(crate::types::numeric::equality_prefix)).collect::<BinaryArray>()))
 }
 
-fn jsonb_keys(_array: &ArrayRef) -> PgResult<ArrayRef> {
-    Err(PgError::unsupported("comparing jsonb"))
+fn jsonb_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    let input = downcast::<LargeBinaryArray>(array)?;
+    let mut out = BinaryBuilder::with_capacity(input.len(), input.values().len());
+    let mut key = Vec::new();
+    for value in input {
+        match value {
+            Some(value) => {
+                key.clear();
+                crate::types::jsonb::JsonbRef::new(value).sort_key(&mut key);
+                out.append_value(&key);
+            }
+            None => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+impl IntervalParts {
+    /// PostgreSQL's `interval / float8`: what does not divide goes down to days, then to time.
+    pub fn divide(&self, by: f64) -> PgResult<Self> {
+        if by == 0.0 {
+            return Err(super::integers::division_by_zero());
+        }
+        self.scale(|v| v / by)
+    }
+
+    /// PostgreSQL's `interval * float8`.
+    pub fn multiply(&self, by: f64) -> PgResult<Self> {
+        self.scale(|v| v * by)
+    }
+
+    fn scale(&self, by: impl Fn(f64) -> f64) -> PgResult<Self> {
+        let out = || PgError::new(crate::types::SqlState::DATETIME_OVERFLOW, "interval out of range");
+        let rounded = |v: f64| (v * 1e6).round_ties_even() / 1e6;
+        let whole = |v: f64| {
+            let fits = v.is_finite() && v.abs() < f64::from(i32::MAX);
+            if fits { Ok(v.trunc() as i32) } else { Err(out()) }
+        };
+        let months = by(f64::from(self.months));
+        let (whole_months, mut days) = (whole(months)?, by(f64::from(self.days)));
+        let whole_days = whole(days)?;
+        let month_days = rounded((months - f64::from(whole_months)) * 30.0);
+        let mut seconds = rounded((days - f64::from(whole_days) + month_days - month_days.trunc()) * 86_400.0);
+        days = f64::from(whole_days);
+        if seconds.abs() >= 86_400.0 {
+            days += (seconds / 86_400.0).trunc();
+            seconds -= (seconds / 86_400.0).trunc() * 86_400.0;
+        }
+        days += month_days.trunc();
+        let micros = (by(self.micros as f64) + seconds * 1e6).round_ties_even();
+        if !micros.is_finite() || micros.abs() >= 9.223372036854775e18 {
+            return Err(out());
+        }
+        Ok(Self { months: whole_months, days: whole(days)?, micros: micros as i64 })
+    }
 }

@@ -18,10 +18,12 @@ mod arrays;
 mod casts;
 mod compare;
 pub mod context;
+mod dates;
 mod digest;
 pub mod facts;
 mod floats;
 mod integers;
+mod json;
 pub mod kernel;
 mod keys;
 mod keywords;
@@ -35,8 +37,13 @@ mod registry;
 mod session;
 mod sets;
 mod text;
+mod text_io;
+mod tojson;
 mod typename;
 mod windows;
+
+#[cfg(test)]
+mod tests;
 
 pub use aggregates::{AggregateKernel, aggregate};
 pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
@@ -47,7 +54,7 @@ pub use kernel::{ScalarKernel, kernel, type_name};
 pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
-pub use sets::{SetKernel, set_returning};
+pub use sets::{SetKernel, expand_array, set_returning};
 pub use text::quote_identifier;
 pub use typename::format_type;
 pub use windows::{WindowKernel, window};
@@ -59,6 +66,10 @@ fn declare_all(registry: &mut registry::Registry) {
     text::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
+    dates::declare(registry);
+    json::declare(registry);
+    text_io::declare(registry);
+    tojson::declare(registry);
     session::declare(registry);
     arrays::declare(registry);
     privileges::declare(registry);

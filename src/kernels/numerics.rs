@@ -152,7 +152,12 @@ fn decimals(op: impl Fn(i128, i128) -> i128 + Send + Sync + 'static) -> Body {
 }
 
 /// A function of one numeric whose result keeps a decimal storage.
-fn keeping(row: &'static ProcRow, args: &[ExprType], f: fn(i128) -> i128, big: fn(&Numeric) -> Numeric) -> PgResult<ScalarKernel> {
+fn keeping(
+    row: &'static ProcRow,
+    args: &[ExprType],
+    f: fn(i128) -> i128,
+    big: fn(&Numeric) -> Numeric,
+) -> PgResult<ScalarKernel> {
     use arrow::datatypes::Decimal128Type;
     let arg = args.first().filter(|a| a.pg.oid == oid::NUMERIC).cloned();
     let arg = arg.unwrap_or_else(|| ExprType::of(PgType::new(oid::NUMERIC)));
@@ -268,7 +273,10 @@ pub fn declare(r: &mut Registry) {
 
     r.fun("numeric_div(numeric,numeric)", attempt2::<Num, Num, Num>(|a, b| a.div(&b)));
     r.funs(&["numeric_mod(numeric,numeric)", "mod(numeric,numeric)"], attempt2::<Num, Num, Num>(|a, b| a.rem(&b)));
-    r.funs(&["div(numeric,numeric)", "numeric_div_trunc(numeric,numeric)"], attempt2::<Num, Num, Num>(|a, b| a.div_trunc(&b)));
+    r.funs(
+        &["div(numeric,numeric)", "numeric_div_trunc(numeric,numeric)"],
+        attempt2::<Num, Num, Num>(|a, b| a.div_trunc(&b)),
+    );
     r.fun("numeric_inc(numeric)", attempt1::<Num, Num>(|a| a.add(&Numeric::from(1))));
     r.fun("numeric_larger(numeric,numeric)", map2::<Num, Num, Num>(|a, b| if a >= b { a } else { b }));
     r.fun("numeric_smaller(numeric,numeric)", map2::<Num, Num, Num>(|a, b| if a <= b { a } else { b }));
@@ -280,7 +288,10 @@ pub fn declare(r: &mut Registry) {
     r.fun("trunc(numeric)", map1::<Num, Num>(|a| a.trunc(0)));
     r.fun("trunc(numeric,int4)", map2::<Num, Int4, Num>(|a, n| a.trunc(n.clamp(-2000, 2000))));
     r.funs(&["sqrt(numeric)", "numeric_sqrt(numeric)"], attempt1::<Num, Num>(|a| a.sqrt()));
-    r.funs(&["power(numeric,numeric)", "pow(numeric,numeric)", "numeric_power(numeric,numeric)"], attempt2::<Num, Num, Num>(|a, b| power(&a, &b)));
+    r.funs(
+        &["power(numeric,numeric)", "pow(numeric,numeric)", "numeric_power(numeric,numeric)"],
+        attempt2::<Num, Num, Num>(|a, b| power(&a, &b)),
+    );
     r.fun("gcd(numeric,numeric)", attempt2::<Num, Num, Num>(|a, b| greatest_divisor(&a, &b)));
     r.fun("scale(numeric)", maybe1::<Num, Int4>(|a| Ok(a.scale())));
     r.fun("min_scale(numeric)", maybe1::<Num, Int4>(|a| Ok(a.scale().map(|_| min_scale(&a)))));
@@ -298,11 +309,12 @@ pub fn declare(r: &mut Registry) {
     r.fun("numeric(int8)", map1::<Int8, Num>(|v| Numeric::new(v.into(), 0)));
     r.fun("numeric(float4)", map1::<Float4, Num>(Numeric::from_f32));
     r.fun("numeric(float8)", map1::<Float8, Num>(Numeric::from_f64));
-    r.fun("numeric(numeric,int4)", attempt2::<Num, Int4, Num>(|a, typmod| {
-        match (PgType { oid: oid::NUMERIC, typmod }).numeric_typmod() {
+    r.fun(
+        "numeric(numeric,int4)",
+        attempt2::<Num, Int4, Num>(|a, typmod| match (PgType { oid: oid::NUMERIC, typmod }).numeric_typmod() {
             Some((precision, scale)) => a.apply_typmod(precision, scale),
             None => Ok(a),
-        }
-    }));
+        }),
+    );
     r.fun("pg_size_pretty(numeric)", session1::<Num, Text>(size_pretty));
 }

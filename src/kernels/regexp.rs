@@ -164,6 +164,24 @@ fn bracket(text: &str, out: &mut String) -> PgResult<usize> {
     }
 }
 
+/// The error of the crate `regex` in PostgreSQL's words.
+fn rejected(error: &regex::Error) -> PgError {
+    let text = error.to_string();
+    let known = [
+        ("unclosed group", "parentheses () not balanced"),
+        ("unopened group", "parentheses () not balanced"),
+        ("unclosed character class", "brackets [] not balanced"),
+        ("repetition operator missing expression", "quantifier operand invalid"),
+        ("invalid repetition count range", "invalid repetition count(s)"),
+        ("unclosed counted repetition", "braces {} not balanced"),
+        ("invalid character class range", "invalid character range"),
+    ];
+    match known.iter().find(|(theirs, _)| text.contains(theirs)) {
+        Some((_, message)) => wrong(message),
+        None => wrong(text.lines().last().unwrap_or_default().trim_start_matches("error: ")),
+    }
+}
+
 pub fn compile(pattern: &str, flags: Flags) -> PgResult<Regex> {
     let literal = flags.literal || pattern.starts_with("***=");
     let mut flags = flags;
@@ -184,7 +202,7 @@ pub fn compile(pattern: &str, flags: Flags) -> PgResult<Regex> {
         .dot_matches_new_line(!flags.dot_excludes_newline)
         .ignore_whitespace(flags.expanded)
         .build()
-        .map_err(|e| wrong(e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ")))
+        .map_err(|e| rejected(&e))
 }
 
 thread_local! {

@@ -21,6 +21,8 @@ enum Declared {
 #[derive(Default)]
 pub struct Registry {
     declared: HashMap<Oid, Declared>,
+    /// Signatures that no row has, or that were there before. A test keeps this empty.
+    mistakes: Vec<String>,
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
@@ -31,9 +33,6 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
 
 impl Registry {
     /// Declares a function of fixed types.
-    ///
-    /// # Panics
-    /// Where `pg_proc` has no such signature: a mistake in the table that calls this, found by its test.
     pub fn fun(&mut self, signature: &str, body: Body) {
         self.put(signature, Declared::Body(body));
     }
@@ -53,9 +52,14 @@ impl Registry {
     }
 
     fn put(&mut self, signature: &str, declared: Declared) {
-        let Some(row) = proc_with_signature(signature) else { panic!("pg_proc has no {signature}") };
-        let before = self.declared.insert(row.oid, declared);
-        assert!(before.is_none(), "{signature} is declared twice");
+        match proc_with_signature(signature) {
+            None => self.mistakes.push(format!("pg_proc has no {signature}")),
+            Some(row) => {
+                if self.declared.insert(row.oid, declared).is_some() {
+                    self.mistakes.push(format!("{signature} is declared twice"));
+                }
+            }
+        }
     }
 }
 
@@ -65,6 +69,12 @@ pub fn proc_with_signature(signature: &str) -> Option<&'static ProcRow> {
     let args = args.split(',').map(str::trim).filter(|a| !a.is_empty());
     let args: Vec<Oid> = args.map(|a| facts().type_named(a).map(|t| t.oid)).collect::<Option<_>>()?;
     facts().procs_named(name).find(|p| p.args == args)
+}
+
+/// What is wrong in the tables of functions.
+#[cfg(test)]
+pub fn declaration_mistakes() -> &'static [String] {
+    &REGISTRY.mistakes
 }
 
 /// The OIDs of all functions that have a kernel.
@@ -97,7 +107,8 @@ pub fn fixed(row: &ProcRow, args: &[ExprType], body: &Body) -> ScalarKernel {
             // A value of another type with the same storage (varchar for text) keeps its own name.
             let declared = ExprType::of(PgType::new(declared));
             // Kernels read numeric in both of its forms.
-            let same = given.storage == declared.storage || (given.pg.oid == oid::NUMERIC && declared.pg.oid == oid::NUMERIC);
+            let same =
+                given.storage == declared.storage || (given.pg.oid == oid::NUMERIC && declared.pg.oid == oid::NUMERIC);
             if same { given.clone() } else { declared }
         }
         _ => given.clone(),
@@ -128,4 +139,12 @@ fn is_pseudo(oid: Oid) -> bool {
             | oid::ANYCOMPATIBLENONARRAY
             | oid::RECORD
     )
+}
+
+/// What computes a function of fixed types, without a kernel around it.
+pub fn body_of(proc: Oid) -> Option<Body> {
+    match REGISTRY.declared.get(&proc)? {
+        Declared::Body(body) => Some(Body::clone(body)),
+        Declared::Maker(_) => None,
+    }
 }

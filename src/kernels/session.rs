@@ -479,6 +479,7 @@ pub fn declare(r: &mut Registry) {
         "pg_blocking_pids(int4)",
         map1::<Int4, List>(|_| Arc::new(arrow::array::Int32Array::from(Vec::<i32>::new())) as ArrayRef),
     );
+    r.fun("gen_random_uuid()", session0::<Fixed<16>>(|_| Ok(Some(*uuid::Uuid::new_v4().as_bytes()))));
     // A session's own resources: there are none to give back.
     r.fun("pg_advisory_unlock_all()", session0::<Text>(|_| Ok(Some(void()))));
 }

@@ -1,10 +1,22 @@
 //! Functions that return sets of rows: from columns of arguments to the rows that each of their rows gives.
 
+use super::adapt::{Fixed, Kind, List, Stamp, Text, downcast};
+use super::arrays::string_parts;
+use super::context::context_of;
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;
-use crate::types::{ExprType, Oid, PgResult};
-use arrow::array::{ArrayRef, UInt32Array};
-use arrow::datatypes::DataType;
+use super::keys::element_type;
+use super::numerics::{Num, sortable};
+use super::regexp::{self, Flags};
+use super::registry::unique_name;
+use super::text::invalid;
+use crate::types::datetime::{Zone, add_interval, add_interval_tz};
+use crate::types::interval::Interval;
+use crate::types::jsonb::{JsonKind, JsonbRef};
+use crate::types::numeric::Numeric;
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, oid};
+use arrow::array::*;
+use arrow::datatypes::*;
 use datafusion::common::config::ConfigOptions;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -62,6 +74,384 @@ pub fn set_returning(proc: Oid, args: &[ExprType]) -> PgResult<SetKernel> {
     make(row, args)
 }
 
+/// Joins the rows that each row of arguments gives.
+fn gathered(
+    rows: usize,
+    element: &DataType,
+    mut each: impl FnMut(usize) -> PgResult<Option<ArrayRef>>,
+) -> PgResult<SetRows> {
+    let mut from = Vec::new();
+    let mut parts = Vec::new();
+    for row in 0..rows {
+        if let Some(values) = each(row)? {
+            from.extend(std::iter::repeat_n(row as u32, values.len()));
+            parts.push(values);
+        }
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
+    let values = if parts.is_empty() { new_empty_array(element) } else { arrow::compute::concat(&parts)? };
+    Ok((UInt32Array::from(from), vec![values]))
+}
+
+fn any_null(args: &[ArrayRef], row: usize) -> bool {
+    args.iter().any(|a| a.is_null(row))
+}
+
+fn zero_step() -> PgError {
+    invalid("step size cannot equal zero")
+}
+
+/// The values of a series of integers; the end of the type's range ends it.
+fn integer_series<K>(args: &[ArrayRef], rows: usize, to: impl Fn(i128) -> Option<K::Native>) -> PgResult<SetRows>
+where
+    K: ArrowPrimitiveType,
+    K::Native: Into<i128>,
+{
+    let columns = args.iter().map(downcast::<PrimitiveArray<K>>).collect::<PgResult<Vec<_>>>()?;
+    gathered(rows, &K::DATA_TYPE, |row| {
+        if any_null(args, row) {
+            return Ok(None);
+        }
+        let at = |i: usize| -> i128 { columns.get(i).map_or(1, |c| c.value(row).into()) };
+        let (start, stop, step) = (at(0), at(1), at(2));
+        if step == 0 {
+            return Err(zero_step());
+        }
+        let count = if step > 0 { (stop - start).div_euclid(step) } else { (start - stop).div_euclid(-step) } + 1;
+        let values = (0..count.max(0)).map_while(|n| to(start + n * step));
+        Ok(Some(Arc::new(PrimitiveArray::<K>::from_iter_values(values)) as ArrayRef))
+    })
+}
+
+fn numeric_series(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
+    let columns = args.iter().map(Num::column).collect::<PgResult<Vec<_>>>()?;
+    gathered(rows, &DataType::Binary, |row| {
+        if any_null(args, row) {
+            return Ok(None);
+        }
+        let at = |i: usize| columns.get(i).map_or(Ok(Numeric::from(1)), |c| Num::item(c, row));
+        let (mut value, stop, step) = (at(0)?, at(1)?, at(2)?);
+        for (bound, name) in [(&value, "start"), (&stop, "stop"), (&step, "step size")] {
+            if !bound.is_finite() {
+                let what = if bound.is_nan() { "NaN" } else { "infinity" };
+                let name = if name == "step size" { name.to_string() } else { format!("{name} value") };
+                return Err(invalid(format!("{name} cannot be {what}")));
+            }
+        }
+        if step.is_zero() {
+            return Err(zero_step());
+        }
+        let mut out = BinaryBuilder::new();
+        while if step.signum() > 0 { value <= stop } else { value >= stop } {
+            out.append_value(sortable(&value));
+            value = value.add(&step)?;
+        }
+        Ok(Some(Arc::new(out.finish()) as ArrayRef))
+    })
+}
+
+/// The values of a series of timestamps; with a zone, days and months count in its local time.
+fn timestamp_series(args: &[ArrayRef], rows: usize, zone: Option<Zone>) -> PgResult<SetRows> {
+    let (starts, stops) = (Stamp::column(&args[0])?, Stamp::column(&args[1])?);
+    let steps = Fixed::<16>::column(&args[2])?;
+    gathered(rows, starts.data_type(), |row| {
+        if any_null(args, row) {
+            return Ok(None);
+        }
+        let step = Interval::from_bytes(&Fixed::<16>::item(&steps, row)?);
+        let (mut value, stop, sign) = (starts.value(row), stops.value(row), step.cmp_value().signum());
+        if sign == 0 {
+            return Err(zero_step());
+        }
+        let mut values = Vec::new();
+        while if sign > 0 { value <= stop } else { value >= stop } {
+            values.push(value);
+            value = match &zone {
+                Some(zone) => add_interval_tz(value, &step, zone)?,
+                None => add_interval(value, &step)?,
+            };
+        }
+        let values = TimestampMicrosecondArray::from(values).with_data_type(starts.data_type().clone());
+        Ok(Some(Arc::new(values) as ArrayRef))
+    })
+}
+
+/// The session's zone.
+fn zone_of(config: &ConfigOptions) -> PgResult<Zone> {
+    Ok(context_of(config)?.text_settings().timezone)
+}
+
+fn subscripts(args: &[ArrayRef], rows: usize, first: i32) -> PgResult<SetRows> {
+    let (lists, dimension) = (downcast::<ListArray>(&args[0])?, downcast::<Int32Array>(&args[1])?);
+    gathered(rows, &DataType::Int32, |row| {
+        if any_null(args, row) || dimension.value(row) != 1 {
+            return Ok(None);
+        }
+        let length = lists.value_length(row);
+        let reverse = args.get(2).map(|a| downcast::<BooleanArray>(a).map(|b| b.value(row))).transpose()?;
+        let mut values: Vec<i32> = (first..first + length).collect();
+        if reverse == Some(true) {
+            values.reverse();
+        }
+        Ok(Some(Arc::new(Int32Array::from(values)) as ArrayRef))
+    })
+}
+
+fn texts(values: Vec<Option<String>>) -> ArrayRef {
+    Arc::new(values.into_iter().collect::<StringArray>())
+}
+
+fn keywords(rows: usize) -> SetRows {
+    let all = super::keywords::KEYWORDS;
+    let from: Vec<u32> = (0..rows as u32).flat_map(|r| std::iter::repeat_n(r, all.len())).collect();
+    let each = |f: &dyn Fn(&(&'static str, char, bool)) -> String| -> ArrayRef {
+        Arc::new((0..rows).flat_map(|_| all).map(|k| Some(f(k))).collect::<StringArray>())
+    };
+    let category = |c: char| match c {
+        'U' => "unreserved",
+        'C' => "unreserved (cannot be function or type name)",
+        'T' => "reserved (can be function or type name)",
+        _ => "reserved",
+    };
+    let bare: BooleanArray = (0..rows).flat_map(|_| all).map(|k| Some(k.2)).collect();
+    let columns = vec![
+        each(&|k| k.0.to_string()),
+        each(&|k| k.1.to_string()),
+        Arc::new(bare) as ArrayRef,
+        each(&|k| category(k.1).to_string()),
+        each(&|k| if k.2 { "can be bare label".to_string() } else { "requires AS".to_string() }),
+    ];
+    (UInt32Array::from(from), columns)
+}
+
+fn not_an(what: &str, kind: JsonKind, function: &str) -> PgError {
+    let message = match (what, kind) {
+        ("array", JsonKind::Object) => "cannot extract elements from an object".to_string(),
+        ("array", _) => "cannot extract elements from a scalar".to_string(),
+        ("keys", JsonKind::Array) => format!("cannot call {function} on an array"),
+        ("keys", _) => format!("cannot call {function} on a scalar"),
+        _ => format!("cannot call {function} on a non-object"),
+    };
+    invalid(message)
+}
+
+/// Key and value columns of jsonb objects; the values as jsonb or as text.
+fn each_pair(args: &[ArrayRef], rows: usize, as_text: bool, function: &str) -> PgResult<SetRows> {
+    let input = downcast::<LargeBinaryArray>(&args[0])?;
+    let (mut from, mut keys) = (Vec::new(), Vec::new());
+    let (mut texts_out, mut values) = (Vec::new(), LargeBinaryBuilder::new());
+    for row in (0..rows).filter(|&r| input.is_valid(r)) {
+        let object = JsonbRef::new(input.value(row));
+        if object.kind() != JsonKind::Object {
+            return Err(not_an("object", object.kind(), function));
+        }
+        for (key, value) in object.pairs() {
+            from.push(row as u32);
+            keys.push(Some(key.to_string()));
+            if as_text {
+                texts_out.push(value.text().map(|t| t.into_owned()))
+            } else {
+                values.append_value(value.bytes())
+            }
+        }
+    }
+    let values: ArrayRef = if as_text { texts(texts_out) } else { Arc::new(values.finish()) };
+    Ok((UInt32Array::from(from), vec![texts(keys), values]))
+}
+
+fn json_elements(args: &[ArrayRef], rows: usize, as_text: bool) -> PgResult<SetRows> {
+    let input = downcast::<LargeBinaryArray>(&args[0])?;
+    let storage = if as_text { DataType::Utf8 } else { DataType::LargeBinary };
+    gathered(rows, &storage, |row| {
+        if input.is_null(row) {
+            return Ok(None);
+        }
+        let array = JsonbRef::new(input.value(row));
+        if array.kind() != JsonKind::Array {
+            return Err(not_an("array", array.kind(), ""));
+        }
+        Ok(Some(match as_text {
+            true => texts(array.elements().map(|e| e.text().map(|t| t.into_owned())).collect()),
+            false => Arc::new(LargeBinaryArray::from_iter_values(array.elements().map(|e| e.bytes()))),
+        }))
+    })
+}
+
+fn object_keys(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
+    let input = downcast::<LargeBinaryArray>(&args[0])?;
+    gathered(rows, &DataType::Utf8, |row| {
+        if input.is_null(row) {
+            return Ok(None);
+        }
+        let object = JsonbRef::new(input.value(row));
+        if object.kind() != JsonKind::Object {
+            return Err(not_an("keys", object.kind(), "jsonb_object_keys"));
+        }
+        Ok(Some(texts(object.pairs().map(|(k, _)| Some(k.to_string())).collect())))
+    })
+}
+
+fn flags_at(args: &[ArrayRef], row: usize) -> PgResult<Flags> {
+    args.get(2).map_or(Ok(Flags::default()), |f| Flags::parse(Text::column(f)?.value(row)))
+}
+
 fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
-    Err(no_kernel(row.name, args))
+    let own = |ty| ExprType::of(PgType::new(ty));
+    let declared: Vec<ExprType> = row.args.iter().map(|a| own(*a)).collect();
+    let kernel = |args: Vec<ExprType>, columns: Vec<(&str, ExprType)>, body: SetBody| {
+        Ok(SetKernel {
+            name: unique_name(row),
+            args: args.into_iter().map(|a| a.storage).collect(),
+            columns: columns.into_iter().map(|(n, t)| (n.to_string(), t)).collect(),
+            body,
+        })
+    };
+    let one = |column: &'static str, body: SetBody| kernel(declared.clone(), vec![(column, own(row.result))], body);
+    match (row.name, row.args.as_slice()) {
+        ("generate_series", [oid::INT4, ..]) => one(
+            "generate_series",
+            Arc::new(|args, rows, _| integer_series::<Int32Type>(args, rows, |v| i32::try_from(v).ok())),
+        ),
+        ("generate_series", [oid::INT8, ..]) => one(
+            "generate_series",
+            Arc::new(|args, rows, _| integer_series::<Int64Type>(args, rows, |v| i64::try_from(v).ok())),
+        ),
+        ("generate_series", [oid::NUMERIC, ..]) => {
+            one("generate_series", Arc::new(|args, rows, _| numeric_series(args, rows)))
+        }
+        ("generate_series", [oid::TIMESTAMP, ..]) => {
+            one("generate_series", Arc::new(|args, rows, _| timestamp_series(args, rows, None)))
+        }
+        ("generate_series", [oid::TIMESTAMPTZ, ..]) => one(
+            "generate_series",
+            Arc::new(|args, rows, config| timestamp_series(args, rows, Some(zone_of(config)?))),
+        ),
+        ("generate_subscripts", _) => {
+            let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
+            let first = i32::from(!matches!(array.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR));
+            let types = std::iter::once(array).chain(declared[1..].iter().cloned()).collect();
+            let body: SetBody = Arc::new(move |args, rows, _| subscripts(args, rows, first));
+            kernel(types, vec![("generate_subscripts", own(oid::INT4))], body)
+        }
+        ("unnest", [oid::ANYARRAY]) => {
+            let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
+            let element = element_type(&array).ok_or_else(|| no_kernel(row.name, args))?;
+            let storage = element.storage.clone();
+            let body: SetBody = Arc::new(move |args, rows, _| {
+                let lists = downcast::<ListArray>(&args[0])?;
+                gathered(rows, &storage, |row| Ok(lists.is_valid(row).then(|| lists.value(row))))
+            });
+            kernel(vec![array], vec![("unnest", element)], body)
+        }
+        ("_pg_expandarray", _) => {
+            let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
+            expand_array(&array)
+        }
+        ("jsonb_array_elements", _) => one("value", Arc::new(|args, rows, _| json_elements(args, rows, false))),
+        ("jsonb_array_elements_text", _) => one("value", Arc::new(|args, rows, _| json_elements(args, rows, true))),
+        ("jsonb_object_keys", _) => one("jsonb_object_keys", Arc::new(|args, rows, _| object_keys(args, rows))),
+        ("jsonb_each", _) => kernel(
+            declared.clone(),
+            vec![("key", own(oid::TEXT)), ("value", own(oid::JSONB))],
+            Arc::new(|args, rows, _| each_pair(args, rows, false, "jsonb_each")),
+        ),
+        ("jsonb_each_text", _) => kernel(
+            declared.clone(),
+            vec![("key", own(oid::TEXT)), ("value", own(oid::TEXT))],
+            Arc::new(|args, rows, _| each_pair(args, rows, true, "jsonb_each_text")),
+        ),
+        ("regexp_split_to_table", _) => one(
+            "regexp_split_to_table",
+            Arc::new(|args, rows, _| {
+                let (values, patterns) = (Text::column(&args[0])?, Text::column(&args[1])?);
+                gathered(rows, &DataType::Utf8, |row| {
+                    if any_null(args, row) {
+                        return Ok(None);
+                    }
+                    let pieces = regexp::split(values.value(row), patterns.value(row), flags_at(args, row)?)?;
+                    Ok(Some(Arc::new(StringArray::from(pieces)) as ArrayRef))
+                })
+            }),
+        ),
+        ("regexp_matches", _) => one(
+            "regexp_matches",
+            Arc::new(|args, rows, _| {
+                let (values, patterns) = (Text::column(&args[0])?, Text::column(&args[1])?);
+                let storage = crate::types::list_of(DataType::Utf8);
+                gathered(rows, &storage, |row| {
+                    if any_null(args, row) {
+                        return Ok(None);
+                    }
+                    let found = regexp::all_groups(values.value(row), patterns.value(row), flags_at(args, row)?)?;
+                    let mut lists = List::builder(found.len(), &storage);
+                    found.into_iter().try_for_each(|groups| List::push(&mut lists, Some(groups)))?;
+                    Ok(Some(List::finish(lists)))
+                })
+            }),
+        ),
+        ("string_to_table", _) => one(
+            "string_to_table",
+            Arc::new(|args, rows, _| gathered(rows, &DataType::Utf8, |row| string_parts(args, row))),
+        ),
+        ("pg_get_keywords", _) => {
+            let text = || own(oid::TEXT);
+            let columns = vec![
+                ("word", text()),
+                ("catcode", own(oid::CHAR)),
+                ("barelabel", own(oid::BOOL)),
+                ("catdesc", text()),
+                ("baredesc", text()),
+            ];
+            kernel(vec![], columns, Arc::new(|_, rows, _| Ok(keywords(rows))))
+        }
+        // No relation is partitioned, no channel is listened to, no tablespace holds other databases.
+        ("pg_partition_ancestors", _) => one("relid", empty(DataType::UInt32)),
+        ("pg_listening_channels", _) => one("pg_listening_channels", empty(DataType::Utf8)),
+        ("pg_tablespace_databases", _) => one("pg_tablespace_databases", empty(DataType::UInt32)),
+        ("aclexplode", _) => kernel(
+            vec![args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?],
+            vec![
+                ("grantor", own(oid::OID)),
+                ("grantee", own(oid::OID)),
+                ("privilege_type", own(oid::TEXT)),
+                ("is_grantable", own(oid::BOOL)),
+            ],
+            Arc::new(|args, rows, _| {
+                // Privileges are not kept as ACL items: the columns that hold them are NULL.
+                if (0..rows).any(|i| args[0].is_valid(i)) {
+                    return Err(PgError::unsupported("aclexplode of a list of privileges"));
+                }
+                let types = [DataType::UInt32, DataType::UInt32, DataType::Utf8, DataType::Boolean];
+                Ok((UInt32Array::from(Vec::<u32>::new()), types.iter().map(new_empty_array).collect()))
+            }),
+        ),
+        _ => Err(no_kernel(row.name, args)),
+    }
+}
+
+fn empty(storage: DataType) -> SetBody {
+    Arc::new(move |_, _, _| Ok((UInt32Array::from(Vec::<u32>::new()), vec![new_empty_array(&storage)])))
+}
+
+/// `information_schema._pg_expandarray(array)`: (x, n), the elements and their positions from 1. It has no fixed OID, so
+/// the binder asks by name.
+pub fn expand_array(array: &ExprType) -> PgResult<SetKernel> {
+    let element = element_type(array).ok_or_else(|| no_kernel("_pg_expandarray", std::slice::from_ref(array)))?;
+    let storage = element.storage.clone();
+    let body: SetBody = Arc::new(move |args, rows, _| {
+        let lists = downcast::<ListArray>(&args[0])?;
+        let (from, mut columns) = gathered(rows, &storage, |row| Ok(lists.is_valid(row).then(|| lists.value(row))))?;
+        let (_, numbers) = gathered(rows, &DataType::Int32, |row| {
+            let count = if lists.is_valid(row) { lists.value_length(row) } else { 0 };
+            Ok(Some(Arc::new(Int32Array::from_iter_values(1..=count)) as ArrayRef))
+        })?;
+        columns.extend(numbers);
+        Ok((from, columns))
+    });
+    Ok(SetKernel {
+        name: "_pg_expandarray".to_string(),
+        args: vec![array.storage.clone()],
+        columns: vec![("x".to_string(), element), ("n".to_string(), ExprType::of(PgType::new(oid::INT4)))],
+        body,
+    })
 }

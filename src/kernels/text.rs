@@ -333,7 +333,7 @@ pub fn declare(r: &mut Registry) {
     r.funs(&["length(text)", "char_length(text)", "character_length(text)", "textlen(text)"], length());
     let bpchar_length = || map1::<Text, Int4>(|s| characters(s.trim_end_matches(' ')) as i32);
     r.funs(
-        &["length(bpchar)", "char_length(bpchar)", "character_length(bpchar)", "bpcharlen(bpchar)"],
+        &["length(bpchar)", "char_length(bpchar)", "character_length(bpchar)"],
         bpchar_length(),
     );
     r.funs(&["octet_length(text)", "octet_length(bpchar)"], map1::<Text, Int4>(|s| s.len() as i32));
@@ -405,7 +405,7 @@ pub fn declare(r: &mut Registry) {
             Ok(())
         }),
     );
-    r.funs(&["strpos(text,text)", "position(text,text)", "textpos(text,text)"], map2::<Text, Text, Int4>(strpos));
+    r.funs(&["strpos(text,text)", "position(text,text)"], map2::<Text, Text, Int4>(strpos));
     r.fun(
         "left(text,int4)",
         write2::<Text, Int4>(|s, n, out| {

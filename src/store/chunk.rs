@@ -174,6 +174,22 @@ pub(super) const NOW: u64 = u64::MAX;
 
 type Bounds = Option<(ScalarValue, ScalarValue)>;
 
+/// A value for each column, each computed when first needed, and no memory before: the chunks of tiny ticks are many.
+#[derive(Debug)]
+struct PerColumn<T>(OnceLock<Box<[OnceLock<T>]>>);
+
+impl<T> Default for PerColumn<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> PerColumn<T> {
+    fn of(&self, columns: usize) -> &[OnceLock<T>] {
+        self.0.get_or_init(|| (0..columns).map(|_| OnceLock::new()).collect())
+    }
+}
+
 /// Immutable rows in ascending id order; only death stamps are added.
 #[derive(Debug)]
 pub(super) struct Chunk {
@@ -182,10 +198,10 @@ pub(super) struct Chunk {
     /// The columns by which rows are found, sharing the batch's buffers.
     pub keys: Vec<KeyColumn>,
     /// The same for secondary indexes, by column, made when an index first needs them.
-    indexed: Box<[OnceLock<KeyColumn>]>,
+    indexed: PerColumn<KeyColumn>,
     deaths: OnceLock<Deaths>,
     /// Min and max of each column, computed when first asked for.
-    bounds: Box<[OnceLock<Bounds>]>,
+    bounds: PerColumn<Bounds>,
     bytes: OnceLock<usize>,
 }
 
@@ -194,21 +210,28 @@ impl Chunk {
     pub fn new(batch: RecordBatch, ids: Ids, parts: &[KeyPart]) -> PgResult<Self> {
         let keys = key_columns(batch.columns(), parts)?;
         debug_assert_eq!(batch.num_rows(), ids.len());
-        let bounds = (0..batch.num_columns()).map(|_| OnceLock::new()).collect();
-        let indexed = (0..batch.num_columns()).map(|_| OnceLock::new()).collect();
-        Ok(Self { batch, ids, keys, indexed, deaths: OnceLock::new(), bounds, bytes: OnceLock::new() })
+        Ok(Self {
+            batch,
+            ids,
+            keys,
+            indexed: PerColumn::default(),
+            deaths: OnceLock::new(),
+            bounds: PerColumn::default(),
+            bytes: OnceLock::new(),
+        })
     }
 
     /// The columns of a secondary index, which [`Chunk::prepare`] has made.
     pub fn indexed<'a>(&'a self, parts: &'a [KeyPart]) -> impl Iterator<Item = &'a KeyColumn> {
-        parts.iter().filter_map(|part| self.indexed[part.column].get())
+        parts.iter().filter_map(|part| self.indexed.0.get()?[part.column].get())
     }
 
     /// Makes the columns of a secondary index.
     pub fn prepare(&self, parts: &[KeyPart]) -> PgResult<()> {
-        for part in parts.iter().filter(|part| self.indexed[part.column].get().is_none()) {
+        let indexed = self.indexed.of(self.batch.num_columns());
+        for part in parts.iter().filter(|part| indexed[part.column].get().is_none()) {
             let column = KeyColumn::new(self.batch.column(part.column), part.equality)?;
-            self.indexed[part.column].get_or_init(|| column);
+            indexed[part.column].get_or_init(|| column);
         }
         Ok(())
     }
@@ -285,7 +308,11 @@ impl Chunk {
     }
 
     pub fn bounds(&self, column: usize) -> Bounds {
-        self.bounds.get(column)?.get_or_init(|| bounds_of(self.batch.column(column))).clone()
+        self.bounds
+            .of(self.batch.num_columns())
+            .get(column)?
+            .get_or_init(|| bounds_of(self.batch.column(column)))
+            .clone()
     }
 
     pub fn data_bytes(&self) -> usize {

@@ -13,6 +13,7 @@
 //!                │ death stamps: per row the epoch that ended it (absent where nothing died)
 //!                ▼
 //!   key index: hash ──► RowId of every version that some snapshot may still see
+//!   secondary indexes: the same over other columns, with posting lists; views ask for them and share them
 //! ```
 //!
 //! **Versions instead of copied bitmaps.** Each publish is an epoch. A row that dies is stamped, in place and
@@ -39,12 +40,10 @@ mod tests;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 
+pub use crate::change::RowId;
+
 pub use snapshot::TableSnapshot;
 pub use table::Table;
-
-/// A row version; ascending in order of arrival, never reused while the process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct RowId(pub u64);
 
 /// What a row of a change batch does to the row of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -170,7 +170,7 @@ impl Table {
                 .collect();
             inserted = self.keep_unchanged(&rows, inserted, ops, unchanged, &upserts, &before, &distinct)?;
         }
-        let chunk = self.chunk_of(&inserted)?;
+        let chunks = self.chunks_of(&inserted)?;
         let died: Vec<(u64, u64, Slot)> = distinct
             .last
             .iter()
@@ -184,7 +184,7 @@ impl Table {
         for (nth, row) in upserts.iter().enumerate() {
             index.insert(hashes[*row as usize], first + nth as u64);
         }
-        let inserted_ids = self.add(chunk);
+        let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
     }
 
@@ -194,9 +194,9 @@ impl Table {
         if matches!(self.rows, Rows::Keyed(_)) {
             return Err(PgError::internal("rows appended to a table with a key"));
         }
-        let chunk = self.chunk_of(&inserted)?;
-        self.index_bag(chunk.as_ref());
-        let inserted_ids = self.add(chunk);
+        let chunks = self.chunks_of(&inserted)?;
+        self.index_bag(&chunks);
+        let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted: self.no_rows(), dead: Vec::new() })
     }
 
@@ -243,7 +243,7 @@ impl Table {
         }
         let whole = copies.len() == count && distinct.previous.is_empty() && weights.iter().all(|w| *w == 1);
         let inserted = if whole { rows.clone() } else { take_rows(&rows, &copies)? };
-        let chunk = self.chunk_of(&inserted)?;
+        let chunks = self.chunks_of(&inserted)?;
         let retracted = self.retracted(&died)?;
 
         let dead = self.bury(&died)?;
@@ -253,7 +253,7 @@ impl Table {
                 index.insert(hashes[*row as usize], first + nth as u64);
             }
         }
-        let inserted_ids = self.add(chunk);
+        let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
     }
 
@@ -344,15 +344,17 @@ impl Table {
             return Err(PgError::internal("row ids to load are not ascending, or not one for each row"));
         }
         let Some(last) = ids.last() else { return Ok(()) };
-        let ids_of = Ids::from_ascending(ids.iter().map(|id| id.0).collect());
-        let chunk = Arc::new(Chunk::new(rows, ids_of, &self.parts)?);
-        for index in &self.secondaries {
-            chunk.prepare(&index.parts)?;
-        }
+        let chunk_of = |(nth, ids): (usize, &[RowId])| {
+            let part = rows.slice(nth * 2 * self.policy.target_rows, ids.len());
+            self.chunk_of(part, Ids::from_ascending(ids.iter().map(|id| id.0).collect()))
+        };
+        let parts = ids.chunks(2 * self.policy.target_rows).enumerate();
+        let chunks = parts.map(chunk_of).collect::<PgResult<Vec<_>>>()?;
         if let Rows::Keyed(index) = &self.rows {
-            let hashes = hash_rows(&chunk.keys, ids.len());
-            let twice = !distinct_rows(&chunk.keys, &hashes).previous.is_empty()
-                || (0..ids.len()).any(|row| self.find_live(index, hashes[row], &chunk.keys, row).is_some());
+            let keys = key_columns(rows.columns(), &self.parts)?;
+            let hashes = hash_rows(&keys, ids.len());
+            let twice = !distinct_rows(&keys, &hashes).previous.is_empty()
+                || (0..ids.len()).any(|row| self.find_live(index, hashes[row], &keys, row).is_some());
             if twice {
                 return Err(PgError::new(SqlState::DATA_CORRUPTED, "stored rows are not unique by key"));
             }
@@ -361,12 +363,9 @@ impl Table {
             }
             hashes.iter().zip(ids).for_each(|(hash, id)| index.insert(*hash, id.0));
         }
-        self.index_bag(Some(&chunk));
-        self.secondaries.iter().for_each(|index| index.insert(&chunk));
-        self.chunks.push(chunk);
-        self.len += ids.len();
+        self.index_bag(&chunks);
+        self.add(chunks);
         self.next_id = last.0 + 1;
-        self.dirty = true;
         Ok(())
     }
 
@@ -473,16 +472,22 @@ impl Table {
         Ok(RecordBatch::try_new(inserted.schema(), columns)?)
     }
 
-    fn chunk_of(&self, rows: &RecordBatch) -> PgResult<Option<Arc<Chunk>>> {
-        if rows.num_rows() == 0 {
-            return Ok(None);
-        }
-        let ids = Ids::Contiguous { first: self.next_id, len: rows.num_rows() };
-        let chunk = Chunk::new(rows.clone(), ids, &self.parts)?;
+    /// New rows as chunks; what is too big to be compacted in one go is cut.
+    fn chunks_of(&self, rows: &RecordBatch) -> PgResult<Vec<Arc<Chunk>>> {
+        let most = 2 * self.policy.target_rows;
+        let chunk_at = |start: usize| {
+            let len = most.min(rows.num_rows() - start);
+            self.chunk_of(rows.slice(start, len), Ids::Contiguous { first: self.next_id + start as u64, len })
+        };
+        (0..rows.num_rows()).step_by(most).map(chunk_at).collect()
+    }
+
+    fn chunk_of(&self, rows: RecordBatch, ids: Ids) -> PgResult<Arc<Chunk>> {
+        let chunk = Chunk::new(rows, ids, &self.parts)?;
         for index in &self.secondaries {
             chunk.prepare(&index.parts)?;
         }
-        Ok(Some(Arc::new(chunk)))
+        Ok(Arc::new(chunk))
     }
 
     fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
@@ -529,13 +534,11 @@ impl Table {
         Ok(died.iter().map(|(_, id, _)| RowId(*id)).collect())
     }
 
-    fn add(&mut self, chunk: Option<Arc<Chunk>>) -> std::ops::Range<u64> {
+    fn add(&mut self, chunks: Vec<Arc<Chunk>>) -> std::ops::Range<u64> {
         let first = self.next_id;
-        if let Some(chunk) = chunk {
-            for index in &self.secondaries {
-                index.insert(&chunk);
-            }
-            self.next_id += chunk.rows() as u64;
+        for chunk in chunks {
+            self.secondaries.iter().for_each(|index| index.insert(&chunk));
+            self.next_id = chunk.ids.last() + 1;
             self.len += chunk.rows();
             self.chunks.push(chunk);
             self.dirty = true;
@@ -543,9 +546,9 @@ impl Table {
         first..self.next_id
     }
 
-    fn index_bag(&self, chunk: Option<&Arc<Chunk>>) {
-        if let (Rows::Bag(index), Some(chunk)) = (&self.rows, chunk) {
-            index_rows(index, chunk);
+    fn index_bag(&self, chunks: &[Arc<Chunk>]) {
+        if let Rows::Bag(index) = &self.rows {
+            chunks.iter().for_each(|chunk| index_rows(index, chunk));
         }
     }
 }

@@ -184,7 +184,7 @@ fn check_delta(before: &[Row], delta: &TableDelta, after: &[Row]) -> Result<(), 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     #[test]
     fn a_snapshot_keeps_answering_as_of_its_tick(
@@ -442,6 +442,40 @@ fn keys_are_equal_when_postgres_says_so() {
     let rows = RecordBatch::try_new(Arc::clone(table.schema().arrow()), vec![column]).unwrap();
     table.apply(&rows, &[RowOp::Upsert; 3], &[]).unwrap();
     assert_eq!(table.len(), 2);
+}
+
+#[test]
+fn big_batches_are_cut_and_keep_their_ids() {
+    let mut table = Table::new(schema(&[0]));
+    table.policy = EAGER;
+    let delta = upsert(&mut table, &(0..100).map(|i| row(i, "x", 0)).collect::<Vec<_>>());
+    assert_eq!(delta.inserted_ids, 0..100);
+    let ids: Vec<RowId> = (0..100).map(|i| RowId(200 + 2 * i)).collect();
+    table.load(&batch(&(100..200).map(|i| row(i, "x", 0)).collect::<Vec<_>>(), table.schema()), &ids).unwrap();
+    let snapshot = table.publish(Tick(0));
+    assert!(snapshot.chunks() >= 10, "{}", snapshot.chunks());
+    let delta = upsert(&mut table, &[row(99, "y", 1), row(199, "y", 1), row(130, "y", 1)]);
+    assert_eq!(delta.dead, [RowId(99), RowId(398), RowId(260)]);
+    assert_eq!(delta.inserted_ids, 399..402);
+    assert_eq!(scan(&snapshot).len(), 200);
+}
+
+#[test]
+fn death_stamps_outlive_the_epochs_that_they_can_count() {
+    let mut table = Table::new(schema(&[0]));
+    upsert(&mut table, &(0..10).map(|i| row(i, "x", 0)).collect::<Vec<_>>());
+    let mut expected = 10;
+    let mut held = Vec::new();
+    for round in 0..4 {
+        let delete = batch(&[row(round, "", 0), row(round + 5, "", 0)], table.schema());
+        table.apply(&delete, &[RowOp::Delete; 2], &[]).unwrap();
+        expected -= 2;
+        held.push((table.publish(Tick(round as u64)), expected));
+        table.epoch += u64::from(u32::MAX) - 1 + (round % 2) as u64;
+        for (snapshot, expected) in &held {
+            assert_eq!((scan(snapshot).len(), snapshot.len()), (*expected, *expected), "round {round}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,11 @@
 //!
 //! Called by every other room; knows none of them.
 
+pub mod codec;
+pub mod datetime;
 pub mod error;
+pub mod interval;
+pub mod jsonb;
 pub mod numeric;
 pub mod oid;
 pub mod schema;

@@ -7,7 +7,7 @@
 //!
 //! Called by the engine, inside a tick. Knows no sources and no wire.
 
-use crate::bind::{self, BindContext, BoundQuery, Relations};
+use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
 use crate::catalog::{Catalog, RelationKind};
 use crate::kernels::{self, CastKernel};
 use crate::store::TableSnapshot;
@@ -20,6 +20,7 @@ use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::collect;
 use hashbrown::HashMap;
+use pg_query::NodeEnum;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -44,14 +45,17 @@ pub struct Definition {
 /// Errors: as for any query; `42701` for two columns of one name; `0A000` where the query depends on more than the
 /// snapshot (`now()`, `random()`, session functions, system relations).
 pub fn define(sql: &str, search_path: &[String], catalog: &Catalog, names: &[String]) -> PgResult<Definition> {
-    let statement = bind::parse_one_select(sql)?;
+    let statements = bind::parse(sql)?;
+    let [bind::Statement { node: NodeEnum::SelectStmt(select), .. }] = statements.as_slice() else {
+        return Err(PgError::internal("a view's definition is not one query"));
+    };
     let mut context = BindContext::new(catalog, search_path);
-    let query = bind::bind_query(&statement, &mut context)?;
+    let query = bind::bind_query(select, &mut context)?;
     if !query.params.is_empty() {
         let message = "materialized views may not be defined using bound parameters";
         return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
     }
-    if let Some(function) = query.unstable_functions.first() {
+    if let Some(function) = query.volatile_functions.first() {
         let message = format!("a materialized view cannot call {function}()");
         return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message)
             .detail("Its rows would depend on more than the tables that it reads.")
@@ -92,7 +96,8 @@ impl View {
 
     /// The rows of its query over the relations of one snapshot.
     pub async fn compute(&self, relations: Arc<dyn Relations>, state: &SessionState) -> PgResult<Vec<RecordBatch>> {
-        let state = bind::with_relations(state, relations);
+        let mut state = state.clone();
+        state.config_mut().set_extension(Arc::new(RelationsExtension(relations)));
         let physical = state.query_planner().create_physical_plan(&self.plan, &state).await?;
         let batches = collect(physical, state.task_ctx()).await?;
         let renamed = batches.into_iter().map(|b| RecordBatch::try_new(Arc::clone(self.schema.arrow()), b.columns().to_vec()));

@@ -97,17 +97,17 @@ impl Numeric {
     }
 
     /// Appends the text form.
-    pub fn write_text(&self, out: &mut Vec<u8>) {
+    pub fn write_text(&self, out: &mut impl bytes::BufMut) {
         match &self.0 {
-            Repr::NaN => out.extend_from_slice(b"NaN"),
-            Repr::Infinity => out.extend_from_slice(b"Infinity"),
-            Repr::NegInfinity => out.extend_from_slice(b"-Infinity"),
-            Repr::Finite(Unscaled::Small(v), scale) => write_decimal(*v, *scale, |part| out.extend_from_slice(part)),
+            Repr::NaN => out.put_slice(b"NaN"),
+            Repr::Infinity => out.put_slice(b"Infinity"),
+            Repr::NegInfinity => out.put_slice(b"-Infinity"),
+            Repr::Finite(Unscaled::Small(v), scale) => write_decimal(*v, *scale, |part| out.put_slice(part)),
             Repr::Finite(big, scale) => {
                 if big.signum() < 0 {
-                    out.push(b'-');
+                    out.put_u8(b'-');
                 }
-                write_digits(big.digits().as_bytes(), *scale as usize, &mut |part| out.extend_from_slice(part));
+                write_digits(big.digits().as_bytes(), *scale as usize, &mut |part| out.put_slice(part));
             }
         }
     }

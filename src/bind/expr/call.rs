@@ -1,0 +1,474 @@
+//! Calls: scalar functions, aggregates, window functions, set-returning functions.
+
+use super::coerce::{call, store, with_position};
+use super::lists;
+use crate::bind::overload::{self, Candidate, Choice, Context};
+use crate::bind::scope::Clause;
+use crate::bind::tree::{AggregateCall, Expr, ExprKind, SortKey, WindowCall, WindowFunction};
+use crate::bind::{Binder, names};
+use crate::kernels::facts::{ProcRow, facts};
+use crate::kernels::{self};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{FuncCall, Node};
+
+const UNNEST: Oid = Oid(2331);
+
+/// A call whose function is chosen and whose arguments are of its types.
+pub(in crate::bind) struct Resolved {
+    pub row: &'static ProcRow,
+    pub args: Vec<Expr>,
+}
+
+/// A set-returning call in a FROM clause: the lists that become its columns.
+pub(in crate::bind) struct SetCall {
+    /// The function's own name for each column, its type, and the list of its values.
+    pub columns: Vec<(String, ExprType, Expr)>,
+}
+
+impl Binder<'_> {
+    pub(super) fn func_call(&mut self, node: &FuncCall) -> PgResult<Expr> {
+        let at = names::offset(node.location);
+        let name = self.function_name(node)?;
+        let is = |kind: char| facts().procs_named(&name).any(|p| p.kind == kind);
+        let windowed = node.over.is_some();
+        let aggregate = node.agg_star
+            || node.agg_distinct
+            || node.agg_within_group
+            || node.agg_filter.is_some()
+            || !node.agg_order.is_empty()
+            || is('a');
+        if windowed {
+            return self.window_call(node, &name, at).map_err(|e| with_position(e, at));
+        }
+        if is('w') && !is('f') && !node.agg_within_group && !is('a') {
+            let message = format!("window function {name} requires an OVER clause");
+            return Err(with_position(PgError::new(SqlState::WRONG_OBJECT_TYPE, message), at));
+        }
+        if aggregate {
+            return self.aggregate_call(node, &name, at).map_err(|e| with_position(e, at));
+        }
+        let (args, arg_names) = self.call_args(node)?;
+        let made = self.call_with(&name, args, &arg_names, node.func_variadic, at);
+        made.map(|e| e.at(at)).map_err(|e| with_position(e, at))
+    }
+
+    fn function_name(&self, node: &FuncCall) -> PgResult<String> {
+        let at = names::offset(node.location);
+        let parts = names::strings(&node.funcname);
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, *name),
+            [schema, name] => (Some(*schema), *name),
+            [_, schema, name] => (Some(*schema), *name),
+            _ => return Err(PgError::new(SqlState::SYNTAX_ERROR, "improper qualified name (too many dotted names)")),
+        };
+        match schema {
+            None | Some("pg_catalog" | "information_schema" | "sluice") => Ok(name.to_string()),
+            Some(schema) if self.catalog.namespace_named(schema).is_none() => {
+                let message = format!("schema \"{schema}\" does not exist");
+                Err(with_position(PgError::new(SqlState::INVALID_SCHEMA_NAME, message), at))
+            }
+            Some(schema) => {
+                let message = format!("function {schema}.{name}() does not exist");
+                Err(with_position(PgError::new(SqlState::UNDEFINED_FUNCTION, message), at))
+            }
+        }
+    }
+
+    fn call_args(&mut self, node: &FuncCall) -> PgResult<(Vec<Expr>, Vec<String>)> {
+        let mut args = Vec::with_capacity(node.args.len());
+        let mut arg_names = Vec::new();
+        for arg in &node.args {
+            match &arg.node {
+                Some(NodeEnum::NamedArgExpr(named)) => {
+                    if arg_names.contains(&named.name) {
+                        let message = format!("argument name \"{}\" used more than once", named.name);
+                        let error = PgError::new(SqlState::SYNTAX_ERROR, message);
+                        return Err(with_position(error, names::offset(named.location)));
+                    }
+                    arg_names.push(named.name.clone());
+                }
+                _ if !arg_names.is_empty() => {
+                    let message = "positional argument cannot follow named argument";
+                    let error = PgError::new(SqlState::SYNTAX_ERROR, message);
+                    return Err(with_position(error, names::location(arg)));
+                }
+                _ => {}
+            }
+            args.push(self.expr(arg)?);
+        }
+        Ok((args, arg_names))
+    }
+
+    /// A call of an immutable or session function by name, for syntax that stands for one.
+    pub(in crate::bind) fn call_named(&mut self, name: &str, args: Vec<Expr>, at: Option<usize>) -> PgResult<Expr> {
+        self.call_with(name, args, &[], false, at).map(|e| e.at(at)).map_err(|e| with_position(e, at))
+    }
+
+    fn call_with(
+        &mut self,
+        name: &str,
+        args: Vec<Expr>,
+        arg_names: &[String],
+        variadic: bool,
+        at: Option<usize>,
+    ) -> PgResult<Expr> {
+        let found = overload::candidates(name, args.len(), arg_names, variadic);
+        if let Some(cast) = self.call_as_cast(name, &found, &args)? {
+            return Ok(cast);
+        }
+        let resolved = self.resolve(name, found, args, arg_names, variadic)?;
+        if resolved.row.returns_set {
+            return self.set_in_select(resolved, at);
+        }
+        let types: Vec<ExprType> = resolved.args.iter().map(|a| a.ty.clone()).collect();
+        let kernel = kernels::scalar(resolved.row.oid, &types)?;
+        call(resolved.row.oid, &kernel, resolved.args)
+    }
+
+    /// `text(x)`, `int4(x)`: a type's name called like a function is a cast, where no function fits exactly.
+    fn call_as_cast(&mut self, name: &str, found: &[Candidate], args: &[Expr]) -> PgResult<Option<Expr>> {
+        let [arg] = args else { return Ok(None) };
+        let Some(ty) = facts().type_named(name) else { return Ok(None) };
+        let from = arg.ty.pg.oid;
+        if found.iter().any(|c| c.args == [from]) {
+            return Ok(None);
+        }
+        let castable = match from {
+            oid::UNKNOWN => true,
+            _ => matches!(
+                overload::pathway(from, ty.oid, Context::Explicit),
+                Some(overload::Path::Relabel | overload::Path::Text)
+            ),
+        };
+        if !castable {
+            return Ok(None);
+        }
+        self.convert(arg.clone(), PgType::new(ty.oid), Context::Explicit).map(Some)
+    }
+
+    fn resolve(
+        &mut self,
+        name: &str,
+        found: Vec<Candidate>,
+        args: Vec<Expr>,
+        arg_names: &[String],
+        variadic: bool,
+    ) -> PgResult<Resolved> {
+        let inputs: Vec<Oid> = args.iter().map(|a| a.ty.pg.oid).collect();
+        let chosen = match overload::choose_function(&found, &inputs) {
+            Choice::One(candidate) => candidate,
+            choice => return Err(no_function(name, &inputs, arg_names, &choice)),
+        };
+        self.functions.insert(chosen.row.oid);
+        let args: Vec<Expr> = match &chosen.order {
+            None => args,
+            Some(order) => order.iter().map(|i| args[*i].clone()).collect(),
+        };
+        let inputs: Vec<Oid> = args.iter().map(|a| a.ty.pg.oid).collect();
+        let (types, _) = self.concrete(&inputs, &chosen.args, chosen.row.result, None)?;
+        let mut converted = Vec::with_capacity(args.len());
+        for (arg, ty) in args.into_iter().zip(types) {
+            converted.push(match ty {
+                oid::ANY => self.settle_unknown(arg)?,
+                ty => self.implicit(arg, ty)?,
+            });
+        }
+        if variadic && chosen.row.variadic == oid::ANY {
+            return Err(PgError::unsupported(format!("VARIADIC with {name}()")));
+        }
+        if chosen.variadic > 0 && chosen.row.variadic != oid::ANY {
+            let spread = converted.split_off(converted.len() - chosen.variadic);
+            let element = spread.first().map_or(chosen.row.variadic, |e| e.ty.pg.oid);
+            let array = overload::array_type(element)
+                .ok_or_else(|| PgError::internal("a variadic argument without an array type"))?;
+            let ty = ExprType::of(PgType::new(array));
+            let storage = PgType::new(element).storage();
+            let spread = spread.into_iter().map(|e| store(e, &storage)).collect::<PgResult<Vec<_>>>()?;
+            converted.push(Expr::new(ExprKind::Array(spread), ty));
+        }
+        Ok(Resolved { row: chosen.row, args: converted })
+    }
+
+    /// A set-returning function in the select list: one column of it.
+    fn set_in_select(&mut self, resolved: Resolved, at: Option<usize>) -> PgResult<Expr> {
+        if self.clause() != Clause::Select {
+            let what = self.clause().without_aggregates().unwrap_or("this clause");
+            let message = format!("set-returning functions are not allowed in {what}");
+            return Err(with_position(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message), at));
+        }
+        let mut columns = self.set_columns(resolved)?.columns;
+        if columns.len() != 1 {
+            return Err(with_position(PgError::unsupported("a set of records in the select list"), at));
+        }
+        let (_, ty, list) = columns.remove(0);
+        Ok(Expr::new(ExprKind::Unnest(Box::new(list)), ty))
+    }
+
+    fn set_columns(&mut self, resolved: Resolved) -> PgResult<SetCall> {
+        let Resolved { row, args } = resolved;
+        if row.oid == UNNEST {
+            let list = args.into_iter().next().ok_or_else(|| PgError::internal("unnest without an argument"))?;
+            let element = overload::subscript_element(list.ty.pg.oid)
+                .ok_or_else(|| PgError::unsupported(format!("unnest({})", names::type_name(list.ty.pg.oid))))?;
+            let arrow::datatypes::DataType::List(field) = &list.ty.storage else {
+                return Err(PgError::internal("an array is a list"));
+            };
+            let pg = PgType { oid: element, typmod: list.ty.pg.typmod };
+            let ty = ExprType { pg, storage: field.data_type().clone() };
+            return Ok(SetCall { columns: vec![(row.name.to_string(), ty, list)] });
+        }
+        let types: Vec<ExprType> = args.iter().map(|a| a.ty.clone()).collect();
+        let kernel = kernels::set_returning(row.oid, &types)?;
+        let args = args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+        let columns = kernel.columns.iter().enumerate().map(|(i, (name, ty))| {
+            let udf = lists::set_column(kernel.clone(), i);
+            let storage = crate::types::list_of(ty.storage.clone());
+            let array = overload::array_type(ty.pg.oid).unwrap_or(oid::ANYARRAY);
+            let list_ty = ExprType { pg: PgType::new(array), storage };
+            let list = Expr::new(ExprKind::Scalar { proc: row.oid, udf, args: args.clone() }, list_ty);
+            (name.clone(), ty.clone(), list)
+        });
+        Ok(SetCall { columns: columns.collect() })
+    }
+
+    /// A function in FROM. A function that gives one value is a set of one row.
+    pub(in crate::bind) fn set_call(&mut self, node: &Node) -> PgResult<(String, SetCall)> {
+        let Some(NodeEnum::FuncCall(function)) = &node.node else {
+            // CURRENT_DATE and its like are functions too.
+            let value = self.expr(node)?;
+            let ty = value.ty.clone();
+            let name = names::figure(node);
+            let list = singleton(value)?;
+            return Ok((name.clone(), SetCall { columns: vec![(name, ty, list)] }));
+        };
+        let at = names::offset(function.location);
+        let name = self.function_name(function)?;
+        let (args, arg_names) = self.call_args(function)?;
+        // unnest(a, b, …) of several arrays runs them side by side.
+        if name == "unnest" && args.len() > 1 {
+            let mut columns = Vec::new();
+            for arg in args {
+                let found = overload::candidates(&name, 1, &[], false);
+                let resolved = self.resolve(&name, found, vec![arg], &[], false).map_err(|e| with_position(e, at))?;
+                columns.extend(self.set_columns(resolved)?.columns);
+            }
+            return Ok((name, SetCall { columns }));
+        }
+        let found = overload::candidates(&name, args.len(), &arg_names, function.func_variadic);
+        let resolved = self
+            .resolve(&name, found, args, &arg_names, function.func_variadic)
+            .map_err(|e| with_position(e, at))?;
+        if resolved.row.kind != 'f' {
+            let message = match resolved.row.kind {
+                'a' => "aggregate functions are not allowed in functions in FROM",
+                _ => "window functions are not allowed in functions in FROM",
+            };
+            return Err(with_position(PgError::new(SqlState::GROUPING_ERROR, message), at));
+        }
+        if resolved.row.returns_set {
+            let set = self.set_columns(resolved).map_err(|e| with_position(e, at))?;
+            return Ok((name, set));
+        }
+        let types: Vec<ExprType> = resolved.args.iter().map(|a| a.ty.clone()).collect();
+        let kernel = kernels::scalar(resolved.row.oid, &types).map_err(|e| with_position(e, at))?;
+        let value = call(resolved.row.oid, &kernel, resolved.args)?;
+        let ty = value.ty.clone();
+        let list = singleton(value)?;
+        Ok((name.clone(), SetCall { columns: vec![(name, ty, list)] }))
+    }
+
+    /// `(f(…)).column` of a set-returning function with several columns.
+    pub(super) fn field_of_function(&mut self, node: &FuncCall, field: &str) -> PgResult<Option<Expr>> {
+        if node.over.is_some() || node.agg_star {
+            return Ok(None);
+        }
+        let name = self.function_name(node)?;
+        if !facts().procs_named(&name).any(|p| p.returns_set) {
+            return Ok(None);
+        }
+        let (args, arg_names) = self.call_args(node)?;
+        let found = overload::candidates(&name, args.len(), &arg_names, node.func_variadic);
+        let resolved = self.resolve(&name, found, args, &arg_names, node.func_variadic)?;
+        if !resolved.row.returns_set {
+            return Ok(None);
+        }
+        let set = self.set_columns(resolved)?;
+        let column = set.columns.into_iter().find(|(n, _, _)| n == field);
+        let (_, ty, list) = column.ok_or_else(|| {
+            let message = format!("column \"{field}\" not found in data type record");
+            PgError::new(SqlState::UNDEFINED_COLUMN, message)
+        })?;
+        Ok(Some(Expr::new(ExprKind::Unnest(Box::new(list)), ty)))
+    }
+
+    fn aggregate_parts(&mut self, node: &FuncCall, name: &str) -> PgResult<(Resolved, Vec<SortKey>)> {
+        let (mut args, arg_names) = self.call_args(node)?;
+        let order_by = match node.agg_within_group {
+            false => self.sort_keys_plain(&node.agg_order)?,
+            true => {
+                let keys = self.sort_keys_plain(&node.agg_order)?;
+                args.extend(keys.iter().map(|k| k.expr.clone()));
+                keys
+            }
+        };
+        let found = overload::candidates(name, args.len(), &arg_names, node.func_variadic);
+        let resolved = self.resolve(name, found, args, &arg_names, node.func_variadic)?;
+        Ok((resolved, order_by))
+    }
+
+    fn aggregate_call(&mut self, node: &FuncCall, name: &str, at: Option<usize>) -> PgResult<Expr> {
+        let outer = self.clause();
+        if outer == Clause::Aggregate {
+            return Err(PgError::new(SqlState::GROUPING_ERROR, "aggregate function calls cannot be nested"));
+        }
+        let (resolved, order_by) = self.within(Clause::Aggregate, |b| b.aggregate_parts(node, name))?;
+        if resolved.row.kind != 'a' {
+            let what = match () {
+                _ if node.agg_star => format!("{name}(*) specified, but {name} is not an aggregate function"),
+                _ if node.agg_distinct => format!("DISTINCT specified, but {name} is not an aggregate function"),
+                _ if node.agg_filter.is_some() => format!("FILTER specified, but {name} is not an aggregate function"),
+                _ if !node.agg_order.is_empty() => {
+                    format!("ORDER BY specified, but {name} is not an aggregate function")
+                }
+                // A name that is both: the scalar function fits better.
+                _ => {
+                    if resolved.row.returns_set {
+                        return self.set_in_select(resolved, at);
+                    }
+                    let types: Vec<ExprType> = resolved.args.iter().map(|a| a.ty.clone()).collect();
+                    let kernel = kernels::scalar(resolved.row.oid, &types)?;
+                    return call(resolved.row.oid, &kernel, resolved.args).map(|e| e.at(at));
+                }
+            };
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, what));
+        }
+        if let Some(what) = outer.without_aggregates() {
+            let message = format!("aggregate functions are not allowed in {what}");
+            return Err(PgError::new(SqlState::GROUPING_ERROR, message));
+        }
+        let filter = match node.agg_filter.as_deref() {
+            Some(filter) => {
+                let filter = self.within(Clause::Filter, |b| b.expr(filter))?;
+                Some(self.condition(filter, "FILTER")?)
+            }
+            None => None,
+        };
+        let types: Vec<ExprType> = resolved.args.iter().map(|a| a.ty.clone()).collect();
+        let kernel = kernels::aggregate(resolved.row.oid, &types)?;
+        let args =
+            resolved.args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+        if node.agg_distinct && !order_by.iter().all(|k| args.contains(&k.expr)) {
+            let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
+            return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+        }
+        let call = AggregateCall {
+            proc: resolved.row.oid,
+            udf: kernel.udf,
+            args,
+            distinct: node.agg_distinct,
+            filter,
+            order_by,
+        };
+        Ok(Expr::new(ExprKind::Aggregate(Box::new(call)), kernel.result).at(at))
+    }
+
+    fn window_call(&mut self, node: &FuncCall, name: &str, at: Option<usize>) -> PgResult<Expr> {
+        if let Some(what) = self.clause().without_windows() {
+            if self.clause() == Clause::Aggregate {
+                let message = "aggregate function calls cannot contain window function calls";
+                return Err(PgError::new(SqlState::GROUPING_ERROR, message));
+            }
+            let message = format!("window functions are not allowed in {what}");
+            return Err(PgError::new(SqlState::WINDOWING_ERROR, message));
+        }
+        if node.agg_distinct {
+            return Err(PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "DISTINCT is not implemented for window functions",
+            ));
+        }
+        if !node.agg_order.is_empty() {
+            return Err(PgError::new(
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "aggregate ORDER BY is not implemented for window functions",
+            ));
+        }
+        let definition = node.over.as_deref().ok_or_else(|| PgError::internal("a window call without OVER"))?;
+        let (resolved, filter, spec) = self.within(Clause::Window, |b| {
+            let (resolved, _) = b.aggregate_parts(node, name)?;
+            let filter = match node.agg_filter.as_deref() {
+                Some(filter) => {
+                    let filter = b.expr(filter)?;
+                    Some(b.condition(filter, "FILTER")?)
+                }
+                None => None,
+            };
+            let spec = b.window_spec(definition)?;
+            Ok((resolved, filter, spec))
+        })?;
+        let types: Vec<ExprType> = resolved.args.iter().map(|a| a.ty.clone()).collect();
+        let (function, storages, produces, result) = match resolved.row.kind {
+            'a' => {
+                let kernel = kernels::aggregate(resolved.row.oid, &types)?;
+                let storage = kernel.result.storage.clone();
+                (WindowFunction::Aggregate(kernel.udf), kernel.args, storage, kernel.result)
+            }
+            'w' => {
+                let kernel = kernels::window(resolved.row.oid, &types)?;
+                (WindowFunction::Window(kernel.udf), kernel.args, kernel.produces, kernel.result)
+            }
+            _ => {
+                let message = format!("OVER specified, but {name} is not a window function nor an aggregate function");
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+        };
+        let args = resolved.args.into_iter().zip(&storages).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+        let call = WindowCall {
+            proc: resolved.row.oid,
+            function,
+            args,
+            filter,
+            partition_by: spec.partition_by,
+            order_by: spec.order_by,
+            frame: spec.frame,
+        };
+        let made = ExprType { pg: result.pg, storage: produces };
+        let window = Expr::new(ExprKind::Window(Box::new(call)), made).at(at);
+        // Counts come unsigned; every value of theirs fits.
+        Ok(match window.ty.storage == result.storage {
+            true => window,
+            false => Expr::new(ExprKind::Cast(Box::new(window)), result).at(at),
+        })
+    }
+}
+
+/// A list of the one value.
+fn singleton(value: Expr) -> PgResult<Expr> {
+    let array = overload::array_type(value.ty.pg.oid).unwrap_or(oid::ANYARRAY);
+    let ty = ExprType { pg: PgType::new(array), storage: crate::types::list_of(value.ty.storage.clone()) };
+    Ok(Expr::new(ExprKind::Array(vec![value]), ty))
+}
+
+fn no_function<T>(name: &str, inputs: &[Oid], arg_names: &[String], choice: &Choice<T>) -> PgError {
+    let positional = inputs.len() - arg_names.len();
+    let shown: Vec<String> = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, t)| match i.checked_sub(positional) {
+            Some(n) => format!("{} => {}", arg_names[n], names::type_name(*t)),
+            None => names::type_name(*t),
+        })
+        .collect();
+    let signature = format!("{name}({})", shown.join(", "));
+    match choice {
+        Choice::Ambiguous => {
+            let hint = "Could not choose a best candidate function. You might need to add explicit type casts.";
+            PgError::new(SqlState::AMBIGUOUS_FUNCTION, format!("function {signature} is not unique")).hint(hint)
+        }
+        _ => {
+            let hint = "No function matches the given name and argument types. You might need to add explicit type casts.";
+            PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {signature} does not exist")).hint(hint)
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! Expressions: a parse node becomes a typed [`Expr`].
+
+pub mod call;
+pub mod coerce;
+pub mod constant;
+pub mod operator;
+pub mod lists;
+
+use super::overload::{self, Context};
+use super::scope::Clause;
+use super::tree::{Expr, ExprKind, Subquery, SubqueryKind, Truth};
+use super::{Binder, names};
+use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
+use arrow::datatypes::DataType;
+use coerce::{store, with_position};
+use datafusion::common::ScalarValue;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{self, BoolExprType, BoolTestType, Node, NullTestType, SubLinkType};
+
+/// A row of expressions.
+pub fn row(fields: Vec<Expr>) -> Expr {
+    Expr::new(ExprKind::Row(fields), ExprType { pg: PgType::new(oid::RECORD), storage: DataType::Utf8 })
+}
+
+/// `coalesce` of arguments of one type and storage.
+pub fn coalesce(args: Vec<Expr>) -> Expr {
+    let ty = args[0].ty.clone();
+    let udf = datafusion::functions::core::coalesce();
+    Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args }, ty)
+}
+
+pub fn and(mut list: Vec<Expr>) -> Expr {
+    match list.len() {
+        0 => Expr::truth(true),
+        1 => list.remove(0),
+        _ => Expr::boolean(ExprKind::And(list)),
+    }
+}
+
+fn some<'n>(node: &'n Option<Box<Node>>, what: &str) -> PgResult<&'n Node> {
+    node.as_deref().ok_or_else(|| PgError::internal(format!("{what} is missing from the parse tree")))
+}
+
+impl Binder<'_> {
+    pub(super) fn expr(&mut self, node: &Node) -> PgResult<Expr> {
+        let Some(inner) = &node.node else { return Err(PgError::internal("an empty expression")) };
+        let at = names::location(node);
+        match inner {
+            NodeEnum::ColumnRef(n) => self.column_ref(n),
+            NodeEnum::AConst(n) => self.constant(n),
+            NodeEnum::ParamRef(n) => self.param(n),
+            NodeEnum::AExpr(n) => self.operator_expr(n),
+            NodeEnum::FuncCall(n) => self.func_call(n),
+            NodeEnum::TypeCast(n) => self.type_cast(n),
+            NodeEnum::BoolExpr(n) => self.bool_expr(n),
+            NodeEnum::NullTest(n) => {
+                let arg = self.expr(some(&n.arg, "IS NULL's argument")?)?;
+                self.null_test(arg, n.nulltesttype() == NullTestType::IsNull).map(|e| e.at(at))
+            }
+            NodeEnum::BooleanTest(n) => {
+                let (what, test) = match n.booltesttype() {
+                    BoolTestType::IsTrue => ("IS TRUE", Truth::True),
+                    BoolTestType::IsNotTrue => ("IS NOT TRUE", Truth::NotTrue),
+                    BoolTestType::IsFalse => ("IS FALSE", Truth::False),
+                    BoolTestType::IsNotFalse => ("IS NOT FALSE", Truth::NotFalse),
+                    BoolTestType::IsNotUnknown => ("IS NOT UNKNOWN", Truth::NotUnknown),
+                    _ => ("IS UNKNOWN", Truth::Unknown),
+                };
+                let arg = self.expr(some(&n.arg, what)?)?;
+                let arg = self.condition(arg, what)?;
+                Ok(Expr::boolean(ExprKind::Truth { test, arg: Box::new(arg) }).at(at))
+            }
+            NodeEnum::CaseExpr(n) => self.case(n),
+            NodeEnum::CoalesceExpr(n) => {
+                let args = self.exprs(&n.args)?;
+                let (args, _) = self.unify(args, "COALESCE")?;
+                Ok(match args.len() {
+                    1 => args.into_iter().next().expect("there is one"),
+                    _ => coalesce(args).at(at),
+                })
+            }
+            NodeEnum::MinMaxExpr(n) => self.min_max(n),
+            NodeEnum::SqlvalueFunction(n) => self.value_function(n),
+            NodeEnum::AArrayExpr(n) => self.array(n),
+            NodeEnum::AIndirection(n) => self.indirection(n),
+            NodeEnum::RowExpr(n) => {
+                let fields = self.exprs(&n.args)?;
+                Ok(row(fields).at(at))
+            }
+            NodeEnum::SubLink(n) => self.sub_link(n),
+            NodeEnum::CollateClause(n) => self.collate(n),
+            NodeEnum::GroupingFunc(n) => {
+                let args = self.exprs(&n.args)?;
+                Ok(Expr::new(ExprKind::Grouping(args), ExprType::of(PgType::new(oid::INT4))).at(at))
+            }
+            NodeEnum::NamedArgExpr(n) => self.expr(some(&n.arg, "a named argument")?),
+            NodeEnum::SetToDefault(_) => {
+                Err(with_position(PgError::new(SqlState::SYNTAX_ERROR, "DEFAULT is not allowed in this context"), at))
+            }
+            NodeEnum::XmlExpr(_) | NodeEnum::XmlSerialize(_) => {
+                Err(with_position(PgError::unsupported("XML"), at))
+            }
+            NodeEnum::CurrentOfExpr(_) => Err(PgError::unsupported("WHERE CURRENT OF")),
+            _ => Err(with_position(PgError::unsupported("this kind of expression"), at)),
+        }
+    }
+
+    pub(super) fn exprs(&mut self, nodes: &[Node]) -> PgResult<Vec<Expr>> {
+        nodes.iter().map(|n| self.expr(n)).collect()
+    }
+
+    fn param(&mut self, node: &protobuf::ParamRef) -> PgResult<Expr> {
+        let at = names::offset(node.location);
+        let n = usize::try_from(node.number).ok().filter(|n| (1..=65535).contains(n));
+        let Some(n) = n else {
+            let message = format!("there is no parameter ${}", node.number);
+            return Err(with_position(PgError::new(SqlState::UNDEFINED_PARAMETER, message), at));
+        };
+        if self.params.len() < n {
+            self.params.resize(n, None);
+        }
+        let ty = match self.params[n - 1] {
+            Some(ty) if ty.oid != oid::UNKNOWN && ty.oid != oid::INVALID => ExprType::of(PgType::new(ty.oid)),
+            _ => ExprType { pg: PgType::new(oid::UNKNOWN), storage: DataType::Utf8 },
+        };
+        Ok(Expr::new(ExprKind::Param(n), ty).at(at))
+    }
+
+    fn type_cast(&mut self, node: &protobuf::TypeCast) -> PgResult<Expr> {
+        let name = node.type_name.as_ref().ok_or_else(|| PgError::internal("a cast without a type"))?;
+        let target = self.type_name(name)?;
+        let arg = some(&node.arg, "a cast's argument")?;
+        // ARRAY[…]::type[] gives its elements the type at once; so may an empty ARRAY[] have one.
+        if let (Some(NodeEnum::AArrayExpr(array)), Some(element)) = (&arg.node, overload::element_of(target.oid)) {
+            let items = self.exprs(&array.elements)?;
+            let nested = items.iter().any(|i| overload::element_of(i.ty.pg.oid).is_some());
+            if !nested {
+                let ty = PgType { oid: element, typmod: target.typmod };
+                let storage = ty.storage();
+                let items = items
+                    .into_iter()
+                    .map(|i| self.convert(i, ty, Context::Explicit).and_then(|i| store(i, &storage)))
+                    .collect::<PgResult<Vec<_>>>()?;
+                return Ok(Expr::new(ExprKind::Array(items), ExprType::of(target)).at(names::location(arg)));
+            }
+        }
+        let at = names::offset(node.location);
+        let arg = self.expr(arg)?;
+        let had = arg.at;
+        let cast = self.convert(arg, target, Context::Explicit).map_err(|mut e| {
+            // PostgreSQL points at the cast for a missing cast, at the literal for a literal that cannot be read.
+            if e.state == SqlState::CANNOT_COERCE {
+                if let Some(fields) = &mut e.rest {
+                    fields.position = at.or(had);
+                }
+            }
+            e
+        })?;
+        Ok(cast.at(at.or(had)))
+    }
+
+    fn bool_expr(&mut self, node: &protobuf::BoolExpr) -> PgResult<Expr> {
+        let what = match node.boolop() {
+            BoolExprType::OrExpr => "OR",
+            BoolExprType::NotExpr => "NOT",
+            _ => "AND",
+        };
+        let mut args = Vec::with_capacity(node.args.len());
+        for arg in &node.args {
+            let arg = self.expr(arg)?;
+            args.push(self.condition(arg, what)?);
+        }
+        let kind = match node.boolop() {
+            BoolExprType::OrExpr => ExprKind::Or(args),
+            BoolExprType::NotExpr => ExprKind::Not(Box::new(args.remove(0))),
+            _ => ExprKind::And(args),
+        };
+        Ok(Expr::boolean(kind).at(names::offset(node.location)))
+    }
+
+    pub(super) fn null_test(&mut self, arg: Expr, null: bool) -> PgResult<Expr> {
+        if let ExprKind::Row(fields) = arg.kind {
+            let tests = fields.into_iter().map(|f| self.null_test(f, null)).collect::<PgResult<Vec<_>>>()?;
+            return Ok(and(tests));
+        }
+        let arg = Box::new(self.settle_unknown(arg)?);
+        Ok(Expr::boolean(if null { ExprKind::IsNull(arg) } else { ExprKind::IsNotNull(arg) }))
+    }
+
+    fn case(&mut self, node: &protobuf::CaseExpr) -> PgResult<Expr> {
+        let operand = match node.arg.as_deref() {
+            Some(arg) => {
+                let arg = self.expr(arg)?;
+                Some(self.settle_unknown(arg)?)
+            }
+            None => None,
+        };
+        let mut conditions = Vec::new();
+        let mut results = Vec::new();
+        // PostgreSQL looks at ELSE first when it chooses the common type.
+        let otherwise = match node.defresult.as_deref() {
+            Some(result) => Some(self.expr(result)?),
+            None => None,
+        };
+        for when in &node.args {
+            let Some(NodeEnum::CaseWhen(when)) = &when.node else { continue };
+            let condition = self.expr(some(&when.expr, "WHEN")?)?;
+            let condition = match &operand {
+                Some(operand) => {
+                    let at = condition.at;
+                    self.binary("=", operand.clone(), condition, at)?
+                }
+                None => condition,
+            };
+            conditions.push(self.condition(condition, "CASE/WHEN")?);
+            results.push(self.expr(some(&when.result, "THEN")?)?);
+        }
+        let has_else = otherwise.is_some();
+        let otherwise = otherwise.unwrap_or_else(|| constant::unknown(None));
+        let all = std::iter::once(otherwise).chain(results).collect();
+        let (mut all, ty) = self.unify(all, "CASE")?;
+        let otherwise = all.remove(0);
+        let branches = conditions.into_iter().zip(all).collect();
+        let otherwise = has_else.then(|| Box::new(otherwise));
+        Ok(Expr::new(ExprKind::Case { branches, otherwise }, ty).at(names::offset(node.location)))
+    }
+
+    fn min_max(&mut self, node: &protobuf::MinMaxExpr) -> PgResult<Expr> {
+        let least = node.op() == protobuf::MinMaxOp::IsLeast;
+        let name = if least { "LEAST" } else { "GREATEST" };
+        let args = self.exprs(&node.args)?;
+        let (args, ty) = self.unify(args, name)?;
+        if crate::kernels::equality_key(&ty).is_some() && ty.pg.oid != oid::NUMERIC {
+            return Err(PgError::unsupported(format!("{name} of {}", names::type_name(ty.pg.oid))));
+        }
+        let udf = match least {
+            true => datafusion::functions::core::least(),
+            false => datafusion::functions::core::greatest(),
+        };
+        let at = names::offset(node.location);
+        Ok(Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args }, ty).at(at))
+    }
+
+    fn value_function(&mut self, node: &protobuf::SqlValueFunction) -> PgResult<Expr> {
+        use protobuf::SqlValueFunctionOp as Op;
+        let at = names::offset(node.location);
+        let (function, ty) = match node.op() {
+            Op::SvfopCurrentDate => ("now", Some(oid::DATE)),
+            Op::SvfopCurrentTime | Op::SvfopCurrentTimeN => ("now", Some(oid::TIMETZ)),
+            Op::SvfopCurrentTimestamp | Op::SvfopCurrentTimestampN => ("now", Some(oid::TIMESTAMPTZ)),
+            Op::SvfopLocaltime | Op::SvfopLocaltimeN => ("now", Some(oid::TIME)),
+            Op::SvfopLocaltimestamp | Op::SvfopLocaltimestampN => ("now", Some(oid::TIMESTAMP)),
+            Op::SvfopSessionUser => ("session_user", None),
+            Op::SvfopCurrentCatalog => ("current_database", None),
+            Op::SvfopCurrentSchema => ("current_schema", None),
+            _ => ("current_user", None),
+        };
+        let value = self.call_named(function, Vec::new(), at)?;
+        match ty {
+            Some(ty) => self.convert(value, PgType { oid: ty, typmod: node.typmod }, Context::Explicit),
+            None => Ok(value),
+        }
+    }
+
+    fn array(&mut self, node: &protobuf::AArrayExpr) -> PgResult<Expr> {
+        let at = names::offset(node.location);
+        if node.elements.is_empty() {
+            let error = PgError::new(SqlState::INDETERMINATE_DATATYPE, "cannot determine type of empty array")
+                .hint("Explicitly cast to the desired type, for example ARRAY[]::integer[].");
+            return Err(with_position(error, at));
+        }
+        let items = self.exprs(&node.elements)?;
+        if items.iter().any(|i| overload::element_of(i.ty.pg.oid).is_some()) {
+            return Err(with_position(PgError::unsupported("an array of more than one dimension"), at));
+        }
+        let (items, ty) = self.unify(items, "ARRAY")?;
+        let array = overload::array_type(ty.pg.oid).ok_or_else(|| {
+            let message = format!("could not find array type for data type {}", names::type_name(ty.pg.oid));
+            with_position(PgError::new(SqlState::UNDEFINED_OBJECT, message), at)
+        })?;
+        let ty = ExprType::of(PgType { oid: array, typmod: ty.pg.typmod });
+        let DataType::List(field) = &ty.storage else { return Err(PgError::internal("an array is a list")) };
+        let items = items.into_iter().map(|i| store(i, field.data_type())).collect::<PgResult<Vec<_>>>()?;
+        Ok(Expr::new(ExprKind::Array(items), ty).at(at))
+    }
+
+    fn indirection(&mut self, node: &protobuf::AIndirection) -> PgResult<Expr> {
+        let arg = some(&node.arg, "what is subscripted")?;
+        let at = names::location(arg);
+        // (srf(…)).column over a function with several result columns.
+        if let [field] = node.indirection.as_slice() {
+            if let (Some(NodeEnum::String(field)), Some(NodeEnum::FuncCall(call))) = (&field.node, &arg.node) {
+                if let Some(found) = self.field_of_function(call, &field.sval)? {
+                    return Ok(found.at(at));
+                }
+            }
+        }
+        let mut value = self.expr(arg)?;
+        for step in &node.indirection {
+            value = match &step.node {
+                Some(NodeEnum::AIndices(indices)) if !indices.is_slice => {
+                    let index = self.expr(some(&indices.uidx, "a subscript")?)?;
+                    self.subscript(value, index)?
+                }
+                Some(NodeEnum::AIndices(_)) => return Err(with_position(PgError::unsupported("array slices"), at)),
+                _ => return Err(with_position(PgError::unsupported("selecting a field of a record"), at)),
+            };
+        }
+        Ok(value.at(at))
+    }
+
+    fn subscript(&mut self, value: Expr, index: Expr) -> PgResult<Expr> {
+        let at = value.at;
+        if value.ty.pg.oid == oid::JSONB {
+            return self.binary("->", value, index, at);
+        }
+        let Some(element) = overload::subscript_element(value.ty.pg.oid) else {
+            let name = names::type_name(value.ty.pg.oid);
+            let message = format!("cannot subscript type {name} because it does not support subscripting");
+            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at));
+        };
+        if index.ty.pg.oid != oid::UNKNOWN
+            && !overload::can_coerce(&[index.ty.pg.oid], &[oid::INT4], Context::Assignment)
+        {
+            let message = "array subscript must have type integer";
+            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), index.at));
+        }
+        let index = self.convert(index, PgType::new(oid::INT4), Context::Assignment)?;
+        // The vectors of the catalogs count from 0, arrays from 1.
+        let base = if matches!(value.ty.pg.oid, oid::INT2VECTOR | oid::OIDVECTOR) { 0 } else { 1 };
+        let ty = PgType { oid: element, typmod: value.ty.pg.typmod };
+        let DataType::List(field) = &value.ty.storage else { return Err(PgError::internal("an array is a list")) };
+        let ty = ExprType { pg: ty, storage: field.data_type().clone() };
+        let udf = lists::element_at(base);
+        Ok(Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![value, index] }, ty).at(at))
+    }
+
+    fn collate(&mut self, node: &protobuf::CollateClause) -> PgResult<Expr> {
+        let arg = self.expr(some(&node.arg, "COLLATE's argument")?)?;
+        let arg = self.settle_unknown(arg)?;
+        let at = names::offset(node.location);
+        let name = names::strings(&node.collname);
+        match name.last() {
+            // All text is compared by its bytes.
+            Some(&("default" | "C" | "POSIX" | "ucs_basic")) => Ok(arg),
+            _ => {
+                let message = format!("collation \"{}\" for encoding \"UTF8\" does not exist", name.join("."));
+                Err(with_position(PgError::new(SqlState::UNDEFINED_OBJECT, message), at))
+            }
+        }
+    }
+
+    fn sub_link(&mut self, node: &protobuf::SubLink) -> PgResult<Expr> {
+        let at = names::offset(node.location);
+        let Some(NodeEnum::SelectStmt(select)) = node.subselect.as_deref().and_then(|n| n.node.as_ref()) else {
+            return Err(PgError::internal("a subquery that is no SELECT"));
+        };
+        let kind = node.sub_link_type();
+        let test = match node.testexpr.as_deref() {
+            Some(test) => Some(self.expr(test)?),
+            None => None,
+        };
+        let query = self.query(select, kind != SubLinkType::ExistsSublink)?;
+        let one_column = || match query.columns.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => {
+                let message = "subquery must return only one column";
+                Err(with_position(PgError::new(SqlState::SYNTAX_ERROR, message), at))
+            }
+        };
+        match kind {
+            SubLinkType::ExistsSublink => {
+                let subquery = Subquery { kind: SubqueryKind::Exists, rel: query.rel };
+                Ok(Expr::boolean(ExprKind::Subquery(Box::new(subquery))).at(at))
+            }
+            SubLinkType::ExprSublink => {
+                let column = one_column()?;
+                let subquery = Subquery { kind: SubqueryKind::Scalar(column.id), rel: query.rel };
+                Ok(Expr::new(ExprKind::Subquery(Box::new(subquery)), column.ty).at(at))
+            }
+            SubLinkType::ArraySublink => {
+                let column = one_column()?;
+                self.array_subquery(query.rel, column.id, column.ty).map(|e| e.at(at))
+            }
+            SubLinkType::AnySublink | SubLinkType::AllSublink => {
+                let test = test.ok_or_else(|| PgError::internal("a quantified subquery without a test"))?;
+                let names = names::strings(&node.oper_name);
+                let operator = names.last().copied().unwrap_or("=");
+                let right: Vec<Expr> =
+                    query.columns.iter().map(|c| Expr::column(c.id, c.ty.clone())).collect();
+                let left = match test.kind {
+                    ExprKind::Row(fields) => fields,
+                    _ => vec![test],
+                };
+                if left.len() != right.len() {
+                    let what = if left.len() < right.len() { "many" } else { "few" };
+                    let message = format!("subquery has too {what} columns");
+                    return Err(with_position(PgError::new(SqlState::SYNTAX_ERROR, message), at));
+                }
+                let right_row = if right.len() == 1 { right.into_iter().next() } else { Some(row(right)) };
+                let left_row = if left.len() == 1 { left.into_iter().next() } else { Some(row(left)) };
+                let (Some(left), Some(right)) = (left_row, right_row) else {
+                    return Err(PgError::internal("a row without fields"));
+                };
+                let test = self.binary(operator, left, right, at)?;
+                let test = self.condition(test, "a subquery's operator")?;
+                let all = kind == SubLinkType::AllSublink;
+                let test = if all { Expr::boolean(ExprKind::Not(Box::new(test))) } else { test };
+                let subquery = Subquery { kind: SubqueryKind::Any(Box::new(test)), rel: query.rel };
+                let any = Expr::boolean(ExprKind::Subquery(Box::new(subquery))).at(at);
+                Ok(if all { Expr::boolean(ExprKind::Not(Box::new(any))).at(at) } else { any })
+            }
+            _ => Err(with_position(PgError::unsupported("this kind of subquery"), at)),
+        }
+    }
+
+    /// `ARRAY(SELECT …)`: the column gathered in the order of the subquery; no rows give an empty array.
+    fn array_subquery(&mut self, rel: super::Rel, id: super::tree::ColId, ty: ExprType) -> PgResult<Expr> {
+        use super::tree::{Aggregate, AggregateCall, Rel};
+        const ARRAY_AGG: crate::types::Oid = crate::types::Oid(2335);
+        if overload::element_of(ty.pg.oid).is_some() {
+            return Err(PgError::unsupported("an array of more than one dimension"));
+        }
+        let kernel = crate::kernels::aggregate(ARRAY_AGG, std::slice::from_ref(&ty))?;
+        let order_by = match &rel {
+            Rel::Sort { keys, .. } => keys.clone(),
+            Rel::Project { input, .. } => match &**input {
+                Rel::Sort { keys, .. } if keys.iter().all(|k| rel_makes(&rel, &k.expr)) => keys.clone(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        let arg = store(Expr::column(id, ty), &kernel.args[0])?;
+        let call = AggregateCall {
+            proc: ARRAY_AGG,
+            udf: kernel.udf.clone(),
+            args: vec![arg],
+            distinct: false,
+            filter: None,
+            order_by,
+        };
+        let out = self.new_id();
+        let ty = kernel.result.clone();
+        let aggregate = Aggregate { input: rel, keys: Vec::new(), sets: None, calls: vec![(out, ty.clone(), call)] };
+        let subquery = Subquery { kind: SubqueryKind::Scalar(out), rel: Rel::Aggregate(Box::new(aggregate)) };
+        let value = Expr::new(ExprKind::Subquery(Box::new(subquery)), ty.clone());
+        let empty = Expr::new(ExprKind::Array(Vec::new()), ty);
+        Ok(coalesce(vec![value, empty]))
+    }
+
+    /// A whole-number constant's value, for things that DataFusion wants as constants.
+    pub(super) fn as_bigint(&mut self, node: &Node, what: &str) -> PgResult<Expr> {
+        let expr = self.within(Clause::Limit, |b| b.expr(node))?;
+        if expr.any(&mut |e| matches!(e.kind, ExprKind::Column(_))) {
+            let message = format!("argument of {what} must not contain variables");
+            return Err(with_position(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message), expr.at));
+        }
+        let from = expr.ty.pg.oid;
+        if from != oid::UNKNOWN && !overload::can_coerce(&[from], &[oid::INT8], Context::Assignment) {
+            let message = format!("argument of {what} must be type bigint, not type {}", names::type_name(from));
+            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), expr.at));
+        }
+        let expr = self.convert(expr, PgType::new(oid::INT8), Context::Assignment)?;
+        Ok(match super::window::constant_of(&expr) {
+            Ok(value) => Expr::literal(value, expr.ty).at(expr.at),
+            Err(_) => expr,
+        })
+    }
+}
+
+fn rel_makes(rel: &super::Rel, expr: &Expr) -> bool {
+    let made = rel.columns();
+    expr.needed().iter().all(|id| made.iter().any(|(m, _)| m == id))
+}
+
+/// NULL of a storage form.
+pub fn null_of(ty: &ExprType) -> PgResult<Expr> {
+    Ok(Expr::literal(ScalarValue::try_new_null(&ty.storage)?, ty.clone()))
+}

@@ -1,0 +1,194 @@
+//! Floor 3: a parse tree becomes a typed tree, and that a plan.
+//!
+//!     text ─ parse ─► parse tree ─ bind_query ─► BoundQuery ─ lower ─► LogicalPlan ─ optimize ─► LogicalPlan
+//!            (PostgreSQL's grammar)  (typed, without correlation)        (exact types, c1..cn)
+//!
+//! PostgreSQL decides what a statement means: names, overloads, casts and types follow its documented rules over its own
+//! fact rows ([`crate::kernels::facts`]); [`tree`] is the result. DataFusion only computes: every operand, bound and
+//! branch is typed exactly, so no type coercion runs (see [`optimize::session_state`]).
+//!
+//! What cannot be answered as PostgreSQL answers it is refused with `0A000`; names and types that the client sees
+//! are [`BoundQuery::columns`], never the plan's schema.
+
+mod aggregate;
+mod expr;
+mod from;
+mod lower;
+pub mod names;
+pub mod optimize;
+pub mod overload;
+mod parse;
+mod query;
+mod relation;
+mod scope;
+mod subquery;
+pub mod tree;
+pub mod typename;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use lower::lower;
+pub use optimize::{optimize, session_config, session_state};
+pub use parse::{Statement, deparse, parse};
+pub use relation::{RelationProvider, Relations, RelationsExtension};
+pub use tree::{Expr, Rel};
+
+use crate::catalog::Catalog;
+use crate::types::codec::TextSettings;
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
+use pg_query::protobuf::{self, Node};
+use scope::{Origin, Scope};
+use std::collections::{BTreeSet, HashMap};
+use tree::ColId;
+
+/// What binding needs to know of the session, and what it learns of the parameters.
+pub struct BindContext<'a> {
+    pub catalog: &'a Catalog,
+    pub search_path: &'a [String],
+    /// Types of `$1`, `$2`, …: those that were declared; binding fills in those that it infers.
+    pub param_types: Vec<Option<PgType>>,
+    /// How literals are read (time zone, date order).
+    pub text: TextSettings,
+}
+
+impl<'a> BindContext<'a> {
+    pub fn new(catalog: &'a Catalog, search_path: &'a [String]) -> Self {
+        Self { catalog, search_path, param_types: Vec::new(), text: TextSettings::default() }
+    }
+}
+
+/// A column of a result, as RowDescription tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputColumn {
+    pub name: String,
+    pub ty: ExprType,
+    /// The table and column that it comes from unchanged, or 0.
+    pub table: Oid,
+    pub attnum: i16,
+}
+
+/// A query, bound: no names, no unknown types, no correlation.
+#[derive(Debug, Clone)]
+pub struct BoundQuery {
+    pub columns: Vec<OutputColumn>,
+    /// Every relation it reads, those that views expand to and the views included.
+    pub relations: Vec<Oid>,
+    /// Types of all parameters, declared and inferred.
+    pub params: Vec<PgType>,
+    /// Functions that are not immutable (`now`, `random`, `current_user`), by name: what a gold view must not call.
+    pub volatile_functions: Vec<String>,
+    pub rel: Rel,
+    /// The columns of `rel` that are the output, in order.
+    pub outputs: Vec<ColId>,
+}
+
+/// Binds a SELECT, VALUES or set operation.
+///
+/// # Errors
+/// PostgreSQL's errors with its positions; `0A000` for what Sluice cannot answer rightly.
+pub fn bind_query(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> PgResult<BoundQuery> {
+    let mut binder = Binder::new(cx);
+    let query = binder.query(select, true)?;
+    let rel = binder.unnest(query.rel)?;
+    let params = binder.settled_params()?;
+    let volatile_functions = binder.volatile_functions();
+    let relations = binder.relations.iter().copied().collect();
+    let outputs = query.columns.iter().map(|c| c.id).collect();
+    let columns = query.columns.into_iter().map(|c| {
+        let origin = binder.origins.get(&c.id).filter(|o| o.table != oid::INVALID);
+        let (table, attnum) = origin.map_or((oid::INVALID, 0), |o| (o.table, o.attnum));
+        OutputColumn { name: c.name, ty: c.ty, table, attnum }
+    });
+    let columns = columns.collect();
+    Ok(BoundQuery { columns, relations, params, volatile_functions, rel, outputs })
+}
+
+/// Binds an expression that names no columns (arguments of EXECUTE, rows of INSERT, …), converted to `target` by
+/// assignment where there is one. Run it as a query of one row.
+pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>) -> PgResult<BoundQuery> {
+    let mut binder = Binder::new(cx);
+    binder.scopes.push(Scope::new(scope::Clause::Values));
+    let expr = binder.expr(node)?;
+    let expr = match target {
+        Some(ty) => binder.assign(expr, ty, None)?,
+        None => binder.settle_unknown(expr)?,
+    };
+    let ty = expr.ty.clone();
+    let id = binder.new_id();
+    let rel = binder.unnest(Rel::Project { input: Box::new(Rel::One), exprs: vec![(id, expr)] })?;
+    let params = binder.settled_params()?;
+    Ok(BoundQuery {
+        columns: vec![OutputColumn { name: names::figure(node), ty, table: oid::INVALID, attnum: 0 }],
+        relations: binder.relations.iter().copied().collect(),
+        params,
+        volatile_functions: binder.volatile_functions(),
+        rel,
+        outputs: vec![id],
+    })
+}
+
+/// Everything that lives while one statement is bound.
+struct Binder<'b> {
+    catalog: &'b Catalog,
+    path: Vec<String>,
+    params: &'b mut Vec<Option<PgType>>,
+    text: TextSettings,
+    next: u32,
+    /// Query levels, the innermost last.
+    scopes: Vec<Scope>,
+    /// WITH queries in sight, the innermost last.
+    ctes: Vec<query::Cte>,
+    relations: BTreeSet<Oid>,
+    functions: BTreeSet<Oid>,
+    /// Where columns come from, for messages and RowDescription.
+    origins: HashMap<ColId, Origin>,
+    view_depth: usize,
+}
+
+/// A view that reads itself through others would never end.
+const MAX_VIEW_DEPTH: usize = 64;
+
+impl<'b> Binder<'b> {
+    fn new<'a>(cx: &'b mut BindContext<'a>) -> Self
+    where
+        'a: 'b,
+    {
+        Self {
+            catalog: cx.catalog,
+            path: cx.search_path.to_vec(),
+            params: &mut cx.param_types,
+            text: cx.text.clone(),
+            next: 0,
+            scopes: Vec::new(),
+            ctes: Vec::new(),
+            relations: BTreeSet::new(),
+            functions: BTreeSet::new(),
+            origins: HashMap::new(),
+            view_depth: 0,
+        }
+    }
+
+    fn new_id(&mut self) -> ColId {
+        self.next += 1;
+        ColId(self.next)
+    }
+
+    fn settled_params(&self) -> PgResult<Vec<PgType>> {
+        let settled = self.params.iter().enumerate().map(|(i, p)| {
+            p.filter(|p| p.oid != oid::UNKNOWN).ok_or_else(|| {
+                let message = format!("could not determine data type of parameter ${}", i + 1);
+                PgError::new(SqlState::INDETERMINATE_DATATYPE, message)
+            })
+        });
+        settled.collect()
+    }
+
+    fn volatile_functions(&self) -> Vec<String> {
+        let rows = self.functions.iter().filter_map(|oid| crate::kernels::facts::facts().proc_row(*oid));
+        let mut names: Vec<String> = rows.filter(|r| r.volatility != 'i').map(|r| r.name.to_string()).collect();
+        names.dedup();
+        names
+    }
+}

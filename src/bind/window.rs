@@ -1,0 +1,211 @@
+//! Window definitions: OVER (…), named windows, frames.
+
+use super::overload::{self, Context};
+use super::tree::{Bound, Expr, ExprKind, Frame, FrameUnits, SortKey};
+use super::{Binder, names};
+use crate::types::{PgError, PgResult, PgType, SqlState, oid};
+use datafusion::common::ScalarValue;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, WindowDef};
+
+const RANGE: i32 = 0x2;
+const ROWS: i32 = 0x4;
+const GROUPS: i32 = 0x8;
+const START_UNBOUNDED_PRECEDING: i32 = 0x20;
+const END_UNBOUNDED_FOLLOWING: i32 = 0x100;
+const START_CURRENT_ROW: i32 = 0x200;
+const END_CURRENT_ROW: i32 = 0x400;
+const START_OFFSET_PRECEDING: i32 = 0x800;
+const END_OFFSET_PRECEDING: i32 = 0x1000;
+const START_OFFSET_FOLLOWING: i32 = 0x2000;
+const EXCLUSION: i32 = 0x8000 | 0x10000 | 0x20000;
+/// FRAMEOPTION_DEFAULTS: RANGE UNBOUNDED PRECEDING.
+const DEFAULTS: i32 = RANGE | START_UNBOUNDED_PRECEDING | END_CURRENT_ROW;
+const NONDEFAULT: i32 = 0x1;
+
+pub(super) struct WindowSpec {
+    pub partition_by: Vec<Expr>,
+    pub order_by: Vec<SortKey>,
+    pub frame: Frame,
+}
+
+impl Binder<'_> {
+    pub(super) fn window_spec(&mut self, node: &WindowDef) -> PgResult<WindowSpec> {
+        let at = names::offset(node.location);
+        let error = |state: SqlState, message: String| {
+            let e = PgError::new(state, message);
+            match at {
+                Some(at) => e.at(at),
+                None => e,
+            }
+        };
+        let missing = |name: &str| error(SqlState::UNDEFINED_OBJECT, format!("window \"{name}\" does not exist"));
+        // OVER w is that window itself; OVER (w …) copies its PARTITION BY and ORDER BY.
+        if !node.name.is_empty() {
+            let found = self.named_window(&node.name).ok_or_else(|| missing(&node.name))?;
+            let plain = WindowDef { name: String::new(), ..found };
+            return self.window_spec(&plain);
+        }
+        let base = match node.refname.is_empty() {
+            true => None,
+            false => {
+                let found = self.named_window(&node.refname).ok_or_else(|| missing(&node.refname))?;
+                Some(WindowDef { name: String::new(), ..found })
+            }
+        };
+        let mut partition = &node.partition_clause;
+        let mut order = &node.order_clause;
+        if let Some(base) = &base {
+            if !node.partition_clause.is_empty() {
+                let message = format!("cannot override PARTITION BY clause of window \"{}\"", node.refname);
+                return Err(error(SqlState::WINDOWING_ERROR, message));
+            }
+            if !node.order_clause.is_empty() && !base.order_clause.is_empty() {
+                let message = format!("cannot override ORDER BY clause of window \"{}\"", node.refname);
+                return Err(error(SqlState::WINDOWING_ERROR, message));
+            }
+            partition = &base.partition_clause;
+            if order.is_empty() {
+                order = &base.order_clause;
+            }
+        }
+        let mut partition_by = Vec::with_capacity(partition.len());
+        for key in partition {
+            let key = self.expr(key)?;
+            partition_by.push(self.settle_unknown(key)?);
+        }
+        let order_by = self.sort_keys_plain(order)?;
+        let frame = self.frame(node, &order_by).map_err(|e| match at {
+            Some(at) => e.at(at),
+            None => e,
+        })?;
+        Ok(WindowSpec { partition_by, order_by, frame })
+    }
+
+    fn named_window(&self, name: &str) -> Option<WindowDef> {
+        self.scopes.last()?.windows.iter().find(|w| w.name == name).cloned()
+    }
+
+    fn frame(&mut self, node: &WindowDef, order_by: &[SortKey]) -> PgResult<Frame> {
+        let options = if node.frame_options & NONDEFAULT == 0 { DEFAULTS } else { node.frame_options };
+        let has = |flag: i32| options & flag != 0;
+        if has(EXCLUSION) {
+            return Err(PgError::unsupported("EXCLUDE in a window frame"));
+        }
+        let units = match () {
+            _ if has(ROWS) => FrameUnits::Rows,
+            _ if has(GROUPS) => FrameUnits::Groups,
+            _ => FrameUnits::Range,
+        };
+        if units == FrameUnits::Groups && order_by.is_empty() {
+            return Err(PgError::new(SqlState::WINDOWING_ERROR, "GROUPS mode requires an ORDER BY clause"));
+        }
+        let start = match () {
+            _ if has(START_UNBOUNDED_PRECEDING) => Bound::UnboundedPreceding,
+            _ if has(START_CURRENT_ROW) => Bound::CurrentRow,
+            _ => {
+                let value = self.frame_offset(node.start_offset.as_deref(), units, order_by, "starting")?;
+                if has(START_OFFSET_PRECEDING) { Bound::Preceding(value) } else { Bound::Following(value) }
+            }
+        };
+        let end = match () {
+            _ if has(END_UNBOUNDED_FOLLOWING) => Bound::UnboundedFollowing,
+            _ if has(END_CURRENT_ROW) => Bound::CurrentRow,
+            _ => {
+                let value = self.frame_offset(node.end_offset.as_deref(), units, order_by, "ending")?;
+                if has(END_OFFSET_PRECEDING) { Bound::Preceding(value) } else { Bound::Following(value) }
+            }
+        };
+        let _ = START_OFFSET_FOLLOWING;
+        Ok(Frame { units, start, end })
+    }
+
+    /// The offset of a frame's bound as a constant: a count, or a distance in the type of the only sort key.
+    fn frame_offset(
+        &mut self,
+        node: Option<&Node>,
+        units: FrameUnits,
+        order_by: &[SortKey],
+        which: &str,
+    ) -> PgResult<ScalarValue> {
+        let node = node.ok_or_else(|| PgError::internal("a frame bound without its offset"))?;
+        let what = match units {
+            FrameUnits::Rows => "ROWS",
+            FrameUnits::Range => "RANGE",
+            FrameUnits::Groups => "GROUPS",
+        };
+        let expr = match units {
+            FrameUnits::Rows | FrameUnits::Groups => self.as_bigint(node, what)?,
+            FrameUnits::Range => {
+                let [key] = order_by else {
+                    let message =
+                        "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column";
+                    return Err(PgError::new(SqlState::WINDOWING_ERROR, message));
+                };
+                let key = key.expr.ty.clone();
+                // Only where value ± offset is plain arithmetic of one type that DataFusion has.
+                if !matches!(key.pg.oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::FLOAT4 | oid::FLOAT8) {
+                    let name = names::type_name(key.pg.oid);
+                    return Err(PgError::unsupported(format!("RANGE with an offset over type {name}")));
+                }
+                let offset = self.expr(node)?;
+                let from = offset.ty.pg.oid;
+                if from != oid::UNKNOWN && !overload::can_coerce(&[from], &[key.pg.oid], Context::Assignment) {
+                    let message = format!("argument of RANGE must be type {}", names::type_name(key.pg.oid));
+                    return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+                }
+                self.convert(offset, PgType::new(key.pg.oid), Context::Assignment)?
+            }
+        };
+        let value = constant_of(&expr)?;
+        if value.is_null() {
+            let message = format!("frame {which} offset must not be null");
+            return Err(PgError::new(SqlState([b'2', b'2', b'0', b'1', b'3']), message));
+        }
+        let negative = match &value {
+            ScalarValue::Int64(Some(v)) => *v < 0,
+            ScalarValue::Int32(Some(v)) => *v < 0,
+            ScalarValue::Int16(Some(v)) => *v < 0,
+            ScalarValue::Float64(Some(v)) => *v < 0.0,
+            ScalarValue::Float32(Some(v)) => *v < 0.0,
+            _ => false,
+        };
+        if negative {
+            let message = format!("frame {which} offset must not be negative");
+            return Err(PgError::new(SqlState([b'2', b'2', b'0', b'1', b'3']), message));
+        }
+        Ok(match (units, value) {
+            (FrameUnits::Rows | FrameUnits::Groups, ScalarValue::Int64(Some(v))) => {
+                ScalarValue::UInt64(Some(v.unsigned_abs()))
+            }
+            (_, value) => value,
+        })
+    }
+}
+
+/// The value of a constant, casts of constants included.
+pub(super) fn constant_of(expr: &Expr) -> PgResult<ScalarValue> {
+    match &expr.kind {
+        ExprKind::Literal(value) => Ok(value.clone()),
+        ExprKind::Cast(inner) => Ok(constant_of(inner)?.cast_to(&expr.ty.storage)?),
+        ExprKind::Scalar { args, .. } if args.iter().all(|a| constant_of(a).is_ok()) => {
+            super::lower::constant(expr)
+        }
+        _ => Err(PgError::unsupported("a frame offset that is not a constant")),
+    }
+}
+
+/// The window definitions of a WINDOW clause.
+pub(super) fn definitions(nodes: &[Node]) -> PgResult<Vec<WindowDef>> {
+    let mut list: Vec<WindowDef> = Vec::new();
+    for node in nodes {
+        if let Some(NodeEnum::WindowDef(def)) = &node.node {
+            if list.iter().any(|d| d.name == def.name) {
+                let message = format!("window \"{}\" is already defined", def.name);
+                return Err(PgError::new(SqlState::WINDOWING_ERROR, message));
+            }
+            list.push((**def).clone());
+        }
+    }
+    Ok(list)
+}

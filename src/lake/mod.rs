@@ -1,0 +1,442 @@
+//! Floor 1: the lake. Delta tables at `<lake>/<schema>/<table>`, manifests at `<lake>/_sluice/manifests/`.
+//!
+//! ```text
+//!   flush of table a ──► Parquet, vectors ──► commit a/_delta_log/8.json ─┐
+//!   flush of table b ──► Parquet, vectors ──► commit b/_delta_log/3.json ─┴─► manifest 42: {a: 8, b: 3, positions}
+//! ```
+//!
+//! Promises: a table's commit is atomic, and carries data and positions together. The manifest makes the commits of
+//! all tables one: [`open`] brings the lake back to the newest manifest, whatever was written after it. At every
+//! instant of a kill a table is either as before the flush or as after it, and files that no commit names are
+//! garbage that maintenance removes.
+//!
+//! There is one writer. In a folder a file lock says so; on object stores every commit and every manifest is a
+//! put-if-absent of the next number, and whoever finds it taken stops with [`LakeError::Fenced`].
+//!
+//! The caller brings rows in the order of their [`RowId`]s, calls each table from one task at a time, and writes a
+//! manifest with [`LakeTable::version`] of *every* table after flushes and maintenance.
+
+mod convert;
+mod error;
+mod file;
+mod log;
+mod maintain;
+mod manifest;
+mod scan;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
+mod vector;
+
+pub use error::{LakeError, LakeResult};
+pub use maintain::{Maintained, Maintenance};
+pub use manifest::{MANIFEST_FORMAT, Manifest, ManifestTable};
+pub use scan::{LakeFile, LakeFiles};
+pub use table::{Flush, LakeTable};
+
+use crate::types::TableSchema;
+use deltalake::DeltaTableBuilder;
+use futures::{StreamExt, TryStreamExt};
+use log::Place;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use url::Url;
+
+/// How many manifests stay: a copy of the lake that was taken while it was written to opens at one of them.
+const KEPT_MANIFESTS: usize = 20;
+/// Requests on the way at once while the lake opens.
+const OPEN_REQUESTS: usize = 16;
+
+/// Where the lake lies and how it is written.
+#[derive(Debug, Clone)]
+pub struct LakeOptions {
+    /// A path, or a URL: `file:`, `s3:`, `az:`.
+    pub url: String,
+    /// Options of the object store, as deltalake names them; beside them the environment counts (`AWS_…`, `AZURE_…`).
+    pub storage_options: HashMap<String, String>,
+    /// zstd level of data files; 0: Snappy.
+    pub zstd_level: i32,
+}
+
+impl LakeOptions {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), storage_options: HashMap::new(), zstd_level: 1 }
+    }
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LakeTableKind {
+    /// Rows die: deletion vectors.
+    Upsert,
+    /// Rows are only added: plain Parquet, which every reader of Delta understands.
+    Append,
+}
+
+impl LakeTableKind {
+    pub(self) fn name(self) -> &'static str {
+        match self {
+            Self::Upsert => "upsert",
+            Self::Append => "append",
+        }
+    }
+}
+
+/// An open lake, and the right to write to it.
+#[derive(Debug)]
+pub struct Lake {
+    number: u64,
+    shared: Arc<Shared>,
+    /// Held as long as the lake is open.
+    _lock: Option<File>,
+}
+
+/// What the lake and its tables share.
+#[derive(Debug)]
+struct Shared {
+    url: Url,
+    folder: Option<PathBuf>,
+    store: Arc<dyn ObjectStore>,
+    storage_options: HashMap<String, String>,
+    zstd_level: i32,
+    /// Versions of tables in the manifests that are kept, oldest first.
+    kept: Mutex<VecDeque<(u64, BTreeMap<String, ManifestTable>)>>,
+    /// Tables of which there is a [`LakeTable`].
+    opened: Mutex<HashSet<String>>,
+}
+
+impl Shared {
+    /// The version of a table in the newest manifest.
+    fn manifest_version(&self, name: &str) -> Option<i64> {
+        self.kept.lock().back()?.1.get(name).map(|table| table.version)
+    }
+
+    /// The oldest version of a table that a kept manifest names.
+    fn oldest_version(&self, name: &str) -> Option<i64> {
+        self.kept.lock().iter().filter_map(|(_, tables)| tables.get(name)).map(|table| table.version).min()
+    }
+
+    fn place(&self, name: &str) -> LakeResult<Place> {
+        let (schema, table) = name
+            .split_once('.')
+            .ok_or_else(|| LakeError::internal(format!("\"{name}\" is not of the form schema.table")))?;
+        let (schema, table) = (folder_name(schema), folder_name(table));
+        let url =
+            self.url.join(&format!("{schema}/{table}/")).map_err(|error| LakeError::internal(error.to_string()))?;
+        Ok(Place {
+            name: name.to_owned(),
+            prefix: Path::from_iter([schema, table]),
+            url,
+            store: Arc::clone(&self.store),
+            storage_options: self.storage_options.clone(),
+        })
+    }
+
+    /// Removes a table's folder with all that is in it.
+    async fn remove_table(&self, place: &Place) -> LakeResult<()> {
+        // The log goes last: without it the rest is nobody's.
+        let objects = store::list(&*self.store, &place.prefix).await?;
+        let (log, data): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|object| object.location.as_ref().contains("/_delta_log/"));
+        for object in data.iter().chain(&log) {
+            store::delete(&*self.store, &object.location).await?;
+        }
+        if let Some(folder) = &self.folder {
+            let folder = folder.join(place.prefix.as_ref());
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(LakeError::store("remove", folder.display().to_string(), error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names as folders: letters, digits, `_`, `-` and inner dots stay, the rest becomes `_x<hex>_`. Different names stay
+/// different.
+fn folder_name(name: &str) -> String {
+    let mut folder = String::with_capacity(name.len());
+    for (at, c) in name.char_indices() {
+        let is_escape_like = c == '_' && name[at + 1..].starts_with('x');
+        let is_first = at == 0;
+        match c {
+            // Folders that begin with _ or . are hidden from readers of lakes.
+            '_' | '.' if is_first => folder.push_str(&format!("_x{:x}_", u32::from(c))),
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' => folder.push(c),
+            '_' if !is_escape_like => folder.push(c),
+            _ => folder.push_str(&format!("_x{:x}_", u32::from(c))),
+        }
+    }
+    folder
+}
+
+/// Opens the lake, creating it where there is none: takes the lock, reads the newest manifest, and sets back the
+/// tables that are ahead of it. The manifest that is returned is the one that now counts; `None`: the lake is new.
+pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> {
+    let (url, folder) = locate(&options.url)?;
+    let lock = match &folder {
+        Some(folder) => Some(lock_folder(folder)?),
+        None => None,
+    };
+    let location = |error: deltalake::DeltaTableError| LakeError::Location {
+        url: options.url.clone(),
+        problem: error::chain(&error),
+    };
+    let store = DeltaTableBuilder::from_url(url.clone())
+        .map_err(location)?
+        .with_storage_options(options.storage_options.clone())
+        .build_storage()
+        .map_err(location)?
+        .object_store(None);
+    let shared = Arc::new(Shared {
+        url,
+        folder,
+        store,
+        storage_options: options.storage_options,
+        zstd_level: options.zstd_level,
+        kept: Mutex::default(),
+        opened: Mutex::default(),
+    });
+    let numbers = manifest::numbers(&*shared.store).await?;
+    let newest = numbers.last().copied().unwrap_or(0);
+    let mut lake = Lake { number: newest, shared, _lock: lock };
+    let Some(mut found) = newest_whole_manifest(&lake.shared, &numbers).await? else {
+        refuse_orphans(&lake.shared).await?;
+        // From now on a table without a manifest's mention is known to be a leftover of this lake's own.
+        lake.write_manifest(Manifest::claim()).await?;
+        return Ok((lake, None));
+    };
+    remember_manifests(&lake.shared, &numbers, found.number).await?;
+    let is_set_back = set_back_tables(&lake.shared, &mut found).await?;
+    if is_set_back || found.number != newest || lake.shared.folder.is_none() {
+        // On object stores this is also the fence: the writer before us finds its next number taken.
+        lake.write_manifest(found.clone()).await?;
+        found.number = lake.number;
+    } else {
+        lake.shared.kept.lock().push_back((found.number, found.tables.clone()));
+    }
+    tracing::info!(manifest = found.number, tick = found.tick.0, tables = found.tables.len(), "opened the lake");
+    let is_claim = found.is_claim();
+    Ok((lake, (!is_claim).then_some(found)))
+}
+
+/// The newest manifest all of whose table versions are there. That is the newest of all, but for copies that were
+/// taken while the lake was written to.
+async fn newest_whole_manifest(shared: &Shared, numbers: &[u64]) -> LakeResult<Option<Manifest>> {
+    let mut lacks = None;
+    for number in numbers.iter().rev() {
+        let manifest = manifest::read(&*shared.store, *number).await?;
+        let missing: Vec<String> = futures::stream::iter(&manifest.tables)
+            .map(|(name, table)| async move {
+                let place = shared.place(name)?;
+                let is_there = store::exists(&*shared.store, &place.commit_path(table.version)).await?;
+                LakeResult::Ok((!is_there).then(|| name.clone()))
+            })
+            .buffer_unordered(OPEN_REQUESTS)
+            .try_filter_map(|missing| async move { Ok(missing) })
+            .try_collect()
+            .await?;
+        if missing.is_empty() {
+            return Ok(Some(manifest));
+        }
+        tracing::warn!(manifest = number, ?missing, "the manifest names table versions that are not there");
+        lacks.get_or_insert((*number, missing));
+    }
+    match lacks {
+        None => Ok(None),
+        Some((number, missing)) => Err(LakeError::damaged(
+            format!("manifest {number} of {}", shared.url),
+            format!("it names versions of {} that are not there", missing.join(", ")),
+        )),
+    }
+}
+
+/// Refuses a lake that has tables but no manifest: it is not new, and beginning anew would destroy it.
+async fn refuse_orphans(shared: &Shared) -> LakeResult<()> {
+    let folders = |folder: Option<Path>| async move {
+        let found = shared.store.list_with_delimiter(folder.as_ref()).await;
+        let place = || folder.as_ref().map_or_else(|| shared.url.to_string(), Path::to_string);
+        found.map(|found| found.common_prefixes).map_err(|error| LakeError::store("list", place(), error))
+    };
+    for schema in folders(None).await?.into_iter().filter(|schema| schema.as_ref() != "_sluice") {
+        for table in folders(Some(schema)).await? {
+            let log = store::list(&*shared.store, &table.clone().join("_delta_log")).await?;
+            let Some(commit) = log.iter().find(|object| object.location.as_ref().ends_with(".json")) else { continue };
+            let commit = store::get(&*shared.store, &commit.location).await?;
+            if memchr::memmem::find(&commit, b"\"engineInfo\":\"sluice/").is_some() {
+                return Err(LakeError::damaged(
+                    shared.url.to_string(),
+                    format!("it holds table {table}, but no manifest that says at which version"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps in mind which versions the manifests before the one that counts name, and removes those that are too old.
+async fn remember_manifests(shared: &Shared, numbers: &[u64], found: u64) -> LakeResult<()> {
+    let older: Vec<u64> = numbers.iter().copied().filter(|number| *number < found).collect();
+    let (beyond, kept) = older.split_at(older.len().saturating_sub(KEPT_MANIFESTS - 1));
+    for number in beyond {
+        manifest::delete(&*shared.store, *number).await?;
+    }
+    for number in kept {
+        // One that cannot be read is of no use to anybody.
+        if let Ok(manifest) = manifest::read(&*shared.store, *number).await {
+            shared.kept.lock().push_back((*number, manifest.tables));
+        }
+    }
+    Ok(())
+}
+
+/// Sets back what is ahead of the manifest, and puts the versions that count now into it.
+async fn set_back_tables(shared: &Shared, manifest: &mut Manifest) -> LakeResult<bool> {
+    let versions: Vec<(String, i64, i64)> = futures::stream::iter(&manifest.tables)
+        .map(|(name, table)| async move {
+            let place = shared.place(name)?;
+            let mut latest = table.version;
+            while store::exists(&*shared.store, &place.commit_path(latest + 1)).await? {
+                latest += 1;
+            }
+            LakeResult::Ok((name.clone(), table.version, latest))
+        })
+        .buffer_unordered(OPEN_REQUESTS)
+        .try_collect()
+        .await?;
+    let mut is_changed = false;
+    for (name, version, latest) in versions.into_iter().filter(|(_, version, latest)| latest > version) {
+        let place = shared.place(&name)?;
+        let now = log::set_back(&place, version, latest, manifest.tick, &manifest.positions).await?;
+        tracing::info!(table = name, from = latest, to = version, "set a table back to the manifest");
+        if let Some(table) = manifest.tables.get_mut(&name) {
+            table.version = now;
+        }
+        is_changed = true;
+    }
+    Ok(is_changed)
+}
+
+/// The URL of the lake with a slash at its end, and its folder where it is on a disk.
+fn locate(text: &str) -> LakeResult<(Url, Option<PathBuf>)> {
+    let wrong = |problem: String| LakeError::Location { url: text.to_owned(), problem };
+    let is_url = text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.len() > 1
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric())
+            && (rest.starts_with('/') || rest.is_empty())
+    });
+    let folder = if is_url {
+        let mut url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
+        if url.scheme() != "file" {
+            if !url.path().ends_with('/') {
+                url.set_path(&format!("{}/", url.path()));
+            }
+            return Ok((url, None));
+        }
+        url.to_file_path().map_err(|()| wrong("it is no path of this machine".into()))?
+    } else if text.is_empty() {
+        return Err(wrong("it is empty".into()));
+    } else {
+        std::path::absolute(text).map_err(|error| wrong(error.to_string()))?
+    };
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| LakeError::store("create the lake folder", folder.display().to_string(), error))?;
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| LakeError::store("open the lake folder", folder.display().to_string(), error))?;
+    let url = Url::from_directory_path(&folder).map_err(|()| wrong("it is no absolute path".into()))?;
+    Ok((url, Some(folder)))
+}
+
+/// Takes the lock of a folder; it falls when the process ends, however it ends.
+fn lock_folder(folder: &std::path::Path) -> LakeResult<File> {
+    use std::io::Write;
+    let own = folder.join("_sluice");
+    let failed = |path: &std::path::Path, error: std::io::Error| {
+        LakeError::store("write to the lake folder", path.display().to_string(), error)
+    };
+    std::fs::create_dir_all(&own).map_err(|error| failed(&own, error))?;
+    let path = own.join("lock");
+    let file = File::options()
+        .create(true)
+        .read(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|error| failed(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(LakeError::Locked { folder: folder.display().to_string() });
+        }
+        Err(std::fs::TryLockError::Error(error)) => return Err(failed(&path, error)),
+    }
+    // Whom to look for; nothing reads it.
+    let written = file.set_len(0).and_then(|()| (&file).write_all(std::process::id().to_string().as_bytes()));
+    written.map_err(|error| failed(&path, error))?;
+    Ok(file)
+}
+
+impl Lake {
+    /// Opens a table at the newest manifest's version, or creates it. What lies there without being in the newest
+    /// manifest is what a kill has left, and is removed first.
+    ///
+    /// A table has one [`LakeTable`] at a time. `schema` may differ from the one it was written with: rows are read
+    /// in `schema`, and the next flush with it changes the table.
+    pub async fn table(&self, name: &str, schema: Arc<TableSchema>, kind: LakeTableKind) -> LakeResult<LakeTable> {
+        if !self.shared.opened.lock().insert(name.to_owned()) {
+            return Err(LakeError::internal(format!("lake table {name} is open already")));
+        }
+        let opened = table::open(Arc::clone(&self.shared), name, schema, kind).await;
+        if opened.is_err() {
+            self.shared.opened.lock().remove(name);
+        }
+        opened
+    }
+
+    /// Removes a table that the newest manifest does not name (any more).
+    pub async fn drop_table(&self, name: &str) -> LakeResult<()> {
+        if self.shared.manifest_version(name).is_some() {
+            return Err(LakeError::internal(format!("the newest manifest still names table {name}")));
+        }
+        self.shared.remove_table(&self.shared.place(name)?).await?;
+        self.shared.opened.lock().remove(name);
+        Ok(())
+    }
+
+    /// Writes the next manifest; its `number` and `format` are set here. Old manifests beyond the newest twenty go.
+    pub async fn write_manifest(&mut self, mut manifest: Manifest) -> LakeResult<()> {
+        manifest.number = self.number + 1;
+        manifest.format = MANIFEST_FORMAT;
+        manifest::write(&*self.shared.store, &manifest).await?;
+        self.number = manifest.number;
+        let beyond: Vec<u64> = {
+            let mut kept = self.shared.kept.lock();
+            kept.push_back((manifest.number, manifest.tables));
+            let extra = kept.len().saturating_sub(KEPT_MANIFESTS);
+            kept.drain(..extra).map(|(number, _)| number).collect()
+        };
+        for number in beyond {
+            manifest::delete(&*self.shared.store, number).await?;
+        }
+        Ok(())
+    }
+
+    /// The number of the newest manifest; 0: there is none.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Where the lake lies, for people.
+    pub fn url(&self) -> &str {
+        self.shared.url.as_str()
+    }
+}

@@ -1,0 +1,154 @@
+//! What all sessions share: storage, the query runtime, memory, the plan cache.
+
+use super::activity::Activities;
+use super::plan_cache::PlanCache;
+use super::session::{Outcome, Session, Startup};
+use super::storage::{Storage, StorageSnapshot};
+use crate::bind;
+use crate::source::SourceStatus;
+use crate::types::{PgError, PgResult};
+use datafusion::execution::SessionState;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use futures::StreamExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::runtime::{Handle, Runtime};
+
+#[derive(Debug, Clone)]
+pub struct DatabaseOptions {
+    /// Threads that execute queries.
+    pub query_threads: usize,
+    /// Bytes that all queries together may hold; beyond it a query fails with `53200`.
+    pub memory_limit: usize,
+    /// Plans that are kept.
+    pub plan_cache: usize,
+}
+
+impl Default for DatabaseOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self { query_threads: cores, memory_limit: 1 << 30, plan_cache: 1024 }
+    }
+}
+
+/// Counters since start.
+#[derive(Debug, Default)]
+pub struct DatabaseMetrics {
+    pub plan_cache_hits: AtomicU64,
+    pub plan_cache_misses: AtomicU64,
+    pub plan_cache_evictions: AtomicU64,
+    pub queries_started: AtomicU64,
+    pub catalog_changes: AtomicU64,
+}
+
+pub struct Database {
+    pub(super) storage: Box<dyn Storage>,
+    pub(super) sources: Vec<Arc<SourceStatus>>,
+    pub(super) plans: PlanCache,
+    pub metrics: DatabaseMetrics,
+    pub(super) state: SessionState,
+    /// µs since 1970.
+    pub(super) started_us: i64,
+    pub(super) next_transaction: AtomicI64,
+    pub(super) query_threads: usize,
+    pub(super) activities: Activities,
+    runtime: Option<Runtime>,
+}
+
+impl Database {
+    /// `sources`: what `sluice.sources` and its relatives report.
+    pub fn new(
+        storage: impl Storage,
+        sources: Vec<Arc<SourceStatus>>,
+        options: DatabaseOptions,
+    ) -> PgResult<Arc<Self>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(options.query_threads.max(1))
+            .thread_name("sluice-query")
+            // Optimizer passes and nested plans recurse deeply.
+            .thread_stack_size(8 << 20)
+            .enable_all()
+            .build()
+            .map_err(|e| PgError::internal(format!("cannot start the query threads: {e}")))?;
+        let environment = environment(options.memory_limit)?;
+        Ok(Arc::new(Self {
+            storage: Box::new(storage),
+            sources,
+            plans: PlanCache::new(options.plan_cache),
+            metrics: DatabaseMetrics::default(),
+            state: bind::session_state(bind::optimize::session_config(options.query_threads), environment),
+            started_us: now_us(),
+            next_transaction: AtomicI64::new(1),
+            query_threads: options.query_threads.max(1),
+            activities: Activities::default(),
+            runtime: Some(runtime),
+        }))
+    }
+
+    pub fn session(self: &Arc<Self>, startup: Startup) -> PgResult<Session> {
+        Session::new(Arc::clone(self), startup)
+    }
+
+    /// Runs the statements of a script, as one transaction, in a session of its own.
+    pub async fn run_script(self: &Arc<Self>, sql: &str) -> PgResult<()> {
+        let startup = Startup { user: "sluice".into(), database: "sluice".into(), ..Startup::default() };
+        let mut session = self.session(startup)?;
+        let statements = session.split(sql).await?;
+        session.begin_implicit();
+        for range in statements {
+            let start = range.start;
+            // Positions are the whole script's.
+            let located = |mut error: PgError| {
+                if let Some(position) = error.rest.as_mut().and_then(|rest| rest.position.as_mut()) {
+                    *position += start;
+                }
+                error
+            };
+            session.begin_statement();
+            let prepared = session.parse(&sql[range], &[]).await.map_err(located)?;
+            if let Outcome::Rows { mut stream, .. } = session.execute(&prepared, Vec::new()).await.map_err(located)? {
+                while let Some(batch) = stream.next().await {
+                    batch.map_err(PgError::from)?;
+                }
+            }
+        }
+        session.end_implicit().await
+    }
+
+    /// The newest tick's state, for whoever reports about it.
+    pub fn snapshot(&self) -> Arc<dyn StorageSnapshot> {
+        self.storage.snapshot()
+    }
+
+    /// Plans in the cache.
+    pub fn cached_plans(&self) -> usize {
+        self.plans.len()
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        self.runtime.as_ref().expect("the runtime is only taken on drop").handle()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Dropping a runtime inside another one's task panics; its queries were stopped with their sessions.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn environment(memory_limit: usize) -> PgResult<Arc<RuntimeEnv>> {
+    // Greedy: one query may use what is free. Spilling goes to the system's temporary folder.
+    let pool = Arc::new(GreedyMemoryPool::new(memory_limit));
+    Ok(RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?)
+}
+
+/// µs since 1970.
+pub(super) fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,169 @@
+//! The engine as the storage of statements.
+
+use super::storage::{CatalogChange, Storage, StorageSnapshot};
+use crate::catalog::Catalog;
+use crate::change::{StreamId, Tick};
+use crate::engine::{EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
+use crate::pg_catalog::{LakeRow, SourceRow, State, StreamRow, TableRow, ViewRow};
+use crate::source::{SourceState, SourceStatus, StreamStatus};
+use crate::types::{Oid, PgResult};
+use async_trait::async_trait;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+#[async_trait]
+impl Storage for EngineHandle {
+    fn snapshot(&self) -> Arc<dyn StorageSnapshot> {
+        EngineHandle::snapshot(self)
+    }
+
+    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
+        EngineHandle::change_catalog(self, change).await
+    }
+}
+
+impl StorageSnapshot for Snapshot {
+    fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    fn at_us(&self) -> i64 {
+        self.at_us
+    }
+
+    fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    fn scan(
+        &self,
+        oid: Oid,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        partitions: usize,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
+        Snapshot::scan(self, oid, projection, filters, partitions)
+    }
+
+    fn state(&self, sources: &[Arc<SourceStatus>]) -> State {
+        let status = &self.status;
+        let lake = &status.lake;
+        State {
+            tick: self.tick.0,
+            published_us: self.at_us,
+            lake: LakeRow {
+                durable_tick: lake.durable_tick.0,
+                flushed_us: Some(lake.flushed_us).filter(|us| *us > 0),
+                flushes: lake.flushes,
+                last_flush_us: lake.last_flush_us,
+                error: lake.error.clone(),
+            },
+            torn_transactions: status.torn_transactions,
+            events: status.events,
+            dead_letters: status.dead_letters,
+            sources: sources.iter().map(|source| source_row(source)).collect(),
+            streams: stream_rows(status, sources),
+            tables: status.tables.iter().map(table_row).collect(),
+            views: status.views.iter().map(view_row).collect(),
+        }
+    }
+
+    fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
+        Arc::new(self.status.tables.iter().map(|table| (table.oid, table.bytes)).collect())
+    }
+}
+
+fn source_row(source: &SourceStatus) -> SourceRow {
+    SourceRow {
+        name: Arc::clone(&source.name),
+        kind: source.kind,
+        state: source.state().as_str(),
+        message: source.message(),
+        since_us: source.since(),
+    }
+}
+
+/// The streams that the engine knows, with what their sources say, and those of which nothing has arrived yet.
+fn stream_rows(status: &Status, sources: &[Arc<SourceStatus>]) -> Vec<StreamRow> {
+    let running = sources.iter().flat_map(|source| source.streams().into_iter().map(move |s| (source, s)));
+    let mut running: BTreeMap<StreamId, _> = running.map(|(source, s)| (s.id.clone(), (source, s))).collect();
+    let mut rows = Vec::new();
+    for known in &status.streams {
+        let reader = running.remove(&known.stream).map(|(_, reader)| reader);
+        let mut row = match &reader {
+            Some(reader) => stream_row(&known.source, reader),
+            None => silent_row(&known.source, &known.stream),
+        };
+        row.position = Some(known.position.0);
+        row.checkpoint = known.checkpoint.map(|p| p.0);
+        row.newest_source_us = known.newest_source_us;
+        row.applied_us = Some(known.applied_us).filter(|us| *us > 0);
+        (row.events, row.bytes, row.dead_letters) = (known.events, known.bytes, known.dead_letters);
+        rows.push(row);
+    }
+    rows.extend(running.values().map(|(source, reader)| stream_row(&source.name, reader)));
+    rows
+}
+
+fn silent_row(source: &Arc<str>, stream: &StreamId) -> StreamRow {
+    StreamRow {
+        source: Arc::clone(source),
+        stream: stream.to_string(),
+        topic: None,
+        partition: None,
+        state: SourceState::Stopped.as_str(),
+        message: String::new(),
+        position: None,
+        fetched: None,
+        high: None,
+        checkpoint: None,
+        newest_source_us: None,
+        applied_us: None,
+        events: 0,
+        bytes: 0,
+        dead_letters: 0,
+        gaps: Vec::new(),
+    }
+}
+
+fn stream_row(source: &Arc<str>, reader: &StreamStatus) -> StreamRow {
+    StreamRow {
+        topic: Some(reader.topic.to_string()),
+        partition: Some(reader.partition).filter(|p| *p >= 0),
+        state: reader.state().as_str(),
+        message: reader.message(),
+        fetched: Some(reader.next().0),
+        high: reader.high().map(|p| p.0),
+        gaps: reader.gaps().iter().map(|gap| (gap.from.0, gap.to.0)).collect(),
+        ..silent_row(source, &reader.id)
+    }
+}
+
+fn table_row(table: &TableState) -> TableRow {
+    TableRow {
+        oid: table.oid,
+        rows: table.rows,
+        bytes: table.bytes,
+        unflushed_rows: table.unflushed_rows,
+        durable_tick: table.durable_tick.0,
+        delta_version: table.delta_version,
+        changed_tick: table.changed_tick.0,
+    }
+}
+
+fn view_row(view: &ViewState) -> ViewRow {
+    ViewRow {
+        oid: view.oid,
+        error: match &view.phase {
+            ViewPhase::Live => None,
+            ViewPhase::Error(reason) => Some(reason.clone()),
+        },
+        rows: view.rows,
+        changed_tick: view.changed_tick.0,
+        runs: view.runs,
+        total_us: view.total_us,
+        last_us: view.last_us,
+    }
+}

@@ -1,0 +1,48 @@
+//! Floor 6: statements and sessions, without sockets.
+//!
+//! ```text
+//! text ─► Session::parse ─► Prepared (cached by text, types, path, catalog) ─► Session::execute ─► Outcome
+//!          bind, lower, optimize           │                                     │
+//!          on the query runtime            └ a query's plan, or a statement      ├ rows, from the query runtime
+//!                                                                                └ a change of the catalog, in a tick
+//! ```
+//!
+//! Promises: a statement reads one snapshot, a transaction block one snapshot for all its statements; what a transaction
+//! changes is applied by its COMMIT, whole, or not at all; a statement that is cancelled, timed out or dropped stops.
+//! Called by `wire` and `http`.
+
+mod activity;
+mod context;
+mod copy;
+mod cursor;
+mod database;
+mod ddl;
+mod engine;
+mod explain;
+mod interrupt;
+pub mod parameters;
+mod plan_cache;
+mod prepare;
+mod query;
+mod relations;
+mod session;
+mod settings;
+mod storage;
+mod transaction;
+mod utility;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use crate::bind::OutputColumn;
+pub use copy::{CopyFormat, CopyOptions};
+pub use database::{Database, DatabaseMetrics, DatabaseOptions};
+pub use interrupt::{CancelHandle, Operation};
+pub use prepare::Prepared;
+pub use session::{Notice, Outcome, RowsTag, Session, Startup};
+pub use settings::Settings;
+pub use storage::{CatalogChange, Storage, StorageSnapshot};
+
+/// The version of PostgreSQL that clients are told.
+pub const SERVER_VERSION: &str = "15.18";
+pub const SERVER_VERSION_NUM: &str = "150018";

@@ -1,0 +1,207 @@
+//! A statement's text becomes something that can run.
+
+use super::copy::CopyOptions;
+use super::database::Database;
+use super::query::QueryPlan;
+use super::session::text_columns;
+use super::transaction::View;
+use super::{OutputColumn, cursor, explain, utility};
+use crate::bind::{self, BindContext};
+use crate::types::codec::TextSettings;
+use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, SelectStmt};
+use std::sync::Arc;
+
+/// One statement, understood; without data, and good for any session with the same settings.
+#[derive(Debug)]
+pub struct Prepared {
+    pub text: String,
+    /// Types of `$1`, `$2`, …, declared or inferred.
+    pub params: Vec<PgType>,
+    /// The result's columns; `None`: no rows.
+    pub columns: Option<Arc<[OutputColumn]>>,
+    pub(super) kind: Kind,
+    pub(super) needs: Needs,
+}
+
+/// What it was prepared for; looked at again before it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    pub declared: Vec<Oid>,
+    pub catalog_version: u64,
+    pub search_path: Vec<String>,
+    pub literals: String,
+    /// When it was prepared, µs since 1970.
+    pub at_us: i64,
+}
+
+#[derive(Debug)]
+pub enum Kind {
+    Empty,
+    Query(Arc<QueryPlan>),
+    Explain {
+        query: Arc<QueryPlan>,
+        options: explain::Options,
+    },
+    CopyOut {
+        query: Arc<QueryPlan>,
+        columns: Arc<[OutputColumn]>,
+        options: CopyOptions,
+    },
+    Declare {
+        query: Arc<QueryPlan>,
+        columns: Arc<[OutputColumn]>,
+        name: String,
+        hold: bool,
+    },
+    /// Everything that is understood when it runs.
+    Utility(Box<NodeEnum>),
+}
+
+impl Prepared {
+    pub fn empty() -> Self {
+        let (text, params, needs) = (String::new(), Vec::new(), Needs::default());
+        Self { text, params, columns: None, kind: Kind::Empty, needs }
+    }
+
+    /// COMMIT and ROLLBACK are heard in a failed transaction too.
+    pub(super) fn ends_transaction(&self) -> bool {
+        match &self.kind {
+            Kind::Utility(node) => utility::ends_transaction(node),
+            Kind::Empty => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it means the same wherever its text and [`Needs`] are the same.
+    pub(super) fn is_shared(&self) -> bool {
+        match &self.kind {
+            // EXECUTE and FETCH have the columns of something that is the session's own.
+            Kind::Utility(node) => !matches!(**node, NodeEnum::ExecuteStmt(_) | NodeEnum::FetchStmt(_)),
+            _ => true,
+        }
+    }
+}
+
+/// What of the session preparing depends on.
+pub struct Preparation {
+    pub database: Arc<Database>,
+    pub view: View,
+    pub needs: Needs,
+    pub text: TextSettings,
+}
+
+impl Preparation {
+    /// Understands the one statement of `sql`. Runs on the query runtime: binding and optimizing take their time.
+    pub fn prepare(&self, sql: &str, known: &dyn Fn(&NodeEnum) -> Option<Known>) -> PgResult<Prepared> {
+        let mut statements = bind::parse(sql)?;
+        let Some(statement) = statements.pop() else { return Ok(Prepared::empty()) };
+        if !statements.is_empty() {
+            let message = "cannot insert multiple commands into a prepared statement";
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        }
+        self.prepare_node(sql.to_owned(), statement.node, known)
+    }
+
+    pub fn prepare_node(
+        &self,
+        text: String,
+        node: NodeEnum,
+        known: &dyn Fn(&NodeEnum) -> Option<Known>,
+    ) -> PgResult<Prepared> {
+        let prepared = |params, columns, kind| Prepared { text, params, columns, kind, needs: self.needs.clone() };
+        match node {
+            NodeEnum::SelectStmt(select) => {
+                let (plan, columns) = self.query(&select)?;
+                Ok(prepared(plan.params.clone(), Some(columns), Kind::Query(plan)))
+            }
+            NodeEnum::ExplainStmt(statement) => {
+                let options = explain::Options::read(&statement)?;
+                let (query, _) = self.query(selected(statement.query.as_deref(), "EXPLAIN")?)?;
+                let columns = text_columns(&["QUERY PLAN"]);
+                Ok(prepared(query.params.clone(), Some(columns), Kind::Explain { query, options }))
+            }
+            NodeEnum::DeclareCursorStmt(statement) => {
+                let hold = cursor::options(&statement)?;
+                let (query, columns) = self.query(selected(statement.query.as_deref(), "DECLARE CURSOR")?)?;
+                let name = statement.portalname.clone();
+                Ok(prepared(query.params.clone(), None, Kind::Declare { query, columns, name, hold }))
+            }
+            NodeEnum::CopyStmt(statement) => {
+                if statement.is_from {
+                    return Err(PgError::unsupported("COPY FROM"));
+                }
+                if statement.is_program || !statement.filename.is_empty() {
+                    let message = "COPY to a file or program is not supported";
+                    let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
+                    return Err(error.hint("Use COPY ... TO STDOUT, or psql's \\copy."));
+                }
+                let options = CopyOptions::read(&statement)?;
+                let (query, columns) = match utility::select_of_copy(&statement) {
+                    Some(select) => self.query(&select)?,
+                    None => self.query(selected(statement.query.as_deref(), "COPY")?)?,
+                };
+                let options = options.resolve(&columns)?;
+                Ok(prepared(query.params.clone(), None, Kind::CopyOut { query, columns, options }))
+            }
+            node => {
+                let known = known(&node).unwrap_or_default();
+                let columns = match known.columns {
+                    Some(columns) => Some(columns),
+                    None => utility::columns(&node),
+                };
+                utility::check_supported(&node)?;
+                Ok(prepared(Vec::new(), columns, Kind::Utility(Box::new(node))))
+            }
+        }
+    }
+
+    /// A query's plan and columns.
+    pub fn query(&self, select: &SelectStmt) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
+        if select.into_clause.is_some() {
+            return Err(PgError::unsupported("SELECT INTO"));
+        }
+        let mut cx = self.context();
+        let bound = bind::bind_query(select, &mut cx)?;
+        self.plan(&bound)
+    }
+
+    /// One value, converted to `target` by assignment.
+    pub fn scalar(&self, node: &Node, target: PgType) -> PgResult<Arc<QueryPlan>> {
+        let mut cx = self.context();
+        let bound = bind::bind_scalar(node, Some(target), &mut cx)?;
+        Ok(self.plan(&bound)?.0)
+    }
+
+    fn plan(&self, bound: &bind::BoundQuery) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
+        let plan = bind::lower(bound)?;
+        // Optimizing computes what is constant. `now()` is constant for one execution only, so a plan with such a
+        // function is optimized anew each time.
+        let stable = bound.volatile_functions.is_empty();
+        let plan = if stable { bind::optimize(plan, &self.database.state)? } else { plan };
+        let columns: Arc<[OutputColumn]> = bound.columns.clone().into();
+        Ok((Arc::new(QueryPlan { plan, optimized: stable, params: bound.params.clone() }), columns))
+    }
+
+    fn context(&self) -> BindContext<'_> {
+        let mut cx = BindContext::new(&self.view.catalog, &self.needs.search_path);
+        let declared = |ty: &Oid| (!matches!(*ty, oid::INVALID | oid::UNKNOWN)).then(|| PgType::new(*ty));
+        cx.param_types = self.needs.declared.iter().map(declared).collect();
+        cx.text = self.text;
+        cx
+    }
+}
+
+/// What the session knows of a statement that refers to one of its own objects.
+#[derive(Default)]
+pub struct Known {
+    pub columns: Option<Arc<[OutputColumn]>>,
+}
+
+fn selected<'a>(node: Option<&'a Node>, of: &str) -> PgResult<&'a SelectStmt> {
+    match node.and_then(|n| n.node.as_ref()) {
+        Some(NodeEnum::SelectStmt(select)) => Ok(select),
+        _ => Err(PgError::unsupported(format!("{of} of a statement other than a query"))),
+    }
+}

@@ -1,0 +1,151 @@
+//! Running a query: planned and executed on the query runtime, its batches handed over one at a time.
+//!
+//! The stream holds at most [`AHEAD`] batches that nobody took: a slow reader stops the query. Dropping the stream
+//! ends the task, and with it the query.
+
+use super::context::StatementContext;
+use super::database::Database;
+use super::relations::SnapshotRelations;
+use super::transaction::View;
+use crate::bind::RelationsExtension;
+use crate::kernels::context::SessionExtension;
+use crate::types::{PgError, PgResult, PgType};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::ParamValues;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::scalar::ScalarValue;
+use futures::{Stream, StreamExt};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+/// Batches between the query and its reader.
+const AHEAD: usize = 2;
+
+/// A query without data.
+#[derive(Debug)]
+pub struct QueryPlan {
+    pub plan: LogicalPlan,
+    /// Whether `plan` went through the optimizer.
+    pub optimized: bool,
+    pub params: Vec<PgType>,
+}
+
+/// One execution of a query.
+pub struct Execution {
+    pub database: Arc<Database>,
+    pub view: View,
+    pub context: Arc<StatementContext>,
+    pub query: Arc<QueryPlan>,
+    pub params: Vec<ScalarValue>,
+}
+
+impl Execution {
+    /// Starts the query; its errors come out of the stream.
+    pub fn start(self) -> SendableRecordBatchStream {
+        let schema: SchemaRef = Arc::clone(self.query.plan.schema().inner());
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let database = Arc::clone(&self.database);
+        database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
+        let task = database.runtime().spawn(async move {
+            if let Err(error) = self.feed(&sender).await {
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        let batches = Batches { receiver, task: task.abort_handle(), ended: false };
+        Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+    }
+
+    async fn feed(self, sender: &mpsc::Sender<Result<RecordBatch, DataFusionError>>) -> Result<(), DataFusionError> {
+        let (plan, task) = self.physical().await?;
+        let mut stream = execute_stream(plan, task)?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            if batch.num_rows() > 0 && sender.send(Ok(batch)).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan over the snapshot, ready to run.
+    ///
+    /// The place for look-ups by key that need no DataFusion: a projection over `key = constant` goes straight to the
+    /// snapshot's index, before any of this.
+    pub async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
+        let state = self.state();
+        let mut plan = self.query.plan.clone();
+        if !self.params.is_empty() {
+            plan = plan.replace_params_with_values(&ParamValues::from(self.params.clone()))?;
+        }
+        if !self.query.optimized {
+            plan = crate::bind::optimize(plan, &state)?;
+        }
+        let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
+        Ok((physical, state.task_ctx()))
+    }
+
+    /// The database's planning state with this statement's snapshot and session.
+    fn state(&self) -> SessionState {
+        let mut state = self.database.state.clone();
+        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context);
+        let config = state.config_mut();
+        config.set_extension(Arc::new(RelationsExtension(Arc::new(relations))));
+        let context = Arc::clone(&self.context) as Arc<dyn crate::kernels::context::Context>;
+        config.options_mut().extensions.insert(SessionExtension(context));
+        let options = Arc::clone(state.config().options());
+        state.execution_props_mut().mark_start_execution(options);
+        state
+    }
+}
+
+/// What the query's task sent so far; ends the task when it is dropped.
+struct Batches {
+    receiver: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
+    task: AbortHandle,
+    ended: bool,
+}
+
+impl Stream for Batches {
+    type Item = Result<RecordBatch, DataFusionError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let next = std::task::ready!(self.receiver.poll_recv(cx));
+        self.ended = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Rows that are there already.
+pub fn ready(batch: RecordBatch) -> SendableRecordBatchStream {
+    let schema = batch.schema();
+    Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)])))
+}
+
+/// The only value of a query of one row and one column.
+pub async fn single_value(mut stream: SendableRecordBatchStream) -> PgResult<ScalarValue> {
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        if batch.num_rows() > 0 {
+            return Ok(ScalarValue::try_from_array(batch.column(0), 0)?);
+        }
+    }
+    Err(PgError::internal("an expression gave no row"))
+}

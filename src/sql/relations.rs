@@ -1,0 +1,117 @@
+//! The relations that one statement reads.
+
+use super::context::StatementContext;
+use super::database::Database;
+use super::parameters::{Changed, Kind, Parameter};
+use super::transaction::View;
+use crate::bind::Relations;
+use crate::catalog::RelationKind;
+use crate::pg_catalog::{self, SessionFacts, SettingRow, SystemContext};
+use crate::types::{Oid, PgError, SqlState};
+use arrow::array::RecordBatch;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use std::sync::Arc;
+
+/// Stored relations from the snapshot; system relations from the statement's own catalog.
+pub struct SnapshotRelations {
+    database: Arc<Database>,
+    view: View,
+    context: Arc<StatementContext>,
+}
+
+impl SnapshotRelations {
+    pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>) -> Self {
+        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context) }
+    }
+
+    fn system_rows(&self, oid: Oid) -> Result<RecordBatch> {
+        let identity = &self.context.identity;
+        let settings = self.context.settings.lock().all().map(setting_row).collect();
+        let session = SessionFacts {
+            user: identity.user.clone(),
+            database: identity.database.clone(),
+            backend_pid: identity.backend_pid,
+            settings,
+            prepared: self.context.prepared.clone(),
+            cursors: self.context.cursors.clone(),
+        };
+        let state = self.view.snapshot.state(&self.database.sources);
+        let sessions = self.database.activities.rows();
+        let cx = SystemContext {
+            catalog: &self.view.catalog,
+            state: &state,
+            session: &session,
+            sessions: &sessions,
+            now_us: super::database::now_us(),
+        };
+        Ok(pg_catalog::rows(oid, &cx)?)
+    }
+}
+
+impl Relations for SnapshotRelations {
+    fn scan(
+        &self,
+        oid: Oid,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let relation = self
+            .view
+            .catalog
+            .relation(oid)
+            .ok_or_else(|| DataFusionError::from(PgError::internal(format!("no relation with OID {oid}"))))?;
+        if relation.kind == RelationKind::System {
+            let batch = self.system_rows(oid)?;
+            let schema = batch.schema();
+            let exec = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?;
+            return Ok(exec);
+        }
+        if self.view.changed && self.view.snapshot.catalog().relation(oid).is_none() {
+            let message =
+                format!("materialized view \"{}\" is not filled before its transaction commits", relation.name);
+            let error = PgError::new(SqlState::OBJECT_NOT_IN_STATE, message);
+            return Err(error.hint("COMMIT first, then read it.").into());
+        }
+        self.view.snapshot.scan(oid, projection, filters, self.database.query_threads)
+    }
+}
+
+fn setting_row((name, parameter, value, reset): (&str, Option<&'static Parameter>, &str, &str)) -> SettingRow {
+    let row = SettingRow {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        reset: reset.to_owned(),
+        source: if value == reset { "default" } else { "session" }.to_owned(),
+        ..SettingRow::default()
+    };
+    let Some(parameter) = parameter else {
+        let (category, context, kind) = ("Customized Options".into(), "user".into(), "string".into());
+        return SettingRow { category, context, kind, ..row };
+    };
+    let (mut unit, mut minimum, mut maximum, mut allowed) = (None, None, None, None);
+    match parameter.kind {
+        Kind::Integer { min, max, unit: of } => {
+            (minimum, maximum) = (Some(min.to_string()), Some(max.to_string()));
+            unit = Some(of.to_owned()).filter(|unit| !unit.is_empty());
+        }
+        Kind::Real { min, max } => (minimum, maximum) = (Some(min.to_string()), Some(max.to_string())),
+        Kind::Enum(values, _) => allowed = Some(values.iter().map(|v| (*v).to_owned()).collect()),
+        _ => {}
+    }
+    SettingRow {
+        boot: parameter.default.to_owned(),
+        unit,
+        category: parameter.category.to_owned(),
+        description: parameter.description.to_owned(),
+        context: if parameter.changed == Changed::User { "user" } else { "internal" }.to_owned(),
+        kind: parameter.vartype().to_owned(),
+        minimum,
+        maximum,
+        allowed,
+        ..row
+    }
+}

@@ -1,0 +1,622 @@
+//! One client's session: its settings, transaction, prepared statements and cursors.
+
+use super::activity::Activity;
+use super::context::{Identity, StatementContext};
+use super::cursor::Cursor;
+use super::database::{Database, now_us};
+use super::interrupt::{CancelHandle, Operation};
+use super::plan_cache::KeyRef;
+use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
+use super::query::{Execution, QueryPlan};
+use super::settings::Settings;
+use super::transaction::{Phase, Transaction, View};
+use super::{CopyOptions, OutputColumn, explain};
+use crate::pg_catalog::{Lookup, PreparedRow};
+use crate::types::codec::TextSettings;
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::scalar::ScalarValue;
+use parking_lot::Mutex;
+use pg_query::NodeEnum;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How a session begins.
+#[derive(Debug, Clone, Default)]
+pub struct Startup {
+    pub user: String,
+    pub database: String,
+    /// Settings from the startup packet, in order.
+    pub settings: Vec<(String, String)>,
+    pub backend_pid: i32,
+    pub client: Option<SocketAddr>,
+    pub server: Option<SocketAddr>,
+}
+
+/// The word of CommandComplete for a statement with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsTag {
+    word: &'static str,
+    counted: bool,
+}
+
+impl RowsTag {
+    pub fn counted(word: &'static str) -> Self {
+        Self { word, counted: true }
+    }
+
+    pub fn plain(word: &'static str) -> Self {
+        Self { word, counted: false }
+    }
+
+    /// The whole tag after that many rows.
+    pub fn with_count(self, rows: u64) -> String {
+        match self.counted {
+            true => format!("{} {rows}", self.word),
+            false => self.word.to_owned(),
+        }
+    }
+}
+
+/// What a statement gives.
+pub enum Outcome {
+    Rows {
+        columns: Arc<[OutputColumn]>,
+        stream: SendableRecordBatchStream,
+        tag: RowsTag,
+    },
+    /// `COPY … TO STDOUT`.
+    CopyOut {
+        columns: Arc<[OutputColumn]>,
+        stream: SendableRecordBatchStream,
+        options: CopyOptions,
+    },
+    Done {
+        tag: String,
+    },
+    Empty,
+}
+
+impl Outcome {
+    pub fn done(tag: &str) -> Self {
+        Self::Done { tag: tag.to_owned() }
+    }
+}
+
+/// Something to tell the client that is no error.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// `NOTICE`, `WARNING`, `INFO`.
+    pub severity: &'static str,
+    pub error: PgError,
+}
+
+/// Query strings above this are taken apart on the query runtime, for the sake of the other connections.
+const LONG_TEXT: usize = 16 << 10;
+
+pub struct Session {
+    pub(super) database: Arc<Database>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) settings: Arc<Mutex<Settings>>,
+    pub(super) transaction: Transaction,
+    pub(super) statements: HashMap<String, Arc<Prepared>>,
+    pub(super) cursors: HashMap<String, Cursor>,
+    notices: Vec<Notice>,
+    cancel: CancelHandle,
+    operation: Option<Operation>,
+    statement_us: i64,
+    derived: Derived,
+    activity: Arc<Activity>,
+}
+
+/// What follows from the settings, kept until they change.
+struct Derived {
+    version: u64,
+    text: TextSettings,
+    literals: String,
+    search_path: Vec<String>,
+}
+
+impl Derived {
+    fn of(settings: &Settings) -> Self {
+        let value = |name| settings.raw(name).unwrap_or_default().to_owned();
+        let (date, zone, interval) = (value("DateStyle"), value("TimeZone"), value("IntervalStyle"));
+        let digits = value("extra_float_digits");
+        Self {
+            version: settings.version(),
+            text: super::settings::text_settings(settings),
+            literals: format!("{date}|{zone}|{interval}|{digits}"),
+            search_path: settings.search_path(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn new(database: Arc<Database>, startup: Startup) -> PgResult<Self> {
+        let settings = Settings::new(&startup.user, &startup.settings)?;
+        let derived = Derived::of(&settings);
+        let Startup { user, database: name, backend_pid, client, server, .. } = startup;
+        let identity = Arc::new(Identity { user, database: name, backend_pid, client, server });
+        let settings = Arc::new(Mutex::new(settings));
+        let activity = Arc::new(Activity::new(Arc::clone(&identity), Arc::clone(&settings)));
+        database.activities.add(&activity);
+        Ok(Self {
+            database,
+            identity,
+            settings,
+            activity,
+            transaction: Transaction::idle(),
+            statements: HashMap::new(),
+            cursors: HashMap::new(),
+            notices: Vec::new(),
+            cancel: CancelHandle::default(),
+            operation: None,
+            statement_us: now_us(),
+            derived,
+        })
+    }
+
+    // What the protocol asks between statements.
+
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+
+    /// `I`dle, in a `T`ransaction, in a failed one (`E`).
+    pub fn transaction_status(&self) -> u8 {
+        self.transaction.status()
+    }
+
+    /// Changes whenever a transaction ends.
+    pub fn transaction_number(&self) -> u64 {
+        self.transaction.number
+    }
+
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
+        self.settings.lock().take_changes()
+    }
+
+    pub fn text_settings(&mut self) -> TextSettings {
+        self.refresh();
+        self.derived.text
+    }
+
+    /// How long the client may be silent now, and what it hears after that.
+    pub fn idle_limit(&self) -> Option<(Duration, PgError)> {
+        let settings = self.settings.lock();
+        match self.transaction.phase {
+            Phase::Idle | Phase::Implicit => {
+                let limit = settings.duration("idle_session_timeout")?;
+                let message = "terminating connection due to idle-session timeout";
+                Some((limit, PgError::new(SqlState(*b"57P05"), message)))
+            }
+            Phase::Block | Phase::Failed => {
+                let limit = settings.duration("idle_in_transaction_session_timeout")?;
+                let message = "terminating connection due to idle-in-transaction timeout";
+                Some((limit, PgError::new(SqlState(*b"25P03"), message)))
+            }
+        }
+    }
+
+    /// A statement begins: from here `statement_timeout` counts, and a cancel means it.
+    pub fn begin_statement(&mut self) -> Operation {
+        self.refresh();
+        self.statement_us = now_us();
+        let timeout = self.settings.lock().duration("statement_timeout");
+        let operation = self.cancel.begin(timeout.map(|t| Instant::now() + t));
+        self.operation = Some(operation.clone());
+        self.activity.begin(self.statement_us, self.transaction_us());
+        operation
+    }
+
+    /// Nothing runs any more.
+    pub fn end_statement(&mut self) {
+        if self.operation.take().is_some() {
+            self.cancel.end();
+            self.activity.end(self.transaction.status(), self.transaction_us());
+        }
+    }
+
+    /// When the transaction block began, where there is one.
+    fn transaction_us(&self) -> Option<i64> {
+        (self.transaction.phase != Phase::Idle).then_some(self.transaction.started_us)
+    }
+
+    fn refresh(&mut self) {
+        let settings = self.settings.lock();
+        if settings.version() != self.derived.version {
+            self.derived = Derived::of(&settings);
+        }
+    }
+
+    fn operation(&mut self) -> Operation {
+        match &self.operation {
+            Some(operation) => operation.clone(),
+            None => self.begin_statement(),
+        }
+    }
+
+    pub(super) fn notice(&mut self, severity: &'static str, error: PgError) {
+        self.notices.push(Notice { severity, error });
+    }
+
+    // Text to statements.
+
+    /// Where the statements of a query string are; none for an empty one.
+    pub async fn split(&mut self, sql: &str) -> PgResult<Vec<Range<usize>>> {
+        self.refresh();
+        // What is in the cache is one statement.
+        let view = self.view();
+        if self.cached(sql, &[], &view).is_some() {
+            return Ok(vec![Range { start: 0, end: sql.len() }]);
+        }
+        let statements = match sql.len() > LONG_TEXT {
+            true => {
+                let text = sql.to_owned();
+                let task = self.database.runtime().spawn_blocking(move || crate::bind::parse(&text));
+                task.await.map_err(|e| PgError::internal(format!("a query could not be parsed: {e}")))??
+            }
+            false => crate::bind::parse(sql)?,
+        };
+        if let [only] = &statements[..] {
+            // Kept whole, so that the next time it is found.
+            if !only.text.is_empty() {
+                return Ok(vec![Range { start: 0, end: sql.len() }]);
+            }
+        }
+        Ok(statements.iter().map(|s| Range { start: s.offset, end: s.offset + s.text.len() }).collect())
+    }
+
+    fn cached(&self, sql: &str, params: &[Oid], view: &View) -> Option<Arc<Prepared>> {
+        if view.changed {
+            return None;
+        }
+        let catalog_version = view.catalog.version();
+        let (search_path, literals) = (&self.derived.search_path, &self.derived.literals);
+        let key = KeyRef { text: sql, params, search_path, literals, catalog_version };
+        self.database.plans.get(key)
+    }
+
+    /// Understands one statement (or none). `param_types`: OIDs of the parameters that the client declares, 0 where
+    /// it leaves the type open.
+    pub async fn parse(&mut self, sql: &str, param_types: &[Oid]) -> PgResult<Arc<Prepared>> {
+        let operation = self.operation();
+        self.activity.query(sql);
+        self.refresh();
+        let failed = self.transaction.phase == Phase::Failed;
+        let view = self.view();
+        let prepared = match self.cached(sql, param_types, &view) {
+            Some(prepared) => {
+                self.database.metrics.plan_cache_hits.fetch_add(1, Ordering::Relaxed);
+                prepared
+            }
+            // Nothing but the end of the transaction is understood in a failed one.
+            None if failed => {
+                let preparation = self.preparation(&view, param_types);
+                let statements = crate::bind::parse(sql)?;
+                if statements.iter().any(|s| !super::utility::ends_transaction(&s.node)) {
+                    return Err(in_failed_transaction());
+                }
+                Arc::new(preparation.prepare(sql, &|_| None)?)
+            }
+            None => {
+                self.database.metrics.plan_cache_misses.fetch_add(1, Ordering::Relaxed);
+                let preparing = self.prepare(sql, param_types, &view);
+                let prepared = operation.guard(preparing).await??;
+                self.keep(sql, param_types, &view, &prepared);
+                prepared
+            }
+        };
+        self.may_run(&prepared)?;
+        Ok(prepared)
+    }
+
+    fn keep(&self, sql: &str, params: &[Oid], view: &View, prepared: &Arc<Prepared>) {
+        if view.changed || !prepared.is_shared() || matches!(prepared.kind, Kind::Empty) {
+            return;
+        }
+        let catalog_version = view.catalog.version();
+        let (search_path, literals) = (&self.derived.search_path, &self.derived.literals);
+        let key = KeyRef { text: sql, params, search_path, literals, catalog_version };
+        let evicted = self.database.plans.put(key, Arc::clone(prepared));
+        self.database.metrics.plan_cache_evictions.fetch_add(evicted as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn preparation(&self, view: &View, declared: &[Oid]) -> Preparation {
+        Preparation {
+            database: Arc::clone(&self.database),
+            view: view.clone(),
+            needs: Needs {
+                declared: declared.to_vec(),
+                catalog_version: view.catalog.version(),
+                search_path: self.derived.search_path.clone(),
+                literals: self.derived.literals.clone(),
+                at_us: self.statement_us,
+            },
+            text: self.derived.text,
+        }
+    }
+
+    /// On the query runtime, which binding and optimizing belong to.
+    fn prepare(
+        &self,
+        sql: &str,
+        declared: &[Oid],
+        view: &View,
+    ) -> impl Future<Output = PgResult<Arc<Prepared>>> + Send + use<> {
+        let preparation = self.preparation(view, declared);
+        let sql = sql.to_owned();
+        let known = self.known_columns();
+        let task = self.database.runtime().spawn(async move {
+            let known = move |node: &NodeEnum| known.find(node);
+            preparation.prepare(&sql, &known)
+        });
+        async move {
+            let prepared = task.await;
+            prepared.map_err(|e| PgError::internal(format!("a statement could not be prepared: {e}")))?.map(Arc::new)
+        }
+    }
+
+    fn known_columns(&self) -> OwnObjects {
+        OwnObjects {
+            statements: self.statements.iter().map(|(n, p)| (n.clone(), p.columns.clone())).collect(),
+            cursors: self.cursors.iter().map(|(n, c)| (n.clone(), Arc::clone(&c.columns))).collect(),
+        }
+    }
+
+    /// A statement made by PREPARE.
+    pub fn prepared(&self, name: &str) -> Option<Arc<Prepared>> {
+        self.statements.get(name).cloned()
+    }
+
+    /// `25P02` where the transaction has failed and this does not end it.
+    pub fn may_run(&self, prepared: &Prepared) -> PgResult<()> {
+        match self.transaction.phase == Phase::Failed && !prepared.ends_transaction() {
+            true => Err(in_failed_transaction()),
+            false => Ok(()),
+        }
+    }
+
+    // Statements to outcomes.
+
+    /// What this statement reads.
+    pub(super) fn view(&mut self) -> View {
+        let database = &self.database;
+        self.transaction.view(|| database.storage.snapshot())
+    }
+
+    pub async fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<ScalarValue>) -> PgResult<Outcome> {
+        self.may_run(prepared)?;
+        let operation = self.operation();
+        let prepared = self.current(prepared, &operation).await?;
+        match &prepared.kind {
+            Kind::Empty => Ok(Outcome::Empty),
+            Kind::Query(query) => {
+                let stream = self.execution(query, params).start();
+                let columns = prepared.columns.clone().unwrap_or_default();
+                Ok(Outcome::Rows { columns, stream, tag: RowsTag::counted("SELECT") })
+            }
+            Kind::Explain { query, options } => {
+                let columns = prepared.columns.clone().unwrap_or_default();
+                let execution = self.execution(query, params);
+                operation.guard(explain::run(execution, columns, *options)).await?
+            }
+            Kind::CopyOut { query, columns, options } => {
+                let stream = self.execution(query, params).start();
+                Ok(Outcome::CopyOut { columns: Arc::clone(columns), stream, options: options.clone() })
+            }
+            Kind::Declare { query, columns, name, hold } => {
+                if self.transaction.phase == Phase::Idle && !hold {
+                    let message = "DECLARE CURSOR can only be used in transaction blocks";
+                    return Err(PgError::new(SqlState::NO_ACTIVE_TRANSACTION, message));
+                }
+                if self.cursors.contains_key(name) {
+                    let message = format!("cursor \"{name}\" already exists");
+                    return Err(PgError::new(SqlState::DUPLICATE_CURSOR, message));
+                }
+                let stream = self.execution(query, params).start();
+                self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
+                Ok(Outcome::done("DECLARE CURSOR"))
+            }
+            Kind::Utility(node) => self.utility(node, &prepared.text, &operation).await,
+        }
+    }
+
+    /// The statement as it is for the catalog and settings of now.
+    async fn current(&mut self, prepared: &Arc<Prepared>, operation: &Operation) -> PgResult<Arc<Prepared>> {
+        if matches!(prepared.kind, Kind::Empty | Kind::Utility(_)) {
+            return Ok(Arc::clone(prepared));
+        }
+        self.refresh();
+        let view = self.view();
+        let needs = &prepared.needs;
+        let same = needs.catalog_version == view.catalog.version()
+            && needs.search_path == self.derived.search_path
+            && needs.literals == self.derived.literals;
+        if same {
+            return Ok(Arc::clone(prepared));
+        }
+        // With the types that the parameters were decoded to.
+        let types: Vec<Oid> = prepared.params.iter().map(|p| p.oid).collect();
+        let again = match self.cached(&prepared.text, &types, &view) {
+            Some(again) => again,
+            None => {
+                let preparing = self.prepare(&prepared.text, &types, &view);
+                let again = operation.guard(preparing).await??;
+                self.keep(&prepared.text, &types, &view, &again);
+                again
+            }
+        };
+        let shape = |p: &Prepared| -> Option<Vec<(String, PgType)>> {
+            p.columns.as_ref().map(|columns| columns.iter().map(|c| (c.name.clone(), c.ty.pg)).collect())
+        };
+        if shape(&again) != shape(prepared) {
+            let message = "cached plan must not change result type";
+            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        Ok(again)
+    }
+
+    pub(super) fn execution(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
+        let view = self.view();
+        let context = self.context(&view);
+        Execution { database: Arc::clone(&self.database), view, context, query: Arc::clone(query), params }
+    }
+
+    fn context(&self, view: &View) -> Arc<StatementContext> {
+        let exists = |name: &&String| view.catalog.namespace_named(name).is_some();
+        let search_path: Vec<String> = self.derived.search_path.iter().filter(exists).cloned().collect();
+        let idle = self.transaction.phase == Phase::Idle;
+        let transaction_id = match idle {
+            true => self.database.next_transaction.fetch_add(1, Ordering::Relaxed),
+            false => self.transaction.id,
+        };
+        Arc::new(StatementContext {
+            identity: Arc::clone(&self.identity),
+            settings: Arc::clone(&self.settings),
+            lookup: Lookup::new(
+                Arc::clone(&view.catalog),
+                search_path.clone().into(),
+                self.identity.database.as_str().into(),
+                self.database.activities.users(&self.identity.user).into(),
+                view.snapshot.sizes(),
+            ),
+            search_path,
+            prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
+            cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
+            transaction_us: if idle { self.statement_us } else { self.transaction.started_us },
+            statement_us: self.statement_us,
+            start_us: self.database.started_us,
+            transaction_id,
+        })
+    }
+
+    pub(super) fn search_path(&self) -> &[String] {
+        &self.derived.search_path
+    }
+
+    // Transactions.
+
+    pub(super) fn begin(&mut self, phase: Phase) {
+        let id = self.database.next_transaction.fetch_add(1, Ordering::Relaxed);
+        let saved = self.settings.lock().save();
+        self.transaction.begin(phase, id, self.statement_us, saved);
+    }
+
+    /// The statements of a simple query are one transaction.
+    pub fn begin_implicit(&mut self) {
+        if self.transaction.phase == Phase::Idle {
+            self.begin(Phase::Implicit);
+        }
+    }
+
+    /// The end of a simple query, or Sync: what is not in a block is committed.
+    pub async fn end_implicit(&mut self) -> PgResult<()> {
+        match self.transaction.phase {
+            Phase::Implicit => self.commit().await,
+            Phase::Idle => {
+                self.end(true);
+                Ok(())
+            }
+            Phase::Block | Phase::Failed => Ok(()),
+        }
+    }
+
+    /// The client was told of an error: what was begun is lost.
+    pub fn fail(&mut self) {
+        self.end_statement();
+        match self.transaction.phase {
+            Phase::Block | Phase::Failed => self.transaction.phase = Phase::Failed,
+            Phase::Idle | Phase::Implicit => self.end(false),
+        }
+    }
+
+    /// Applies what the transaction changed; it is over even if that fails.
+    pub(super) async fn commit(&mut self) -> PgResult<()> {
+        let applied = match self.transaction.take_changes() {
+            Some(change) => {
+                self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
+                self.database.storage.change_catalog(change).await
+            }
+            None => Ok(()),
+        };
+        self.end(applied.is_ok());
+        applied
+    }
+
+    /// The transaction is over.
+    pub(super) fn end(&mut self, committed: bool) {
+        let saved = self.transaction.end();
+        let mut settings = self.settings.lock();
+        if let (Some(saved), false) = (saved, committed) {
+            settings.restore(saved);
+        }
+        settings.end_transaction();
+        drop(settings);
+        self.cursors.retain(|_, cursor| cursor.hold && committed);
+    }
+}
+
+/// Columns of the session's own statements and cursors, for Describe of EXECUTE and FETCH.
+struct OwnObjects {
+    statements: HashMap<String, Option<Arc<[OutputColumn]>>>,
+    cursors: HashMap<String, Arc<[OutputColumn]>>,
+}
+
+impl OwnObjects {
+    fn find(&self, node: &NodeEnum) -> Option<Known> {
+        let columns = match node {
+            NodeEnum::ExecuteStmt(s) => self.statements.get(&s.name)?.clone(),
+            NodeEnum::FetchStmt(s) if !s.ismove => self.cursors.get(&s.portalname).cloned(),
+            _ => None,
+        };
+        Some(Known { columns })
+    }
+}
+
+fn prepared_row(name: &str, prepared: &Prepared) -> PreparedRow {
+    PreparedRow {
+        name: name.to_owned(),
+        statement: prepared.text.clone(),
+        prepared_us: prepared.needs.at_us,
+        parameter_types: prepared.params.iter().map(|p| p.oid).collect(),
+        from_sql: true,
+    }
+}
+
+fn in_failed_transaction() -> PgError {
+    let message = "current transaction is aborted, commands ignored until end of transaction block";
+    PgError::new(SqlState::IN_FAILED_TRANSACTION, message)
+}
+
+/// Columns of type text.
+pub(super) fn text_columns(names: &[&str]) -> Arc<[OutputColumn]> {
+    let column = |name: &&str| OutputColumn {
+        name: (*name).to_owned(),
+        ty: ExprType::of(PgType::new(oid::TEXT)),
+        table: oid::INVALID,
+        attnum: 0,
+    };
+    names.iter().map(column).collect()
+}
+
+/// Rows of such columns.
+pub(super) fn text_batch(columns: &[OutputColumn], rows: Vec<Vec<Option<String>>>) -> PgResult<RecordBatch> {
+    let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, DataType::Utf8, true)).collect();
+    let arrays = (0..columns.len()).map(|i| {
+        let values = rows.iter().map(|row| row.get(i).and_then(Option::as_deref));
+        Arc::new(StringArray::from_iter(values)) as ArrayRef
+    });
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect())?)
+}

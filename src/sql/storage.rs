@@ -1,0 +1,49 @@
+//! What statements need of the engine. The engine is the one real implementation; tests bring fixed tables.
+
+use crate::catalog::Catalog;
+use crate::change::Tick;
+use crate::pg_catalog::State;
+use crate::source::SourceStatus;
+use crate::types::{Oid, PgResult};
+use async_trait::async_trait;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A change of names and definitions; it sees the catalog as it is when its tick begins.
+pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
+
+#[async_trait]
+pub trait Storage: Send + Sync + 'static {
+    /// The newest tick.
+    fn snapshot(&self) -> Arc<dyn StorageSnapshot>;
+
+    /// Applies a change in a tick of its own. When it returns, the change is durable, a new gold relation is filled,
+    /// and [`Storage::snapshot`] shows it. An error leaves everything as it was.
+    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()>;
+}
+
+/// All relations and names at one tick.
+pub trait StorageSnapshot: Send + Sync + 'static {
+    fn tick(&self) -> Tick;
+    /// When the tick was made, µs since 1970.
+    fn at_us(&self) -> i64;
+    fn catalog(&self) -> &Arc<Catalog>;
+
+    /// The rows of a stored relation, in that many partitions; `projection` and `filters` as in
+    /// [`crate::bind::Relations::scan`].
+    fn scan(
+        &self,
+        oid: Oid,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        partitions: usize,
+    ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>;
+
+    /// What the engine and its sources say of themselves at this tick.
+    fn state(&self, sources: &[Arc<SourceStatus>]) -> State;
+
+    /// Bytes of the relations that hold rows.
+    fn sizes(&self) -> Arc<HashMap<Oid, u64>>;
+}

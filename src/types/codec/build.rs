@@ -1,0 +1,458 @@
+//! PostgreSQL values, text or binary, into an Arrow array.
+
+use super::text_input::trimmed;
+use super::*;
+use crate::types::datetime::{
+    DATE_INFINITY, DATE_NEG_INFINITY, PG_EPOCH_DAYS, PG_EPOCH_MICROS, is_finite_timestamp, timetz_bytes,
+};
+use crate::types::interval::Interval;
+use crate::types::numeric::Numeric;
+use crate::types::oid::{self, Oid};
+use crate::types::{SqlState, jsonb};
+use arrow::array::*;
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{Field, TimeUnit};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Builds a column of one PostgreSQL type in its storage form. A value that fails leaves the column as it was.
+pub struct ColumnBuilder {
+    ty: PgType,
+    settings: TextSettings,
+    cells: Cells,
+    scratch: Vec<u8>,
+}
+
+enum Cells {
+    Bool(BooleanBuilder),
+    Int2(Int16Builder),
+    Int4(Int32Builder),
+    Int8(Int64Builder),
+    Oid(UInt32Builder),
+    Float4(Float32Builder),
+    Float8(Float64Builder),
+    Text(StringBuilder),
+    Binary(BinaryBuilder),
+    Jsonb(LargeBinaryBuilder),
+    Date(Date32Builder),
+    Time(Time64MicrosecondBuilder),
+    Timestamp(TimestampMicrosecondBuilder, DataType),
+    Fixed(FixedSizeBinaryBuilder),
+    Decimal(Decimal128Builder, u8, i8),
+    List { offsets: Vec<i32>, nulls: Vec<bool>, elements: Box<ColumnBuilder> },
+}
+
+fn malformed() -> PgError {
+    PgError::new(SqlState::INVALID_BINARY, "incorrect binary data format")
+}
+
+fn fixed<const N: usize>(bytes: &[u8]) -> PgResult<[u8; N]> {
+    bytes.try_into().map_err(|_| malformed())
+}
+
+impl ColumnBuilder {
+    /// With the default settings.
+    pub fn new(ty: PgType) -> Self {
+        Self::with_settings(ty, TextSettings::default())
+    }
+
+    pub fn with_settings(ty: PgType, settings: TextSettings) -> Self {
+        let cells = match ty.storage() {
+            DataType::Boolean => Cells::Bool(BooleanBuilder::new()),
+            DataType::Int16 => Cells::Int2(Int16Builder::new()),
+            DataType::Int32 => Cells::Int4(Int32Builder::new()),
+            DataType::Int64 => Cells::Int8(Int64Builder::new()),
+            DataType::UInt32 => Cells::Oid(UInt32Builder::new()),
+            DataType::Float32 => Cells::Float4(Float32Builder::new()),
+            DataType::Float64 => Cells::Float8(Float64Builder::new()),
+            DataType::Binary => Cells::Binary(BinaryBuilder::new()),
+            DataType::LargeBinary => Cells::Jsonb(LargeBinaryBuilder::new()),
+            DataType::Date32 => Cells::Date(Date32Builder::new()),
+            DataType::Time64(TimeUnit::Microsecond) => Cells::Time(Time64MicrosecondBuilder::new()),
+            storage @ DataType::Timestamp(..) => {
+                Cells::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(storage.clone()), storage)
+            }
+            DataType::FixedSizeBinary(width) => Cells::Fixed(FixedSizeBinaryBuilder::new(width)),
+            DataType::Decimal128(precision, scale) => Cells::Decimal(Decimal128Builder::new(), precision, scale),
+            DataType::List(_) => {
+                let element = match ty.oid {
+                    oid::OIDVECTOR => oid::OID,
+                    oid::INT2VECTOR => oid::INT2,
+                    array => oid::array_element(array).unwrap_or(oid::TEXT),
+                };
+                let elements = Self::with_settings(PgType { oid: element, typmod: ty.typmod }, settings);
+                Cells::List { offsets: vec![0], nulls: Vec::new(), elements: Box::new(elements) }
+            }
+            _ => Cells::Text(StringBuilder::new()),
+        };
+        Self { ty, settings, cells, scratch: Vec::new() }
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.cells {
+            Cells::Bool(b) => b.len(),
+            Cells::Int2(b) => b.len(),
+            Cells::Int4(b) => b.len(),
+            Cells::Int8(b) => b.len(),
+            Cells::Oid(b) => b.len(),
+            Cells::Float4(b) => b.len(),
+            Cells::Float8(b) => b.len(),
+            Cells::Text(b) => b.len(),
+            Cells::Binary(b) => b.len(),
+            Cells::Jsonb(b) => b.len(),
+            Cells::Date(b) => b.len(),
+            Cells::Time(b) => b.len(),
+            Cells::Timestamp(b, _) => b.len(),
+            Cells::Fixed(b) => b.len(),
+            Cells::Decimal(b, ..) => b.len(),
+            Cells::List { nulls, .. } => nulls.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn push_null(&mut self) {
+        match &mut self.cells {
+            Cells::Bool(b) => b.append_null(),
+            Cells::Int2(b) => b.append_null(),
+            Cells::Int4(b) => b.append_null(),
+            Cells::Int8(b) => b.append_null(),
+            Cells::Oid(b) => b.append_null(),
+            Cells::Float4(b) => b.append_null(),
+            Cells::Float8(b) => b.append_null(),
+            Cells::Text(b) => b.append_null(),
+            Cells::Binary(b) => b.append_null(),
+            Cells::Jsonb(b) => b.append_null(),
+            Cells::Date(b) => b.append_null(),
+            Cells::Time(b) => b.append_null(),
+            Cells::Timestamp(b, _) => b.append_null(),
+            Cells::Fixed(b) => b.append_null(),
+            Cells::Decimal(b, ..) => b.append_null(),
+            Cells::List { offsets, nulls, elements } => {
+                offsets.push(elements.len() as i32);
+                nulls.push(false);
+            }
+        }
+    }
+
+    /// Appends a value from its text, with the typmod applied as input does.
+    pub fn push_text(&mut self, text: &str) -> PgResult<()> {
+        let typmod = self.ty.typmod;
+        let input = self.settings.input();
+        match &mut self.cells {
+            Cells::Bool(b) => b.append_value(parse_bool(text)?),
+            Cells::Int2(b) => b.append_value(parse_integer(text, "smallint")?),
+            Cells::Int4(b) => b.append_value(parse_integer(text, "integer")?),
+            Cells::Int8(b) => b.append_value(parse_integer(text, "bigint")?),
+            Cells::Oid(b) => b.append_value(parse_oid(self.ty.oid, text)?),
+            Cells::Float4(b) => b.append_value(parse_f32(text)?),
+            Cells::Float8(b) => b.append_value(parse_f64(text)?),
+            Cells::Text(b) => b.append_value(fit_text(self.ty, text)?),
+            Cells::Jsonb(b) => b.append_value(jsonb::from_text(text.as_bytes())?),
+            Cells::Binary(b) if self.ty.oid == oid::BYTEA => b.append_value(parse_bytea(text)?),
+            Cells::Binary(b) => append_numeric(self.ty, Numeric::parse(text)?, b, &mut self.scratch)?,
+            Cells::Decimal(b, precision, scale) => {
+                b.append_value(Numeric::parse(text)?.to_decimal128(*precision, *scale)?);
+            }
+            Cells::Date(b) => b.append_value(input.date(text)?),
+            Cells::Time(b) => b.append_value(input.time(text, typmod)?),
+            Cells::Timestamp(b, _) if self.ty.oid == oid::TIMESTAMPTZ => {
+                b.append_value(input.timestamptz(text, typmod)?)
+            }
+            Cells::Timestamp(b, _) => b.append_value(input.timestamp(text, typmod)?),
+            Cells::Fixed(b) => match self.ty.oid {
+                oid::UUID => b.append_value(parse_uuid(text)?)?,
+                oid::INTERVAL => b.append_value(Interval::parse(text, typmod)?.to_bytes())?,
+                _ => {
+                    let (micros, west) = input.timetz(text, typmod)?;
+                    b.append_value(timetz_bytes(micros, west))?;
+                }
+            },
+            Cells::List { offsets, nulls, elements } => {
+                let items = if matches!(self.ty.oid, oid::OIDVECTOR | oid::INT2VECTOR) {
+                    text.split_whitespace().map(|t| Some(Cow::Borrowed(t))).collect()
+                } else {
+                    array_items(text)?
+                };
+                // All or nothing: a failure among the elements must not leave the first of them behind.
+                let mut fresh = Self::with_settings(elements.ty, self.settings);
+                for item in &items {
+                    match item {
+                        Some(item) => fresh.push_text(item)?,
+                        None => fresh.push_null(),
+                    }
+                }
+                for item in &items {
+                    match item {
+                        Some(item) => elements.push_text(item)?,
+                        None => elements.push_null(),
+                    }
+                }
+                offsets.push(elements.len() as i32);
+                nulls.push(true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a value from PostgreSQL's binary format.
+    pub fn push_binary(&mut self, bytes: &[u8]) -> PgResult<()> {
+        match &mut self.cells {
+            Cells::Bool(b) => b.append_value(fixed::<1>(bytes)?[0] != 0),
+            Cells::Int2(b) => b.append_value(i16::from_be_bytes(fixed(bytes)?)),
+            Cells::Int4(b) => b.append_value(i32::from_be_bytes(fixed(bytes)?)),
+            Cells::Int8(b) => b.append_value(i64::from_be_bytes(fixed(bytes)?)),
+            Cells::Oid(b) => b.append_value(u32::from_be_bytes(fixed(bytes)?)),
+            Cells::Float4(b) => b.append_value(f32::from_be_bytes(fixed(bytes)?)),
+            Cells::Float8(b) => b.append_value(f64::from_be_bytes(fixed(bytes)?)),
+            Cells::Text(b) => {
+                let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
+                b.append_value(fit_text(self.ty, text)?);
+            }
+            Cells::Jsonb(b) => match bytes {
+                [1, text @ ..] => b.append_value(jsonb::from_text(text)?),
+                [version, ..] => {
+                    return Err(PgError::internal(format!("unsupported jsonb version number {version}")));
+                }
+                [] => return Err(malformed()),
+            },
+            Cells::Binary(b) if self.ty.oid == oid::BYTEA => b.append_value(bytes),
+            Cells::Binary(b) => append_numeric(self.ty, Numeric::receive(bytes)?, b, &mut self.scratch)?,
+            Cells::Decimal(b, precision, scale) => {
+                b.append_value(Numeric::receive(bytes)?.to_decimal128(*precision, *scale)?);
+            }
+            Cells::Date(b) => b.append_value(match i32::from_be_bytes(fixed(bytes)?) {
+                infinite @ (DATE_INFINITY | DATE_NEG_INFINITY) => infinite,
+                days => days.checked_add(PG_EPOCH_DAYS).ok_or_else(malformed)?,
+            }),
+            Cells::Time(b) => b.append_value(i64::from_be_bytes(fixed(bytes)?)),
+            Cells::Timestamp(b, _) => {
+                let micros = i64::from_be_bytes(fixed(bytes)?);
+                b.append_value(if is_finite_timestamp(micros) {
+                    micros.checked_add(PG_EPOCH_MICROS).ok_or_else(malformed)?
+                } else {
+                    micros
+                });
+            }
+            Cells::Fixed(b) => match self.ty.oid {
+                oid::INTERVAL => {
+                    let wire: [u8; 16] = fixed(bytes)?;
+                    let mut stored = [0; 16];
+                    stored[..4].copy_from_slice(&wire[12..]);
+                    stored[4..8].copy_from_slice(&wire[8..12]);
+                    stored[8..].copy_from_slice(&wire[..8]);
+                    b.append_value(stored)?;
+                }
+                oid::UUID => b.append_value(fixed::<16>(bytes)?)?,
+                _ => b.append_value(fixed::<12>(bytes)?)?,
+            },
+            Cells::List { offsets, nulls, elements } => {
+                let items = binary_items(bytes)?;
+                let mut fresh = Self::with_settings(elements.ty, self.settings);
+                for target in [&mut fresh, elements.as_mut()] {
+                    for item in &items {
+                        match item {
+                            Some(item) => target.push_binary(item)?,
+                            None => target.push_null(),
+                        }
+                    }
+                }
+                offsets.push(elements.len() as i32);
+                nulls.push(true);
+            }
+        }
+        Ok(())
+    }
+
+    /// The column; the builder is empty afterwards.
+    pub fn finish(&mut self) -> PgResult<ArrayRef> {
+        Ok(match &mut self.cells {
+            Cells::Bool(b) => Arc::new(b.finish()),
+            Cells::Int2(b) => Arc::new(b.finish()),
+            Cells::Int4(b) => Arc::new(b.finish()),
+            Cells::Int8(b) => Arc::new(b.finish()),
+            Cells::Oid(b) => Arc::new(b.finish()),
+            Cells::Float4(b) => Arc::new(b.finish()),
+            Cells::Float8(b) => Arc::new(b.finish()),
+            Cells::Text(b) => Arc::new(b.finish()),
+            Cells::Binary(b) => Arc::new(b.finish()),
+            Cells::Jsonb(b) => Arc::new(b.finish()),
+            Cells::Date(b) => Arc::new(b.finish()),
+            Cells::Time(b) => Arc::new(b.finish()),
+            Cells::Timestamp(b, storage) => {
+                let column = b.finish();
+                *b = TimestampMicrosecondBuilder::new().with_data_type(storage.clone());
+                Arc::new(column)
+            }
+            Cells::Fixed(b) => Arc::new(b.finish()),
+            Cells::Decimal(b, precision, scale) => Arc::new(b.finish().with_precision_and_scale(*precision, *scale)?),
+            Cells::List { offsets, nulls, elements } => {
+                let values = elements.finish()?;
+                let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+                let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
+                let nulls = std::mem::take(nulls).into();
+                Arc::new(ListArray::try_new(field, offsets, values, Some(nulls))?)
+            }
+        })
+    }
+}
+
+fn append_numeric(ty: PgType, value: Numeric, out: &mut BinaryBuilder, scratch: &mut Vec<u8>) -> PgResult<()> {
+    let value = match ty.numeric_typmod() {
+        Some((precision, scale)) => value.apply_typmod(precision, scale)?,
+        None => value,
+    };
+    scratch.clear();
+    value.to_sortable(scratch);
+    out.append_value(&scratch);
+    Ok(())
+}
+
+/// An OID in decimal; a regtype by name too. Names of other objects need a catalog, which is not here.
+fn parse_oid(ty: Oid, text: &str) -> PgResult<u32> {
+    let word = trimmed(text);
+    if let Ok(value) = word.parse::<u32>() {
+        return Ok(value);
+    }
+    if oid::is_reg_type(ty) {
+        if word == "-" {
+            return Ok(0);
+        }
+        if ty == oid::REGTYPE {
+            return type_from_sql_name(word)
+                .map(|t| t.oid.0)
+                .ok_or_else(|| PgError::new(SqlState::UNDEFINED_OBJECT, format!("type \"{word}\" does not exist")));
+        }
+        return Err(PgError::unsupported(format!("a {} by name in this place", format_type(PgType::new(ty)))));
+    }
+    let name = format_type(PgType::new(ty));
+    let value: i64 = parse_integer(text, &name)?;
+    // PostgreSQL lets a negative number wrap.
+    i32::try_from(value).map(|v| v as u32).map_err(|_| {
+        PgError::new(SqlState::NUMERIC_OUT_OF_RANGE, format!("value \"{text}\" is out of range for type {name}"))
+    })
+}
+
+/// Applies what a type stored as text asks of its text.
+fn fit_text(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
+    match ty.oid {
+        oid::VARCHAR | oid::BPCHAR if ty.typmod >= 4 => fit_length(ty, text),
+        oid::NAME if text.len() > 63 => Ok(Cow::Borrowed(&text[..text.floor_char_boundary(63)])),
+        oid::CHAR => Ok(Cow::Borrowed(&text[..text.chars().next().map_or(0, char::len_utf8)])),
+        oid::JSON => jsonb::validate_json(text.as_bytes()).map(|()| Cow::Borrowed(text)),
+        _ => Ok(Cow::Borrowed(text)),
+    }
+}
+
+fn fit_length(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
+    let limit = (ty.typmod - 4) as usize;
+    let have = if text.len() <= limit && text.is_ascii() { text.len() } else { text.chars().count() };
+    if have > limit {
+        let cut = text.char_indices().nth(limit).map_or(text.len(), |(at, _)| at);
+        if text[cut..].bytes().any(|b| b != b' ') {
+            return Err(PgError::new(
+                SqlState::STRING_TRUNCATION,
+                format!("value too long for type {}", format_type(ty)),
+            ));
+        }
+        return Ok(Cow::Borrowed(&text[..cut]));
+    }
+    if ty.oid == oid::BPCHAR && have < limit {
+        return Ok(Cow::Owned(format!("{text}{}", " ".repeat(limit - have))));
+    }
+    Ok(Cow::Borrowed(text))
+}
+
+/// The elements of a one-dimensional array literal.
+fn array_items(text: &str) -> PgResult<Vec<Option<Cow<'_, str>>>> {
+    let failed = |detail: &str| {
+        PgError::new(SqlState::INVALID_TEXT, format!("malformed array literal: \"{text}\"")).detail(detail)
+    };
+    const END: &str = "Unexpected end of input.";
+    let s = trimmed(text);
+    if s.starts_with('[') {
+        return Err(PgError::unsupported("an array literal with bounds"));
+    }
+    let mut rest = s
+        .strip_prefix('{')
+        .ok_or_else(|| failed("Array value must start with \"{\" or dimension information."))?
+        .trim_start();
+    let mut items = Vec::new();
+    if let Some(after) = rest.strip_prefix('}') {
+        return if after.is_empty() { Ok(items) } else { Err(failed("Junk after closing right brace.")) };
+    }
+    loop {
+        rest = rest.trim_start();
+        if rest.starts_with('{') {
+            return Err(PgError::unsupported("an array of more than one dimension"));
+        }
+        let mut item = String::new();
+        let quoted = rest.starts_with('"');
+        let mut end = None;
+        let mut chars = rest.char_indices().skip(quoted as usize);
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\\' => item.push(chars.next().ok_or_else(|| failed(END))?.1),
+                '"' if quoted => {
+                    end = Some(at + 1);
+                    break;
+                }
+                '"' | '{' if !quoted => return Err(failed("Unexpected array element.")),
+                ',' | '}' if !quoted => {
+                    end = Some(at);
+                    break;
+                }
+                _ => item.push(c),
+            }
+        }
+        let end = end.ok_or_else(|| failed(END))?;
+        if quoted {
+            items.push(Some(Cow::Owned(item)));
+        } else {
+            let bare = item.trim_end();
+            if bare.is_empty() {
+                return Err(failed(&format!("Unexpected \"{}\" character.", &rest[end..end + 1])));
+            }
+            // An escape keeps NULL from meaning NULL.
+            let null = bare.eq_ignore_ascii_case("null") && !rest[..end].contains('\\');
+            items.push((!null).then(|| Cow::Owned(bare.to_owned())));
+        }
+        rest = rest[end..].trim_start();
+        if let Some(after) = rest.strip_prefix(',') {
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('}') {
+            return if after.is_empty() { Ok(items) } else { Err(failed("Junk after closing right brace.")) };
+        } else {
+            return Err(failed(if rest.is_empty() { END } else { "Unexpected array element." }));
+        }
+    }
+}
+
+/// The elements of a binary array of at most one dimension.
+fn binary_items(bytes: &[u8]) -> PgResult<Vec<Option<&[u8]>>> {
+    let word = |at: usize| -> PgResult<i32> {
+        let bytes = bytes.get(at..at + 4).ok_or_else(malformed)?;
+        Ok(i32::from_be_bytes(fixed(bytes)?))
+    };
+    match word(0)? {
+        0 => return Ok(Vec::new()),
+        1 => {}
+        2..=6 => return Err(PgError::unsupported("an array of more than one dimension")),
+        _ => return Err(malformed()),
+    }
+    let mut items = Vec::new();
+    let mut at = 20;
+    for _ in 0..word(12)? {
+        let length = word(at)?;
+        at += 4;
+        if length < 0 {
+            items.push(None);
+            continue;
+        }
+        items.push(Some(bytes.get(at..at + length as usize).ok_or_else(malformed)?));
+        at += length as usize;
+    }
+    if at == bytes.len() { Ok(items) } else { Err(malformed()) }
+}

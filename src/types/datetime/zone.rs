@@ -1,0 +1,157 @@
+//! Time zones: UTC, a fixed offset, or a named zone with its history.
+
+use super::*;
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::Tz;
+use std::fmt;
+
+/// A session's time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Zone {
+    #[default]
+    Utc,
+    /// Seconds east of UTC.
+    Fixed(i32),
+    Named(Tz),
+}
+
+impl Zone {
+    /// A zone as `SET TimeZone` takes it: an IANA name in any case, an abbreviation, or hours east of UTC. 22023 else.
+    pub fn parse(name: &str) -> PgResult<Self> {
+        let trimmed = name.trim();
+        let unknown = || PgError::new(SqlState::INVALID_PARAMETER, format!("time zone \"{name}\" not recognized"));
+        if let Ok(hours) = trimmed.parse::<f64>() {
+            return if hours.abs() <= 167.0 { Ok(Self::Fixed((hours * 3600.0) as i32)) } else { Err(unknown()) };
+        }
+        if let Some((sign, rest)) =
+            trimmed.strip_prefix('+').map(|r| (1, r)).or(trimmed.strip_prefix('-').map(|r| (-1, r)))
+        {
+            let mut parts = rest.split(':').map(|p| p.parse::<i32>().ok());
+            let hours = parts.next().flatten().ok_or_else(unknown)?;
+            let minutes = parts.next().unwrap_or(Some(0)).ok_or_else(unknown)?;
+            return Ok(Self::Fixed(sign * (hours * 3600 + minutes * 60)));
+        }
+        Self::by_name(trimmed).ok_or_else(unknown)
+    }
+
+    /// A zone by IANA name or by abbreviation, in any case.
+    pub fn by_name(name: &str) -> Option<Self> {
+        if ["utc", "gmt", "z", "zulu", "etc/utc", "uct", "universal"].iter().any(|u| name.eq_ignore_ascii_case(u)) {
+            return Some(Self::Utc);
+        }
+        if let Some((_, hours)) = ABBREVIATIONS.iter().find(|(a, _)| name.eq_ignore_ascii_case(a)) {
+            return Some(Self::Fixed((hours * 3600.0) as i32));
+        }
+        if let Ok(tz) = name.parse() {
+            return Some(Self::Named(tz));
+        }
+        chrono_tz::TZ_VARIANTS.iter().find(|tz| tz.name().eq_ignore_ascii_case(name)).map(|tz| Self::Named(*tz))
+    }
+
+    /// Seconds east of UTC at a moment.
+    pub fn offset_at(&self, utc_micros: i64) -> i32 {
+        match self {
+            Self::Utc => 0,
+            Self::Fixed(east) => *east,
+            Self::Named(tz) => {
+                // Beyond chrono's years the first or last rule it knows stands.
+                let limit = 8_000_000_000_000_000_000 / MICROS_PER_SECOND;
+                let seconds = utc_micros.div_euclid(MICROS_PER_SECOND).clamp(-limit, limit);
+                DateTime::from_timestamp(seconds, 0)
+                    .map_or(0, |at| tz.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc())
+            }
+        }
+    }
+
+    pub fn to_local(&self, utc_micros: i64) -> i64 {
+        if !is_finite_timestamp(utc_micros) {
+            return utc_micros;
+        }
+        utc_micros.saturating_add(self.offset_at(utc_micros) as i64 * MICROS_PER_SECOND)
+    }
+
+    /// The offset that a local time has: in a gap the one before it, of two the later one, as PostgreSQL chooses.
+    pub fn offset_of_local(&self, local_micros: i64) -> i32 {
+        if let Self::Utc | Self::Fixed(_) = self {
+            return self.offset_at(0);
+        }
+        let before = self.offset_at(local_micros.saturating_sub(MICROS_PER_DAY));
+        let after = self.offset_at(local_micros.saturating_add(MICROS_PER_DAY));
+        let holds = |east: i32| self.offset_at(local_micros.saturating_sub(east as i64 * MICROS_PER_SECOND)) == east;
+        if before == after || !holds(after) { before } else { after }
+    }
+
+    pub fn to_utc(&self, local_micros: i64) -> i64 {
+        if !is_finite_timestamp(local_micros) {
+            return local_micros;
+        }
+        local_micros.saturating_sub(self.offset_of_local(local_micros) as i64 * MICROS_PER_SECOND)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Utc => f.write_str("UTC"),
+            Self::Named(tz) => f.write_str(tz.name()),
+            Self::Fixed(east) => {
+                // PostgreSQL shows a fixed offset as a POSIX zone, whose sign is the other way round.
+                let show = |east: i32, f: &mut fmt::Formatter<'_>| {
+                    let (sign, v) = (if east < 0 { '-' } else { '+' }, east.unsigned_abs());
+                    write!(f, "{sign}{:02}", v / 3600)?;
+                    if v % 3600 != 0 { write!(f, ":{:02}", v / 60 % 60) } else { Ok(()) }
+                };
+                f.write_str("<")?;
+                show(*east, f)?;
+                f.write_str(">")?;
+                show(-*east, f)
+            }
+        }
+    }
+}
+
+/// The abbreviations of PostgreSQL's default set that people write, in hours east of UTC.
+const ABBREVIATIONS: &[(&str, f64)] = &[
+    ("est", -5.0),
+    ("edt", -4.0),
+    ("cst", -6.0),
+    ("cdt", -5.0),
+    ("mst", -7.0),
+    ("mdt", -6.0),
+    ("pst", -8.0),
+    ("pdt", -7.0),
+    ("akst", -9.0),
+    ("akdt", -8.0),
+    ("hst", -10.0),
+    ("ast", -4.0),
+    ("adt", -3.0),
+    ("nst", -3.5),
+    ("ndt", -2.5),
+    ("wet", 0.0),
+    ("west", 1.0),
+    ("bst", 1.0),
+    ("cet", 1.0),
+    ("cest", 2.0),
+    ("met", 1.0),
+    ("mest", 2.0),
+    ("eet", 2.0),
+    ("eest", 3.0),
+    ("msk", 3.0),
+    ("msd", 4.0),
+    ("ist", 2.0),
+    ("sast", 2.0),
+    ("jst", 9.0),
+    ("kst", 9.0),
+    ("hkt", 8.0),
+    ("pkt", 5.0),
+    ("nzst", 12.0),
+    ("nzdt", 13.0),
+    ("aest", 10.0),
+    ("aedt", 11.0),
+    ("acst", 9.5),
+    ("acdt", 10.5),
+    ("awst", 8.0),
+    ("brt", -3.0),
+    ("art", -3.0),
+    ("clt", -4.0),
+];

@@ -1,0 +1,140 @@
+//! A socket with its two buffers.
+
+use super::message::{self, Frame};
+use super::{Shared, add};
+use crate::types::{PgError, PgResult, SqlState};
+use bytes::BytesMut;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Output is sent when there is this much of it, or when the client waits for it.
+pub const SEND_AT: usize = 64 << 10;
+/// While a statement runs, this much is read ahead: enough to see that the client is gone, or a pipeline.
+const READ_AHEAD: usize = 64 << 10;
+const READ_CHUNK: usize = 8 << 10;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub enum End {
+    /// Terminate, or the client hung up.
+    Closed,
+    Io(io::Error),
+    /// To be told to the client.
+    Fatal(PgError),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        End::Io(error)
+    }
+}
+
+pub struct Channel<S> {
+    pub socket: S,
+    pub input: BytesMut,
+    pub output: BytesMut,
+    pub shared: Arc<Shared>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
+    pub fn new(socket: S, shared: Arc<Shared>) -> Self {
+        Self { socket, input: BytesMut::new(), output: BytesMut::new(), shared }
+    }
+
+    async fn read_more(&mut self) -> Result<(), End> {
+        self.input.reserve(READ_CHUNK);
+        match self.socket.read_buf(&mut self.input).await? {
+            0 => Err(End::Closed),
+            n => {
+                add(&self.shared.counters.bytes_received, n as u64);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads until `take` finds something whole in the input.
+    pub async fn read_until<T>(
+        &mut self,
+        mut take: impl FnMut(&mut BytesMut) -> PgResult<Option<T>>,
+    ) -> Result<T, End> {
+        loop {
+            if let Some(taken) = take(&mut self.input).map_err(End::Fatal)? {
+                return Ok(taken);
+            }
+            self.read_more().await?;
+        }
+    }
+
+    /// The next message. `idle`: how long to wait for it to begin, and the error after that.
+    pub async fn receive(&mut self, idle: Option<(Duration, PgError)>) -> Result<Frame, End> {
+        let limit = self.shared.limits.message;
+        if let Some(frame) = message::take_frame(&mut self.input, limit).map_err(End::Fatal)? {
+            return Ok(frame);
+        }
+        let shutdown = self.shared.shutdown.clone();
+        let too_idle = async {
+            match idle {
+                Some((limit, error)) => {
+                    tokio::time::sleep(limit).await;
+                    error
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            frame = self.read_until(|input| message::take_frame(input, limit)) => frame,
+            () = shutdown.cancelled() => Err(End::Fatal(shutting_down())),
+            error = too_idle => Err(End::Fatal(error)),
+        }
+    }
+
+    /// Awaits `work` and watches the client meanwhile: when it hangs up, `work` is dropped.
+    pub async fn watch<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let room = self.input.len() < READ_AHEAD;
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                read = self.read_more(), if room => read?,
+            }
+        }
+    }
+
+    /// Sends what has been written, if it is a good piece.
+    pub async fn send_if_full(&mut self) -> Result<(), End> {
+        match self.output.len() >= SEND_AT {
+            true => self.flush().await,
+            false => Ok(()),
+        }
+    }
+
+    /// Sends what has been written. A client that does not read keeps this waiting; a shutdown ends it. Dropping this
+    /// future loses nothing: what was not sent is still in `output`.
+    pub async fn flush(&mut self) -> Result<(), End> {
+        let length = self.output.len() as u64;
+        while !self.output.is_empty() {
+            tokio::select! {
+                biased;
+                written = self.socket.write_buf(&mut self.output) => if written? == 0 {
+                    return Err(End::Closed);
+                },
+                () = self.shared.shutdown.cancelled() => return Err(End::Closed),
+            }
+        }
+        // One huge row must not keep its memory for the life of the connection.
+        if self.output.capacity() > 8 * SEND_AT {
+            self.output = BytesMut::with_capacity(SEND_AT);
+        }
+        add(&self.shared.counters.bytes_sent, length);
+        Ok(())
+    }
+}
+
+pub fn shutting_down() -> PgError {
+    PgError::new(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}

@@ -1,0 +1,120 @@
+//! A result on its way into DataRow messages.
+//!
+//! Encoders are made once for a result; a batch is bound to them once for each piece of output, and rows are written
+//! straight into the output buffer.
+
+use super::channel::SEND_AT;
+use super::reply::{self, Field};
+use crate::kernels::facts::facts;
+use crate::sql::OutputColumn;
+use crate::types::codec::{ColumnEncoder, Format, TextSettings};
+use crate::types::{PgError, PgResult, SqlState};
+use arrow::array::RecordBatch;
+use bytes::{BufMut, BytesMut};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+
+/// Messages are shorter than this, as in PostgreSQL.
+const LONGEST_ROW: usize = (1 << 30) - 1;
+
+/// How one row is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// A DataRow message.
+    DataRow,
+    /// A tuple of `COPY … (FORMAT binary)` within CopyData.
+    CopyBinary,
+}
+
+pub struct Rows {
+    stream: SendableRecordBatchStream,
+    encoders: Vec<ColumnEncoder>,
+    batch: Option<RecordBatch>,
+    /// The next row of `batch`.
+    at: usize,
+}
+
+impl Rows {
+    /// `formats`: one for each column.
+    pub fn new(
+        columns: &[OutputColumn],
+        stream: SendableRecordBatchStream,
+        formats: &[i16],
+        settings: &TextSettings,
+    ) -> PgResult<Self> {
+        let encoder = |(column, format): (&OutputColumn, &i16)| {
+            let format = if *format == 1 { Format::Binary } else { Format::Text };
+            ColumnEncoder::new(column.ty.pg, &column.ty.storage, format, settings)
+        };
+        let encoders = columns.iter().zip(formats).map(encoder).collect::<PgResult<_>>()?;
+        Ok(Self { stream, encoders, batch: None, at: 0 })
+    }
+
+    /// Makes sure that there is a row to write: false at the end of the result.
+    pub async fn advance(&mut self) -> PgResult<bool> {
+        loop {
+            if self.batch.as_ref().is_some_and(|batch| self.at < batch.num_rows()) {
+                return Ok(true);
+            }
+            self.batch = None;
+            match self.stream.next().await {
+                Some(batch) => {
+                    let batch = batch?;
+                    if batch.num_columns() != self.encoders.len() {
+                        let (got, want) = (batch.num_columns(), self.encoders.len());
+                        let message = format!("a result has {got} columns instead of {want}");
+                        return Err(PgError::internal(message));
+                    }
+                    (self.batch, self.at) = (Some(batch), 0);
+                }
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Writes rows of the batch at hand: up to `most`, and until the output is worth sending.
+    pub fn write(&mut self, out: &mut BytesMut, most: usize, framing: Framing) -> PgResult<usize> {
+        let Some(batch) = &self.batch else { return Ok(0) };
+        let bind = |(encoder, array)| ColumnEncoder::column(encoder, array);
+        let arrays = batch.columns().iter().map(|array| array.as_ref());
+        let columns = self.encoders.iter().zip(arrays).map(bind).collect::<PgResult<Vec<_>>>()?;
+        let tag = if framing == Framing::DataRow { b'D' } else { b'd' };
+        let end = batch.num_rows().min(self.at.saturating_add(most));
+        let first = self.at;
+        while self.at < end && out.len() < SEND_AT {
+            let start = out.len();
+            out.put_u8(tag);
+            out.put_u32(0);
+            out.put_u16(columns.len() as u16);
+            for column in &columns {
+                column.write(self.at, out);
+            }
+            if out.len() - start > LONGEST_ROW {
+                out.truncate(start);
+                return Err(PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a row is longer than 1 GB"));
+            }
+            reply::finish(out, start + 1);
+            self.at += 1;
+        }
+        Ok(self.at - first)
+    }
+
+    /// Takes the batch at hand whole, from the row that is next.
+    pub fn take_batch(&mut self) -> Option<RecordBatch> {
+        let batch = self.batch.take()?;
+        Some(batch.slice(self.at, batch.num_rows() - self.at))
+    }
+}
+
+/// RowDescription of a result in these formats.
+pub fn describe(out: &mut BytesMut, columns: &[OutputColumn], formats: &[i16]) {
+    let fields = columns.iter().enumerate().map(|(i, column)| Field {
+        name: &column.name,
+        table: column.table.0,
+        attnum: column.attnum,
+        ty: column.ty.pg,
+        length: facts().type_row(column.ty.pg.oid).map_or(-1, |row| row.len),
+        format: formats.get(i).copied().unwrap_or(0),
+    });
+    reply::row_description(out, fields);
+}
