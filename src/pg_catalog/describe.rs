@@ -1,31 +1,41 @@
 //! What several relations say of the same object: its indexes, its types, its definition as SQL.
 
-use crate::catalog::{Catalog, CatalogColumn, Relation};
+use super::relkind;
+use crate::catalog::{self, Catalog, CatalogColumn, Relation};
 use crate::kernels::{facts, quote_identifier};
 use crate::types::{Oid, oid};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+const DEFAULT_COLLATION: Oid = Oid(100);
+const C_COLLATION: Oid = Oid(950);
+
 /// PostgreSQL's limit of a name, in bytes.
 const NAME_BYTES: usize = 63;
+/// What a primary key's name ends with.
+pub const SUFFIX: &str = "_pkey";
 
 /// The primary key of a relation, which is a constraint and an index of one name.
 pub struct Key<'a> {
     pub relation: &'a Relation,
     pub index: Oid,
     pub constraint: Oid,
-    pub name: String,
 }
 
 impl<'a> Key<'a> {
     pub fn of(relation: &'a Relation) -> Option<Self> {
         let has = !relation.key.is_empty() && relation.key_index_oid != 0;
-        has.then(|| Self {
-            relation,
-            index: Oid(relation.key_index_oid),
-            constraint: Oid(relation.key_constraint_oid),
-            name: key_name(&relation.name),
-        })
+        has.then(|| Self { relation, index: Oid(relation.key_index_oid), constraint: Oid(relation.key_constraint_oid) })
+    }
+
+    /// Of the index and of the constraint: `<table>_pkey`, the table's name cut where the whole would be too long.
+    pub fn name(&self) -> String {
+        let table = &self.relation.name;
+        let mut end = table.len().min(NAME_BYTES - SUFFIX.len());
+        while !table.is_char_boundary(end) {
+            end -= 1;
+        }
+        format!("{}{SUFFIX}", &table[..end])
     }
 
     pub fn columns(&self) -> impl Iterator<Item = &'a CatalogColumn> {
@@ -45,7 +55,7 @@ impl<'a> Key<'a> {
     pub fn index_definition(&self, schema: &str) -> String {
         format!(
             "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
-            quote_identifier(&self.name),
+            quote_identifier(&self.name()),
             quote_identifier(schema),
             quote_identifier(&self.relation.name),
             self.column_list()
@@ -56,15 +66,6 @@ impl<'a> Key<'a> {
     pub fn constraint_definition(&self) -> String {
         format!("PRIMARY KEY ({})", self.column_list())
     }
-}
-
-/// `<table>_pkey`, the table's name cut where the whole would be too long.
-fn key_name(table: &str) -> String {
-    let mut end = table.len().min(NAME_BYTES - "_pkey".len());
-    while !table.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}_pkey", &table[..end])
 }
 
 /// All primary keys.
@@ -90,17 +91,37 @@ pub fn physical(ty: Oid) -> Physical {
             align: row.align,
             storage: row.storage,
             collation: row.collation,
-            dimensions: i32::from(is_array(ty)),
+            dimensions: i32::from(is_array(ty) || is_vector(ty)),
         },
         None => Physical { len: -1, by_value: false, align: 'd', storage: 'x', collation: oid::INVALID, dimensions: 0 },
     }
 }
 
+/// The collation of a column: system tables and `information_schema` compare text by its bytes, as in PostgreSQL.
+pub fn collation(relation: &Relation, ty: Oid) -> Oid {
+    let default = physical(ty).collation;
+    let by_bytes = match relation.schema {
+        catalog::PG_CATALOG => relkind(relation) == 'r',
+        schema => schema == catalog::INFORMATION_SCHEMA,
+    };
+    if by_bytes && default == DEFAULT_COLLATION { C_COLLATION } else { default }
+}
+
+/// What `pg_get_viewdef` gives of a definition: the text as the user wrote it, in PostgreSQL's frame of a leading blank and
+/// a closing semicolon.
+pub fn view_definition(relation: &Relation) -> Option<String> {
+    let definition = relation.definition.as_deref()?;
+    Some(format!(" {};", definition.trim().trim_end_matches(';').trim_end()))
+}
+
 /// A true array type: `text[]`, not `name` or `oidvector`.
 pub fn is_array(ty: Oid) -> bool {
     facts().type_row(ty).is_some_and(|row| row.category == 'A' && row.element != oid::INVALID && row.len == -1)
-        && ty != oid::INT2VECTOR
-        && ty != oid::OIDVECTOR
+        && !is_vector(ty)
+}
+
+fn is_vector(ty: Oid) -> bool {
+    matches!(ty, oid::INT2VECTOR | oid::OIDVECTOR)
 }
 
 /// Default btree operator classes by the type they index.
@@ -127,6 +148,11 @@ pub fn operator_class(ty: Oid) -> u32 {
     OPERATOR_CLASSES.get(&indexed.0).copied().unwrap_or(0)
 }
 
+/// Name of a column's collation where it is not the default one.
+pub fn collation_name(relation: &Relation, ty: Oid) -> Option<&'static str> {
+    (collation(relation, ty) == C_COLLATION).then_some("C")
+}
+
 /// The type columns that `information_schema` gives of a column, an attribute or an array's element.
 pub struct SqlType {
     pub data_type: String,
@@ -137,8 +163,6 @@ pub struct SqlType {
     pub numeric_scale: Option<i32>,
     pub datetime_precision: Option<i32>,
     pub udt_name: &'static str,
-    /// Name of a collation that is not the default one.
-    pub collation: Option<&'static str>,
 }
 
 pub fn sql_type(ty: Oid, typmod: i32) -> SqlType {
@@ -156,7 +180,7 @@ pub fn sql_type(ty: Oid, typmod: i32) -> SqlType {
         _ => (None, None, None),
     };
     SqlType {
-        data_type: match is_array(ty) || matches!(ty, oid::INT2VECTOR | oid::OIDVECTOR) {
+        data_type: match is_array(ty) || is_vector(ty) {
             true => "ARRAY".to_string(),
             false => crate::kernels::format_type(ty, None),
         },
@@ -181,6 +205,5 @@ pub fn sql_type(ty: Oid, typmod: i32) -> SqlType {
             _ => None,
         },
         udt_name: row.map_or("", |r| r.name),
-        collation: row.filter(|r| r.collation == Oid(950)).map(|_| "C"),
     }
 }

@@ -1,6 +1,6 @@
 //! What functions ask of the catalog ([`CatalogLookup`]): one catalog, one session's search path and names.
 
-use super::describe::{Key, keys};
+use super::describe::{Key, SUFFIX, keys, view_definition};
 use super::relkind;
 use super::roles::{DATABASE, OWNER, role_oid};
 use crate::catalog::{BOOTSTRAP_ROLE, Catalog, PG_CATALOG, Relation};
@@ -36,8 +36,9 @@ impl Lookup {
     /// The relation or index by its schema and name.
     fn in_schema(&self, schema: Oid, name: &str) -> Option<Oid> {
         let relation = self.catalog.relation_named(schema, name).map(|r| r.oid);
-        relation
-            .or_else(|| keys(&self.catalog).find(|k| k.relation.schema == schema && k.name == name).map(|k| k.index))
+        // Only a name like that of a key is worth looking through all keys.
+        let index = || keys(&self.catalog).find(|k| k.relation.schema == schema && k.name() == name).map(|k| k.index);
+        relation.or_else(|| name.ends_with(SUFFIX).then(index).flatten())
     }
 
     /// The schemas that are searched, `pg_catalog` first where the path does not place it.
@@ -55,7 +56,7 @@ impl Lookup {
     fn place(&self, relation: Oid) -> Option<(Oid, String)> {
         match self.catalog.relation(relation) {
             Some(relation) => Some((relation.schema, relation.name.clone())),
-            None => self.key_of_index(relation).map(|key| (key.relation.schema, key.name)),
+            None => self.key_of_index(relation).map(|key| (key.relation.schema, key.name())),
         }
     }
 
@@ -153,10 +154,8 @@ impl CatalogLookup for Lookup {
         self.columns(relation)?.iter().find(|(n, ..)| *n == attnum).map(|(.., ty)| *ty)
     }
 
-    /// The text as the user wrote it, in PostgreSQL's frame: a leading blank and a closing semicolon.
     fn view_definition(&self, relation: Oid, _pretty: bool) -> Option<String> {
-        let definition = self.catalog.relation(relation)?.definition.as_deref()?;
-        Some(format!(" {};", definition.trim().trim_end_matches(';').trim_end()))
+        view_definition(self.catalog.relation(relation)?)
     }
 
     fn index_definition(&self, index: Oid, column: i32, _pretty: bool) -> Option<String> {

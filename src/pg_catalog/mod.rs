@@ -35,7 +35,7 @@ use crate::types::{Oid, PgError, PgResult, TableSchema};
 use arrow::array::RecordBatch;
 use rows::Rows;
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Makes the rows of one relation.
 type Fill = fn(&SystemContext<'_>, &mut Rows<'_>);
@@ -46,6 +46,8 @@ struct System {
     table: Arc<TableSchema>,
     relkind: char,
     fill: Fill,
+    /// Rows that are the same for everybody and always, once they were asked for.
+    fixed: Option<OnceLock<RecordBatch>>,
 }
 
 static SYSTEM: LazyLock<BTreeMap<Oid, System>> = LazyLock::new(|| {
@@ -79,7 +81,9 @@ static SYSTEM: LazyLock<BTreeMap<Oid, System>> = LazyLock::new(|| {
 
 impl System {
     fn new(relation: Relation, relkind: char, fill: Fill) -> Self {
-        Self { table: Arc::new(relation.table_schema()), relation, relkind, fill }
+        let is_fixed = relation.schema == catalog::PG_CATALOG && pg::FIXED.contains(&relation.name.as_str());
+        let fixed = is_fixed.then(OnceLock::new);
+        Self { table: Arc::new(relation.table_schema()), relation, relkind, fill, fixed }
     }
 }
 
@@ -117,9 +121,16 @@ pub fn schema(oid: Oid) -> Option<Arc<TableSchema>> {
 /// Errors: `XX000` for a relation that is none of [`system_relations`], or whose file is at fault.
 pub fn rows(oid: Oid, cx: &SystemContext<'_>) -> PgResult<RecordBatch> {
     let system = SYSTEM.get(&oid).ok_or_else(|| PgError::internal(format!("no system relation with OID {oid}")))?;
+    if let Some(rows) = system.fixed.as_ref().and_then(OnceLock::get) {
+        return Ok(rows.clone());
+    }
     let mut rows = Rows::new(&system.table);
     (system.fill)(cx, &mut rows);
-    rows.finish(&system.relation.name)
+    let rows = rows.finish(&system.relation.name)?;
+    Ok(match &system.fixed {
+        Some(fixed) => fixed.get_or_init(|| rows).clone(),
+        None => rows,
+    })
 }
 
 /// `pg_class.relkind`: what PostgreSQL has it as, or what the user made it as.

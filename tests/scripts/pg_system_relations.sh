@@ -26,8 +26,11 @@ copy() { psql "$@" -X -q -v ON_ERROR_STOP=1 -c "COPY ($query) TO STDOUT" ; }
 for table in pg_am pg_opfamily pg_opclass pg_amop pg_amproc; do
   column="$(case $table in pg_am) echo oid;; pg_opfamily) echo opfmethod;; pg_opclass) echo opcmethod;; pg_amop) echo amopmethod;; pg_amproc) echo "(SELECT opfmethod FROM pg_opfamily f WHERE f.oid = amprocfamily)";; esac)"
   # heap, btree and hash: keys are unique btrees to a client; the others would promise indexes that cannot be made.
-  query="SELECT * FROM $table WHERE $column IN (2, 403, 405) AND oid < 16384 ORDER BY oid" copy "$@" \
-    | sed 's/\t-\(\t\|$\)/\t0\1/g' > facts/$table.tsv
+  # Functions are written as OIDs: a name may have several.
+  query="SELECT string_agg(CASE atttypid WHEN 'regproc'::regtype THEN format('%I::oid', attname) ELSE quote_ident(attname) END, ', ' ORDER BY attnum)
+    FROM pg_attribute WHERE attrelid = '$table'::regclass AND attnum > 0"
+  columns="$(sql "$@")"
+  query="SELECT $columns FROM $table WHERE $column IN (2, 403, 405) AND oid < 16384 ORDER BY oid" copy "$@" > facts/$table.tsv
 done
 query="SELECT abbrev, extract(epoch FROM utc_offset)::int8, is_dst FROM pg_timezone_abbrevs ORDER BY 1" copy "$@" > facts/pg_timezone_abbrevs.tsv
 query="SELECT rngtypid::int8, rngsubtype::int8, rngmultitypid::int8, rngcollation::int8, rngsubopc::int8, rngcanonical::oid::int8, rngsubdiff::oid::int8 FROM pg_range WHERE rngtypid < 16384 ORDER BY 1" copy "$@" > facts/pg_range.tsv

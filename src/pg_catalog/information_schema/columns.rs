@@ -2,7 +2,7 @@
 
 use super::listed;
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::sql_type;
+use crate::pg_catalog::describe::{collation_name, sql_type};
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row, yes_or_no};
 use crate::types::Oid;
@@ -36,6 +36,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in listed(cx) {
         let is_table = relkind(relation) == 'r';
         for column in &relation.columns {
+            let collation = collation_name(relation, Oid(column.type_oid));
             let ty = sql_type(Oid(column.type_oid), column.typmod);
             rows.push(row![
                 database,
@@ -51,9 +52,9 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 ty.numeric_precision_radix,
                 ty.numeric_scale,
                 ty.datetime_precision,
-                ty.collation.map(|_| database),
-                ty.collation.map(|_| "pg_catalog"),
-                ty.collation,
+                collation.map(|_| database),
+                collation.map(|_| "pg_catalog"),
+                collation,
                 database,
                 ty.udt_name,
                 column.attnum.to_string(),

@@ -12,7 +12,7 @@ pub fn columns(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let Some(key) = Key::of(table) else { continue };
         let schema = cx.schema_of(table);
         for column in key.columns() {
-            rows.push(row![database, schema, &table.name, &column.name, database, schema, &key.name]);
+            rows.push(row![database, schema, &table.name, &column.name, database, schema, key.name()]);
         }
     }
 }
@@ -23,6 +23,6 @@ pub fn tables(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for table in all_tables(cx) {
         let Some(key) = Key::of(table) else { continue };
         let schema = cx.schema_of(table);
-        rows.push(row![database, schema, &table.name, database, schema, &key.name]);
+        rows.push(row![database, schema, &table.name, database, schema, key.name()]);
     }
 }

@@ -3,7 +3,7 @@
 use super::listed;
 use crate::kernels::facts;
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::{is_array, sql_type};
+use crate::pg_catalog::describe::{collation_name, is_array, sql_type};
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row};
 use crate::types::Oid;
@@ -30,6 +30,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         for column in relation.columns.iter().filter(|c| is_array(Oid(c.type_oid))) {
             let Some(array) = facts().type_row(Oid(column.type_oid)) else { continue };
             let element = sql_type(array.element, -1);
+            let collation = collation_name(relation, array.element);
             let number = column.attnum.to_string();
             rows.push(row![
                 database,
@@ -38,9 +39,9 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 kind,
                 &number,
                 &element.data_type,
-                element.collation.map(|_| database),
-                element.collation.map(|_| "pg_catalog"),
-                element.collation,
+                collation.map(|_| database),
+                collation.map(|_| "pg_catalog"),
+                collation,
                 database,
                 element.udt_name,
                 format!("a{number}"),

@@ -21,7 +21,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let Some(key) = Key::of(table) else { continue };
         let schema = cx.schema_of(table);
         for (column, position) in key.columns().zip(1i32..) {
-            rows.push(row![database, schema, &key.name, database, schema, &table.name, &column.name, position]);
+            rows.push(row![database, schema, key.name(), database, schema, &table.name, &column.name, position]);
         }
     }
 }

@@ -11,6 +11,7 @@ mod constraint_usage;
 mod element_types;
 mod information_schema_catalog_name;
 mod key_column_usage;
+mod parameters;
 mod roles;
 mod routines;
 mod schemata;
@@ -41,6 +42,7 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("enabled_roles", roles::enabled),
     ("information_schema_catalog_name", information_schema_catalog_name::fill),
     ("key_column_usage", key_column_usage::fill),
+    ("parameters", parameters::fill),
     ("role_column_grants", column_privileges::fill),
     ("role_table_grants", table_privileges::fill),
     ("routines", routines::fill),

@@ -21,7 +21,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "data_type",
         "type_udt_catalog",
         "type_udt_name",
-        "external_name",
+        "routine_definition",
         "is_deterministic",
         "is_null_call",
     ]);

@@ -23,7 +23,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             rows.push(row![database, schema, name, database, schema, &table.name, kind]);
         };
         if let Some(key) = Key::of(table) {
-            push(&key.name, "PRIMARY KEY");
+            push(&key.name(), "PRIMARY KEY");
         }
         for column in table.columns.iter().filter(|c| c.not_null) {
             push(&not_null_name(table.schema, table.oid, column.attnum), "CHECK");

@@ -91,8 +91,26 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_timezone_abbrevs", pg_timezone_abbrevs::fill),
     ("pg_timezone_names", pg_timezone_names::fill),
     ("pg_type", pg_type::fill),
-    ("pg_user", pg_shadow::fill),
+    ("pg_user", pg_shadow::users),
     ("pg_views", pg_views::fill),
+];
+
+/// Relations whose rows are the same for everybody and always.
+pub(super) const FIXED: &[&str] = &[
+    "pg_aggregate",
+    "pg_am",
+    "pg_amop",
+    "pg_amproc",
+    "pg_cast",
+    "pg_collation",
+    "pg_language",
+    "pg_opclass",
+    "pg_operator",
+    "pg_opfamily",
+    "pg_proc",
+    "pg_range",
+    "pg_tablespace",
+    "pg_timezone_abbrevs",
 ];
 
 /// Relations of what Sluice does not have: to be empty is their true content.

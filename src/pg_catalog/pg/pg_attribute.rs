@@ -1,8 +1,9 @@
 //! `pg_attribute`: the columns of all relations, indexes too. There are no system columns (`ctid`, `xmin`).
 
-use crate::catalog::CatalogColumn;
+use crate::catalog::{CatalogColumn, Relation};
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::{Key, physical};
+use crate::pg_catalog::describe::{Key, collation, physical};
+use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row};
 use crate::types::Oid;
 
@@ -26,30 +27,32 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     ]);
     for relation in cx.catalog.relations() {
         for column in &relation.columns {
-            push(rows, relation.oid, column, column.attnum, column.not_null);
+            push(rows, relation, relation.oid, column, column.attnum, column.not_null);
         }
         if let Some(key) = Key::of(relation) {
             for (column, attnum) in key.columns().zip(1..) {
-                push(rows, key.index, column, attnum, false);
+                push(rows, relation, key.index, column, attnum, false);
             }
         }
     }
 }
 
-fn push(rows: &mut Rows<'_>, relation: Oid, column: &CatalogColumn, attnum: i16, not_null: bool) {
+/// `of`: the relation itself, or its index.
+fn push(rows: &mut Rows<'_>, relation: &Relation, of: Oid, column: &CatalogColumn, attnum: i16, not_null: bool) {
     let physical = physical(Oid(column.type_oid));
     rows.push(row![
-        relation,
+        of,
         &column.name,
         column.type_oid,
         physical.len,
         attnum,
-        physical.dimensions,
+        // The columns of a query have no declared dimensions.
+        if relkind(relation) == 'r' && of == relation.oid { physical.dimensions } else { 0 },
         column.typmod,
         physical.by_value,
         physical.align,
         physical.storage,
         not_null,
-        physical.collation,
+        collation(relation, Oid(column.type_oid)),
     ]);
 }

@@ -4,17 +4,21 @@ use crate::catalog::{BOOTSTRAP_ROLE, RelationKind};
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::describe::Key;
 use crate::pg_catalog::relkind;
+use crate::pg_catalog::roles::GLOBAL_TABLESPACE;
 use crate::pg_catalog::rows::{Rows, row};
 
 const HEAP: u32 = 2;
 const BTREE: u32 = 403;
 
+/// The relations that PostgreSQL shares between databases.
+const SHARED: [u32; 11] = [1213, 1214, 1260, 1261, 1262, 2396, 2964, 3592, 6000, 6100, 6243];
+
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constant("relowner", BOOTSTRAP_ROLE);
-    rows.constants(&["reloftype", "reltablespace", "reltoastrelid", "relrewrite"], 0u32);
+    rows.constants(&["reloftype", "reltoastrelid", "relrewrite"], 0u32);
     rows.constants(&["relfrozenxid", "relminmxid"], 0u32);
     rows.constants(&["relpages", "relallvisible"], 0i32).constant("relchecks", 0i16);
-    rows.constants(&["relisshared", "relhastriggers", "relhassubclass", "relrowsecurity"], false);
+    rows.constants(&["relhastriggers", "relhassubclass", "relrowsecurity"], false);
     rows.constants(&["relforcerowsecurity", "relispartition"], false);
     rows.constant("relpersistence", "p").constant("relispopulated", true);
     rows.columns(&[
@@ -30,11 +34,14 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "relnatts",
         "relhasrules",
         "relreplident",
+        "relisshared",
+        "reltablespace",
     ]);
     for relation in cx.catalog.relations() {
         let kind = relkind(relation);
         let stored = kind != 'v';
         let key = Key::of(relation);
+        let shared = SHARED.contains(&relation.oid.0);
         // Rows that were never counted are -1; so are a view's.
         let tuples = cx.state.rows(relation.oid).map_or(if stored { -1.0 } else { 0.0 }, |n| n as f64);
         rows.push(row![
@@ -50,11 +57,28 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             relation.columns.len(),
             matches!(relation.kind, RelationKind::View | RelationKind::Gold) || kind == 'v',
             if stored && relation.kind != RelationKind::System { 'd' } else { 'n' },
+            shared,
+            if shared { GLOBAL_TABLESPACE.0 } else { 0 },
         ]);
         if let Some(key) = key {
             let natts = key.relation.key.len();
             let (index, schema) = (key.index, relation.schema);
-            rows.push(row![index, &key.name, schema, 0u32, BTREE, index, tuples, false, 'i', natts, false, 'n']);
+            rows.push(row![
+                index,
+                key.name(),
+                schema,
+                0u32,
+                BTREE,
+                index,
+                tuples,
+                false,
+                'i',
+                natts,
+                false,
+                'n',
+                false,
+                0u32
+            ]);
         }
     }
 }

@@ -13,6 +13,6 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["oid", "conname", "connamespace", "conrelid", "conindid", "conkey"]);
     for key in keys(cx.catalog) {
         let relation = key.relation;
-        rows.push(row![key.constraint, &key.name, relation.schema, relation.oid, key.index, key.attnums()]);
+        rows.push(row![key.constraint, key.name(), relation.schema, relation.oid, key.index, key.attnums()]);
     }
 }

@@ -8,6 +8,6 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["schemaname", "tablename", "indexname", "indexdef"]);
     for key in keys(cx.catalog) {
         let schema = cx.schema_of(key.relation);
-        rows.push(row![schema, &key.relation.name, &key.name, key.index_definition(schema)]);
+        rows.push(row![schema, &key.relation.name, key.name(), key.index_definition(schema)]);
     }
 }

@@ -1,6 +1,7 @@
 //! `pg_matviews`: gold views.
 
 use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::describe::view_definition;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::roles::OWNER;
 use crate::pg_catalog::rows::{Rows, row};
@@ -10,6 +11,6 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["schemaname", "matviewname", "hasindexes", "definition"]);
     for relation in cx.catalog.relations().filter(|r| relkind(r) == 'm') {
         let has_key = relation.key_index_oid != 0;
-        rows.push(row![cx.schema_of(relation), &relation.name, has_key, relation.definition.as_deref()]);
+        rows.push(row![cx.schema_of(relation), &relation.name, has_key, view_definition(relation)]);
     }
 }

@@ -8,7 +8,7 @@ pub fn all(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["relid", "indexrelid", "schemaname", "relname", "indexrelname"]);
     for key in keys(cx.catalog) {
         let relation = key.relation;
-        rows.push(row![relation.oid, key.index, cx.schema_of(relation), &relation.name, &key.name]);
+        rows.push(row![relation.oid, key.index, cx.schema_of(relation), &relation.name, key.name()]);
     }
 }
 

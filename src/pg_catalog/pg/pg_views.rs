@@ -1,6 +1,7 @@
 //! `pg_views`: views. A system relation that is a view to PostgreSQL has no definition here: its rows are made.
 
 use crate::pg_catalog::context::SystemContext;
+use crate::pg_catalog::describe::view_definition;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::roles::OWNER;
 use crate::pg_catalog::rows::{Rows, row};
@@ -8,6 +9,6 @@ use crate::pg_catalog::rows::{Rows, row};
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constant("viewowner", OWNER).columns(&["schemaname", "viewname", "definition"]);
     for relation in cx.catalog.relations().filter(|r| relkind(r) == 'v') {
-        rows.push(row![cx.schema_of(relation), &relation.name, relation.definition.as_deref()]);
+        rows.push(row![cx.schema_of(relation), &relation.name, view_definition(relation)]);
     }
 }
