@@ -78,11 +78,12 @@ fn value_schema() -> String {
         field("string", "note", ""),
     ]
     .join(",");
-    let source: Vec<String> = ["version", "connector", "name", "snapshot", "db", "sequence", "schema", "table", "change_lsn", "commit_lsn"]
-        .iter()
-        .map(|n| field("string", n, ""))
-        .chain(["ts_ms", "ts_us", "ts_ns", "event_serial_no"].iter().map(|n| field("int64", n, "")))
-        .collect();
+    let source: Vec<String> =
+        ["version", "connector", "name", "snapshot", "db", "sequence", "schema", "table", "change_lsn", "commit_lsn"]
+            .iter()
+            .map(|n| field("string", n, ""))
+            .chain(["ts_ms", "ts_us", "ts_ns", "event_serial_no"].iter().map(|n| field("int64", n, "")))
+            .collect();
     let stamps: Vec<String> = ["ts_ms", "ts_us", "ts_ns"].iter().map(|n| field("int64", n, "")).collect();
     format!(
         "{{\"type\":\"struct\",\"fields\":[\
@@ -164,7 +165,8 @@ async fn until(client: &Client, sql: &str, least: i64) {
     }
 }
 
-type Bench = (MockCluster<'static, DefaultProducerContext>, ThreadedProducer<DefaultProducerContext>, tempfile::TempDir, Server);
+type Bench =
+    (MockCluster<'static, DefaultProducerContext>, ThreadedProducer<DefaultProducerContext>, tempfile::TempDir, Server);
 
 fn bench() -> Bench {
     let cluster = MockCluster::new(1).expect("a mock cluster");
@@ -226,7 +228,8 @@ async fn ingest(events: u64, schema: bool) -> f64 {
 /// CPU µs per event of arrow's own JSON reader over the same payloads.
 fn baseline(events: u64, schema: bool) -> f64 {
     use arrow::datatypes::{DataType, Field, Fields, Schema};
-    let text: Vec<u8> = (0..events.min(50_000)).flat_map(|n| [event(n, schema).1, "\n".to_string()].concat().into_bytes()).collect();
+    let text: Vec<u8> =
+        (0..events.min(50_000)).flat_map(|n| [event(n, schema).1, "\n".to_string()].concat().into_bytes()).collect();
     let field = |name: &str, ty| Field::new(name, ty, true);
     let after = Fields::from(vec![
         field("id", DataType::Int64),
@@ -239,13 +242,20 @@ fn baseline(events: u64, schema: bool) -> f64 {
         field("note", DataType::Utf8),
     ]);
     let source = Fields::from(vec![field("ts_ms", DataType::Int64), field("commit_lsn", DataType::Utf8)]);
-    let envelope = vec![field("after", DataType::Struct(after)), field("source", DataType::Struct(source)), field("op", DataType::Utf8)];
+    let envelope = vec![
+        field("after", DataType::Struct(after)),
+        field("source", DataType::Struct(source)),
+        field("op", DataType::Utf8),
+    ];
     let fields = match schema {
         false => envelope,
         true => vec![field("payload", DataType::Struct(envelope.into()))],
     };
     let begun = Instant::now();
-    let reader = arrow_json::ReaderBuilder::new(Arc::new(Schema::new(fields))).with_batch_size(8192).build(&text[..]).expect("a schema");
+    let reader = arrow_json::ReaderBuilder::new(Arc::new(Schema::new(fields)))
+        .with_batch_size(8192)
+        .build(&text[..])
+        .expect("a schema");
     let rows: usize = reader.map(|batch| batch.expect("the events are JSON").num_rows()).sum();
     begun.elapsed().as_secs_f64() * 1e6 / rows as f64
 }
@@ -300,14 +310,24 @@ async fn freshness(rate: u64, seconds: u64) -> (f64, f64) {
     }
     lags.sort_by(f64::total_cmp);
     let at = |q: f64| lags.get((lags.len() as f64 * q) as usize).copied().unwrap_or(f64::NAN);
-    println!("  {rate} events/s: {} samples, {} MiB resident, CPU {:.2} of a core", lags.len(), server.resident_mib(), server.cpu().as_secs_f64() / seconds as f64);
+    println!(
+        "  {rate} events/s: {} samples, {} MiB resident, CPU {:.2} of a core",
+        lags.len(),
+        server.resident_mib(),
+        server.cpu().as_secs_f64() / seconds as f64
+    );
     (at(0.50), at(0.99))
 }
 
 fn main() {
     let events: u64 = std::env::args().filter_map(|a| a.parse().ok()).next().unwrap_or(400_000);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    println!("an event has {} bytes without and {} with its schema block", event(1, false).1.len(), event(1, true).1.len());
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    println!(
+        "an event has {} bytes without and {} with its schema block",
+        event(1, false).1.len(),
+        event(1, true).1.len()
+    );
     println!("broker → silver queryable and flushed:");
     let plain = runtime.block_on(ingest(events, false));
     let base = baseline(events, false);
@@ -315,7 +335,11 @@ fn main() {
     println!("with schema block:");
     let with_schema = runtime.block_on(ingest(events / 4, true));
     let base = baseline(events, true);
-    println!("  = {:.1} × parsing alone ({base:.2} µs), {:.2} × without block   target: at most 1.3 ×", with_schema / base, with_schema / plain);
+    println!(
+        "  = {:.1} × parsing alone ({base:.2} µs), {:.2} × without block   target: at most 1.3 ×",
+        with_schema / base,
+        with_schema / plain
+    );
     println!("acknowledged → visible in gold:");
     for rate in [2_000, 10_000] {
         let (p50, p99) = runtime.block_on(freshness(rate, 20));

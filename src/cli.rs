@@ -150,12 +150,8 @@ impl From<ServerError> for Failure {
 }
 
 fn demo(demo: Demo) -> Result<(), Failure> {
-    let options = DemoOptions {
-        businesses: demo.workload.businesses(),
-        rate: demo.rate,
-        rows: demo.rows,
-        seed: demo.seed,
-    };
+    let options =
+        DemoOptions { businesses: demo.workload.businesses(), rate: demo.rate, rows: demo.rows, seed: demo.seed };
     let deployment = Deployment::demo(&options, demo.listen, demo.http, demo.data)?;
     Ok(server::run(deployment, demo.duration)?)
 }

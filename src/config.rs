@@ -91,9 +91,10 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
         _ => None,
     };
     let number = said[..digits].parse::<usize>().ok();
-    number.zip(unit).and_then(|(n, unit)| n.checked_mul(unit)).ok_or_else(|| {
-        de::Error::custom("not a size; write a number with a unit, as \"512MiB\" or \"2GiB\"")
-    })
+    number
+        .zip(unit)
+        .and_then(|(n, unit)| n.checked_mul(unit))
+        .ok_or_else(|| de::Error::custom("not a size; write a number with a unit, as \"512MiB\" or \"2GiB\""))
 }
 
 /// `sluice.toml`.
@@ -263,8 +264,8 @@ pub struct ViewFile {
 
 impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Read { path: path.to_path_buf(), error })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Read { path: path.to_path_buf(), error })?;
         let config: Self = parse(path, &text)?;
         if config.kafka.is_empty() && config.jsonl.is_empty() {
             return Err(ConfigError::Value {
@@ -280,8 +281,8 @@ impl Config {
     pub fn view_files(&self, config: &Path) -> Result<Vec<ViewFile>, ConfigError> {
         let mut files = Vec::new();
         for path in expand(config, "views", &self.views)? {
-            let sql = std::fs::read_to_string(&path)
-                .map_err(|error| ConfigError::Read { path: path.clone(), error })?;
+            let sql =
+                std::fs::read_to_string(&path).map_err(|error| ConfigError::Read { path: path.clone(), error })?;
             files.push(ViewFile { path, sql });
         }
         Ok(files)
@@ -292,8 +293,7 @@ impl Config {
 pub fn tables(config: &Path, files: &[String], own: &[TableDeclaration]) -> Result<Vec<TableDeclaration>, ConfigError> {
     let mut tables = own.to_vec();
     for path in expand(config, "tables", files)? {
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| ConfigError::Read { path: path.clone(), error })?;
+        let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read { path: path.clone(), error })?;
         tables.extend(parse::<TableFile>(&path, &text)?.table);
     }
     Ok(tables)
@@ -332,9 +332,13 @@ fn expand(config: &Path, key: &str, patterns: &[String]) -> Result<Vec<PathBuf>,
         let folder = path.parent().unwrap_or(Path::new("."));
         let entries =
             std::fs::read_dir(folder).map_err(|error| ConfigError::Read { path: folder.to_path_buf(), error })?;
-        let fits = |name: &str| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after);
-        let mut found: Vec<PathBuf> =
-            entries.flatten().map(|e| e.path()).filter(|p| p.file_name().is_some_and(|n| fits(&n.to_string_lossy()))).collect();
+        let fits =
+            |name: &str| name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after);
+        let mut found: Vec<PathBuf> = entries
+            .flatten()
+            .map(|e| e.path())
+            .filter(|p| p.file_name().is_some_and(|n| fits(&n.to_string_lossy())))
+            .collect();
         if found.is_empty() {
             let message = format!("no file matches \"{pattern}\"");
             return Err(ConfigError::Value { path: config.to_path_buf(), key: key.to_string(), message });
@@ -359,7 +363,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
         let said = error("listen = \"127.0.0.1:1\"\n[kafka.shop]\nbrokers = \"b:1\"\ntopic = \"x\"\n");
-        assert!(said.starts_with("sluice.toml:4:1: topic: unknown field `topic`, expected one of `brokers`, `topics`"), "{said}");
+        assert!(
+            said.starts_with("sluice.toml:4:1: topic: unknown field `topic`, expected one of `brokers`, `topics`"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -32,8 +32,10 @@ pub enum ServerError {
     Lake(#[from] LakeError),
     #[error("cannot listen on {address} ({what}): {error}{hint}")]
     Listen { what: &'static str, address: SocketAddr, error: std::io::Error, hint: &'static str },
-    #[error("{what} would listen on {address}, beyond this machine, and authentication is not there yet; \
-             listen on 127.0.0.1, or set trust_network = true where everybody who reaches the port may read everything")]
+    #[error(
+        "{what} would listen on {address}, beyond this machine, and authentication is not there yet; \
+             listen on 127.0.0.1, or set trust_network = true where everybody who reaches the port may read everything"
+    )]
     NotLoopback { what: &'static str, address: SocketAddr },
     #[error("source {name}: {error}")]
     Source { name: String, error: SourceError },
@@ -60,9 +62,14 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    pub fn demo(options: &DemoOptions, listen: SocketAddr, http: SocketAddr, data: String) -> Result<Self, ServerError> {
-        let sources = demo::sources(options)
-            .map_err(|error| ServerError::Source { name: "demo".to_string(), error })?;
+    pub fn demo(
+        options: &DemoOptions,
+        listen: SocketAddr,
+        http: SocketAddr,
+        data: String,
+    ) -> Result<Self, ServerError> {
+        let sources =
+            demo::sources(options).map_err(|error| ServerError::Source { name: "demo".to_string(), error })?;
         let views = options.businesses.iter().flat_map(|b| b.views());
         let views = views.map(|(name, sql)| ViewFile { path: format!("sql/demo/{name}").into(), sql: sql.to_string() });
         let query = config::QueryConfig::default();
@@ -70,7 +77,11 @@ impl Deployment {
             listen,
             http,
             engine: EngineOptions::new(LakeOptions::new(data)),
-            database: DatabaseOptions { query_threads: query.threads, memory_limit: query.memory, ..DatabaseOptions::default() },
+            database: DatabaseOptions {
+                query_threads: query.threads,
+                memory_limit: query.memory,
+                ..DatabaseOptions::default()
+            },
             max_connections: query.max_connections,
             trust_network: false,
             sources,
@@ -203,8 +214,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     let counters = Arc::new(wire::Counters::default());
     println!("listening: postgresql on {}", postgres.local_addr().map_err(ServerError::Runtime)?);
     println!("listening: http on {}", pages.local_addr().map_err(ServerError::Runtime)?);
-    let http_pages =
-        http::Pages { engine: engine.clone(), sources: statuses.clone(), wire: Arc::clone(&counters) };
+    let http_pages = http::Pages { engine: engine.clone(), sources: statuses.clone(), wire: Arc::clone(&counters) };
     tokio::spawn(http::serve(pages, http_pages, shutdown.clone()));
     let address = postgres.local_addr().map_err(ServerError::Runtime)?;
     let serving = tokio::spawn(wire::serve(postgres, Arc::clone(&database), limits, counters, shutdown.clone()));
@@ -255,7 +265,11 @@ async fn run_source(source: Box<dyn Source>, context: SourceContext) {
 
 /// Creates the deployment's gold views that are not there yet. One whose tables have not arrived yet is tried again with
 /// each tick; one that is wrong ends the start.
-async fn deploy_views(database: &Arc<Database>, engine: &EngineHandle, views: Vec<ViewFile>) -> Result<(), ServerError> {
+async fn deploy_views(
+    database: &Arc<Database>,
+    engine: &EngineHandle,
+    views: Vec<ViewFile>,
+) -> Result<(), ServerError> {
     let mut waiting = views;
     let mut ticks = engine.ticks();
     while !waiting.is_empty() {
@@ -392,7 +406,9 @@ pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
                 let tables = manifest.map_or(0, |m| m.tables.len());
                 println!("ok: lake {} ({tables} tables)", lake.url());
             }
-            Err(error @ LakeError::Locked { .. }) => println!("ok: {error}, perhaps by the server of this configuration"),
+            Err(error @ LakeError::Locked { .. }) => {
+                println!("ok: {error}, perhaps by the server of this configuration")
+            }
             Err(error) => {
                 println!("wrong: lake: {}", with_causes(&error));
                 well = false;

@@ -20,9 +20,9 @@
 //! Cost: one comparison a record; a tick looks at held records only.
 
 use crate::change::{BronzeRows, Delivery, Position, StreamId, TableChanges, TransactionId, TransactionKind};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use crate::source::Hold;
 use crate::source::declare::transaction_domain;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -251,7 +251,9 @@ impl Aligner {
         self.sources
             .values()
             .flat_map(|s| s.streams.values().filter_map(move |t| t.held.front().map(|h| h.arrived + linger(s))))
-            .chain(self.sources.values().filter(|s| s.bytes > 0).filter_map(|s| Some(s.last_push? + self.options.stall)))
+            .chain(
+                self.sources.values().filter(|s| s.bytes > 0).filter_map(|s| Some(s.last_push? + self.options.stall)),
+            )
             .min()
     }
 

@@ -122,7 +122,14 @@ impl Flusher {
             .await?;
         table.maintain(&self.maintenance).await?;
         let files = (lake_kind(job.kind) == LakeTableKind::Append).then(|| table.files());
-        Ok(TableDone { oid: job.oid, version: table.version(), next: job.next, dead: job.dead.len(), tail: job.tail.len(), files })
+        Ok(TableDone {
+            oid: job.oid,
+            version: table.version(),
+            next: job.next,
+            dead: job.dead.len(),
+            tail: job.tail.len(),
+            files,
+        })
     }
 
     async fn write_manifest(&mut self, job: &Job) -> Result<u64, LakeError> {

@@ -10,14 +10,13 @@ use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
 use super::tick::{Channels, Engine, ViewSlot, ensure_dead_letters, is_appended, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
-use crate::bind;
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
 use crate::lake::{self, Lake, LakeError, LakeTable, Manifest};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::Table;
 use crate::types::{Oid, PgError, PgType, TableSchema, oid};
-use crate::view::View;
+use crate::view::{self, View};
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -84,7 +83,7 @@ pub(super) fn start(
         dropped: vec![],
         dead_letters: 0,
         events: 0,
-        session: bind::session_state(bind::session_config(1), Arc::default()),
+        session: view::session(),
         runtime: runtime("engine", 0)?,
         sources,
         published: Arc::new(ArcSwap::from_pointee(nothing)),
@@ -114,12 +113,8 @@ pub(super) fn start(
     let (job_sender, jobs) = crossbeam_channel::bounded(1);
     let (done_sender, done) = crossbeam_channel::bounded(1);
     let (ended_sender, ended) = watch::channel(None);
-    let handle = EngineHandle {
-        snapshot: Arc::clone(&engine.published),
-        commands: command_sender,
-        ended,
-        ticks: ticks_seen,
-    };
+    let handle =
+        EngineHandle { snapshot: Arc::clone(&engine.published), commands: command_sender, ended, ticks: ticks_seen };
     let mut flusher = Flusher::new(lake, tables);
     spawn("flush", move || {
         while let Ok(job) = jobs.recv() {

@@ -26,6 +26,17 @@ use pg_query::NodeEnum;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// The DataFusion session that gold views are planned and run in.
+pub fn session() -> SessionState {
+    let mut config = bind::session_config(1);
+    config.options_mut().extensions.insert(SessionExtension(Arc::new(context::ViewContext)));
+    let mut state = bind::session_state(config, Arc::default());
+    // Functions find their session in the options of the execution, not in those of the state.
+    let options = Arc::clone(state.config().options());
+    state.execution_props_mut().mark_start_execution(options);
+    state
+}
+
 /// A gold view's query, ready to run.
 pub struct View {
     pub oid: Oid,
@@ -107,10 +118,10 @@ impl View {
     pub async fn compute(&self, relations: Arc<dyn Relations>, state: &SessionState) -> PgResult<Vec<RecordBatch>> {
         let mut state = state.clone();
         state.config_mut().set_extension(Arc::new(RelationsExtension(relations)));
-        state.config_mut().options_mut().extensions.insert(SessionExtension(Arc::new(context::ViewContext)));
         let physical = state.query_planner().create_physical_plan(&self.plan, &state).await?;
         let batches = collect(physical, state.task_ctx()).await?;
-        let renamed = batches.into_iter().map(|b| RecordBatch::try_new(Arc::clone(self.schema.arrow()), b.columns().to_vec()));
+        let renamed =
+            batches.into_iter().map(|b| RecordBatch::try_new(Arc::clone(self.schema.arrow()), b.columns().to_vec()));
         Ok(renamed.collect::<Result<_, _>>()?)
     }
 }
@@ -133,7 +144,9 @@ fn in_column_storage(query: &BoundQuery, plan: LogicalPlan) -> PgResult<LogicalP
             true => output,
             false => match kernels::cast(&column.ty, &to, true)? {
                 CastKernel::Nothing => output,
-                CastKernel::Native => Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(output), to.storage.clone())),
+                CastKernel::Native => {
+                    Expr::Cast(datafusion::logical_expr::Cast::new(Box::new(output), to.storage.clone()))
+                }
                 CastKernel::Scalar(kernel) => kernel.udf.call(vec![output]),
             },
         };
