@@ -225,13 +225,13 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
         introduce(address);
     }
 
-    let views = deploy_views(&database, &engine, deployment.views);
+    let work = async {
+        deploy_views(&database, &engine, deployment.views).await?;
+        until_told(&engine, &statuses, duration, deployment.demo).await
+    };
     let outcome = tokio::select! {
-        failed = views => match failed {
-            Ok(()) => until_told(&engine, &statuses, duration, deployment.demo).await,
-            Err(error) => Err(error),
-        },
-        told = told_to_end() => { told; Ok(()) }
+        done = work => done,
+        () = told_to_end() => Ok(()),
         ended = engine.ended() => ended.map_err(ServerError::Engine),
     };
     shutdown.cancel();

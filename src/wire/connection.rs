@@ -90,7 +90,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Ok(Message::Flush) => self.channel.flush().await.map_err(Failure::from),
             Ok(Message::FunctionCall) => Err(PgError::unsupported("the function call protocol").into()),
             Ok(Message::Parse { name, sql, types }) => self.parse(name, &sql, &types).await,
-            Ok(Message::Bind(bind)) => self.bind(&bind).await,
+            Ok(Message::Bind(bind)) => self.bind(&bind),
             Ok(Message::Describe(target)) => self.describe(&target),
             Ok(Message::Execute { portal, max_rows }) => self.execute(&portal, max_rows).await,
             Ok(Message::Close(target)) => {
@@ -272,7 +272,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         found.ok_or_else(|| no_statement(name))
     }
 
-    async fn bind(&mut self, bind: &Bind) -> Handled {
+    fn bind(&mut self, bind: &Bind) -> Handled {
         let prepared = self.statement(&bind.statement)?;
         if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
             let message = format!("cursor \"{}\" already exists", bind.portal);

@@ -147,10 +147,10 @@ impl Binder<'_> {
         let had = arg.at;
         let cast = self.convert(arg, target, Context::Explicit).map_err(|mut e| {
             // PostgreSQL points at the cast for a missing cast, at the literal for a literal that cannot be read.
-            if e.state == SqlState::CANNOT_COERCE {
-                if let Some(fields) = &mut e.rest {
-                    fields.position = at.or(had);
-                }
+            if e.state == SqlState::CANNOT_COERCE
+                && let Some(fields) = &mut e.rest
+            {
+                fields.position = at.or(had);
             }
             e
         })?;
@@ -286,12 +286,11 @@ impl Binder<'_> {
         let arg = some(&node.arg, "what is subscripted")?;
         let at = names::location(arg);
         // (srf(…)).column over a function with several result columns.
-        if let [field] = node.indirection.as_slice() {
-            if let (Some(NodeEnum::String(field)), Some(NodeEnum::FuncCall(call))) = (&field.node, &arg.node) {
-                if let Some(found) = self.field_of_function(call, &field.sval)? {
-                    return Ok(found.at(at));
-                }
-            }
+        if let [field] = node.indirection.as_slice()
+            && let (Some(NodeEnum::String(field)), Some(NodeEnum::FuncCall(call))) = (&field.node, &arg.node)
+            && let Some(found) = self.field_of_function(call, &field.sval)?
+        {
+            return Ok(found.at(at));
         }
         let mut value = self.expr(arg)?;
         for step in &node.indirection {
@@ -430,7 +429,7 @@ impl Binder<'_> {
         let arg = store(Expr::column(id, ty), &kernel.args[0])?;
         let call = AggregateCall {
             proc: ARRAY_AGG,
-            udf: kernel.udf.clone(),
+            udf: std::sync::Arc::clone(&kernel.udf),
             args: vec![arg],
             distinct: false,
             filter: None,
