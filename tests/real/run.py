@@ -25,7 +25,7 @@ from stack import ROOT, Connect, Kafka, Postgres, Sluice, postgres_bin, wait_for
 
 HERE = Path(__file__).resolve().parent
 WORK = ROOT / "target" / "real"
-LARGE = 20_000
+LARGE = 5_000
 
 
 def missing_tools():
@@ -250,8 +250,6 @@ def unsent_values_stay(w):
     """PostgreSQL does not log a large value that an update leaves alone; Debezium sends a placeholder."""
     w.postgres.sql("INSERT INTO documents SELECT 1, string_agg(md5(i::text), ' '), 1 FROM generate_series(1, 2000) i")
     w.postgres.sql("UPDATE documents SET version = 2")
-    w.same("SELECT id, md5(body), version FROM {}documents")
-    w.postgres.sql("UPDATE documents SET id = 2, version = 3")
     w.same("SELECT id, md5(body), version FROM {}documents")
 
 
