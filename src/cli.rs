@@ -43,6 +43,7 @@ enum Word {
 
 #[derive(Args)]
 struct Configured {
+    /// The configuration; its keys are in README.md. Paths in it are relative to its folder.
     #[arg(long, short, value_name = "FILE", default_value = "sluice.toml")]
     config: PathBuf,
 }
@@ -55,7 +56,9 @@ struct Demo {
     /// Changes per second, over all tables; 0 is as fast as possible.
     #[arg(long, default_value_t = 200.0)]
     rate: f64,
-    /// Rows of the initial snapshot, over all tables of each business.
+    /// Rows at the start: tickets in each of two databases, orders, products, trades; other tables in proportion.
+    ///
+    /// A folder's demo goes on with the rows and the seed that it began with.
     #[arg(long, default_value_t = 2_000)]
     rows: u64,
     /// Where PostgreSQL clients connect.
