@@ -278,7 +278,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
             let views = deploy_views(&database, &engine, views).await?;
             if deployment.demo.is_some() {
                 watch.loaded().await;
-                watch.say(&format!("ready: {} rows in silver, {views} gold views live", silver_rows(&engine)));
+                watch.say(&format!("ready: {} rows in silver, gold views: {views}", silver_rows(&engine)));
             }
             std::future::pending().await
         };
@@ -292,6 +292,9 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
         () = told_to_end() => Ok(()),
         ended = engine.ended() => ended.map_err(ServerError::Engine),
     };
+    if watch.shown {
+        println!();
+    }
     shutdown.cancel();
     while sources.join_next().await.is_some() {}
     let closed = match engine.has_ended() {
@@ -510,7 +513,7 @@ impl Watch<'_> {
             }
         });
         let mut line = format!(
-            "{doing} · {rate:.0} changes/s · {} rows · {} views · tick {}",
+            "{doing} · {rate:.0} changes/s · {} rows · gold views: {} · tick {}",
             silver_rows(self.engine),
             status.views.len(),
             snapshot.tick,
