@@ -108,7 +108,9 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log on a full disk loses lines; complaining about that where it cannot be written either would be a panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    log.with_writer(std::io::stderr).init();
     let outcome = match cli.command {
         Word::Demo(demo) => self::demo(demo),
         Word::Serve(arguments) => serve(&arguments.config),

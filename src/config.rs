@@ -307,7 +307,9 @@ pub fn tables(config: &Path, files: &[String], own: &[TableDeclaration]) -> Resu
 
 /// A path as the configuration's file means it.
 pub fn beside(config: &Path, path: &str) -> PathBuf {
-    config.parent().unwrap_or(Path::new(".")).join(path)
+    // Of a bare file name the parent is "", which is no folder to look into.
+    let folder = config.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    folder.join(path)
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, ConfigError> {

@@ -213,6 +213,7 @@ pub fn run(deployment: Deployment, duration: Option<Duration>) -> Result<(), Ser
 }
 
 async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Result<(), ServerError> {
+    survive_file_limits();
     let views = view_statements(std::mem::take(&mut deployment.views))?;
     // Ports first: a port in use must be said before a large lake is read.
     let postgres = listen("postgresql", deployment.listen, deployment.trust_network).await?;
@@ -429,6 +430,17 @@ async fn deploy_views(
 
 fn is_missing(error: &PgError) -> bool {
     [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_COLUMN].contains(&error.state)
+}
+
+/// A file that reaches the process's limit (`ulimit -f`) is an error of that write, as a full disk is, not the end of the
+/// process. Listened to once, the signal stays without its default effect.
+fn survive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    /// Linux but for MIPS, macOS, the BSDs.
+    const SIGXFSZ: i32 = 25;
+    if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
+        tracing::debug!(%error, "SIGXFSZ keeps its effect");
+    }
 }
 
 async fn told_to_end() {
