@@ -45,6 +45,7 @@ enum Word {
 
 #[derive(Args)]
 struct Configured {
+    /// The configuration; its keys are in README.md. Paths in it are relative to its folder.
     #[arg(long, short, value_name = "FILE", default_value = "sluice.toml")]
     config: PathBuf,
 }
@@ -57,7 +58,9 @@ struct Demo {
     /// Changes per second, over all tables; 0 is as fast as possible.
     #[arg(long, default_value_t = 200.0)]
     rate: f64,
-    /// Rows of the initial snapshot, over all tables of each business.
+    /// Rows at the start: tickets in each of two databases, orders, products, trades; other tables in proportion.
+    ///
+    /// A folder's demo goes on with the rows and the seed that it began with.
     #[arg(long, default_value_t = 2_000)]
     rows: u64,
     /// Where PostgreSQL clients connect.
@@ -113,7 +116,9 @@ pub fn run(cli: Cli) -> ExitCode {
         }
     };
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    // A log on a full disk loses lines; complaining about that where it cannot be written either would be a panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    log.with_ansi(colours).with_writer(std::io::stderr).init();
     let outcome = match cli.command {
         Word::Demo(demo) => self::demo(demo),
         Word::Serve(arguments) => serve(&arguments.config),

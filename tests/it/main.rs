@@ -1,0 +1,5 @@
+//! The inner ring: the real binary through its public faces.
+
+mod deployments;
+mod operations;
+mod support;
