@@ -589,6 +589,10 @@ mod tests {
         assert_eq!(aligner.torn(), 1);
         assert_eq!(aligner.held_bytes(), 0);
         aligner.push(delivery("p.dbo.a", 2, &[5], TransactionKind::CommitLsn), None, later);
-        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![2])], "its rest does not wait again");
+        assert_eq!(
+            shown(aligner.release(later)),
+            vec![("p.dbo.a".to_string(), vec![2])],
+            "its rest does not wait again"
+        );
     }
 }

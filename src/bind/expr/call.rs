@@ -206,7 +206,10 @@ impl Binder<'_> {
     fn records_in_select(&mut self, kernel: SetKernel, args: Vec<Expr>, at: Option<usize>) -> PgResult<Expr> {
         self.sets_are_allowed(at)?;
         let ty = lists::record_type(&kernel);
-        let list_ty = ExprType { pg: PgType::new(oid::array_of(oid::RECORD).unwrap_or(oid::ANYARRAY)), storage: crate::types::list_of(ty.storage.clone()) };
+        let list_ty = ExprType {
+            pg: PgType::new(oid::array_of(oid::RECORD).unwrap_or(oid::ANYARRAY)),
+            storage: crate::types::list_of(ty.storage.clone()),
+        };
         let args = args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
         let udf = lists::set_records(kernel);
         let list = Expr::new(ExprKind::Scalar { proc: Oid(0), udf, args }, list_ty);
