@@ -1,5 +1,13 @@
 //! The inner ring: the real binary through its public faces.
 
+mod bad_events;
 mod deployments;
+mod exactly_once;
+mod freshness;
+mod landing;
+mod one_tick;
 mod operations;
+mod restart;
+mod schema_moves;
 mod support;
+mod whole_transactions;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -23,7 +24,8 @@ pub struct Sluice {
 ///
 /// Panics with its output when it ends first: use [`run`] for what is to fail.
 pub fn start(folder: &Path, args: &[&str]) -> Sluice {
-    let log = folder.join(format!("sluice-{}.log", std::process::id() as u128 + Instant::now().elapsed().as_nanos()));
+    static STARTS: AtomicU64 = AtomicU64::new(0);
+    let log = folder.join(format!("sluice-{}.log", STARTS.fetch_add(1, Ordering::Relaxed)));
     let file = std::fs::File::options().create(true).append(true).open(&log).expect("the test's folder can be written");
     let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
         .args(args)
