@@ -55,6 +55,8 @@ pub use kernel::{ScalarKernel, kernel, type_name};
 pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
+pub use names::reg_out;
+pub use session::SERVER_VERSION;
 pub use sets::{SetKernel, expand_array, set_returning};
 pub use text::quote_identifier;
 pub use typename::format_type;

@@ -206,7 +206,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Outcome::Rows { columns, stream, tag } => {
                 let formats = vec![0; columns.len()];
                 describe(&mut self.channel.output, &columns, &formats);
-                let mut rows = Rows::new(&columns, stream, &formats, &self.session.text_settings())?;
+                let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
+                let mut rows = Rows::new(&columns, stream, &formats, &settings, names)?;
                 let sent = send_rows(self.channel, &mut rows, usize::MAX, operation).await?;
                 self.notices();
                 reply::command_complete(&mut self.channel.output, &tag.with_count(sent));
@@ -296,7 +297,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 (prepared, Vec::new())
             }
             Target::Portal(name) => {
-                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+                let Some(portal) = self.portals.get(name) else {
+                    // DECLARE makes a portal too; psycopg describes it before it fetches.
+                    let columns = self.session.cursor_columns(name).ok_or_else(|| no_portal(name))?;
+                    describe(out, &columns, &vec![0; columns.len()]);
+                    return Ok(());
+                };
                 (Arc::clone(&portal.prepared), portal.formats.clone())
             }
         };
@@ -365,7 +371,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     return Ok(Progress::Finished(format!("COPY {count}")));
                 }
                 Outcome::Rows { columns, stream, tag } => {
-                    let rows = Rows::new(&columns, stream, &portal.formats, &self.session.text_settings())?;
+                    let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
+                    let rows = Rows::new(&columns, stream, &portal.formats, &settings, names)?;
                     portal.state = State::Rows { rows: Box::new(rows), tag };
                 }
             }
@@ -399,7 +406,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let settings = self.session.text_settings();
         let formats = vec![i16::from(options.format == CopyFormat::Binary); columns.len()];
         let mut lines = copy::LineWriter::new(&columns, &settings)?;
-        let mut rows = Rows::new(&columns, stream, &formats, &settings)?;
+        let names = self.session.object_names(&columns);
+        let mut rows = Rows::new(&columns, stream, &formats, &settings, names)?;
         copy::begin(&mut self.channel.output, &columns, options);
         let mut count = 0;
         if options.format == CopyFormat::Binary {
