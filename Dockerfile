@@ -1,7 +1,7 @@
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends libclang-dev libssl-dev pkg-config make perl && rm -rf /var/lib/apt/lists/*
 WORKDIR /sluice
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
 COPY sql sql
 COPY catalog catalog

@@ -143,7 +143,7 @@ impl Server {
 
     fn resident_mib(&self) -> u64 {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap_or_default();
-        statm.split(' ').nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) * 4096 >> 20
+        statm.split(' ').nth(1).and_then(|p| p.parse::<u64>().ok()).unwrap_or(0) / 256
     }
 
     async fn connect(&self) -> Client {

@@ -7,6 +7,7 @@
 use crate::source::declare::{TableDeclaration, TableFile, TopicPattern, Undeclared};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +23,11 @@ pub enum ConfigError {
     Text { path: PathBuf, line: usize, column: usize, message: String },
     #[error("{}: {key}: {message}", path.display())]
     Value { path: PathBuf, key: String, message: String },
+}
+
+thread_local! {
+    /// The folder of the file that is being parsed: serde has no way to tell a value where it stands.
+    static REFERENCES_FROM: RefCell<PathBuf> = RefCell::default();
 }
 
 /// A text that may come from the environment or a file, and is not shown.
@@ -65,7 +71,7 @@ impl<'de> Deserialize<'de> for Secret {
             return std::env::var(name).map(Self).map_err(|_| missing());
         }
         if let Some(path) = reference.strip_prefix("file:") {
-            let text = std::fs::read_to_string(path);
+            let text = std::fs::read_to_string(REFERENCES_FROM.with_borrow(|folder| folder.join(path)));
             let text = text.map_err(|e| de::Error::custom(format!("file {path} cannot be read: {e}")))?;
             return Ok(Self(text.trim_end_matches(['\r', '\n']).to_string()));
         }
@@ -301,10 +307,13 @@ pub fn tables(config: &Path, files: &[String], own: &[TableDeclaration]) -> Resu
 
 /// A path as the configuration's file means it.
 pub fn beside(config: &Path, path: &str) -> PathBuf {
-    config.parent().unwrap_or(Path::new(".")).join(path)
+    // Of a bare file name the parent is "", which is no folder to look into.
+    let folder = config.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    folder.join(path)
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    REFERENCES_FROM.set(path.parent().map(Path::to_path_buf).unwrap_or_default());
     toml::from_str(text).map_err(|error| {
         let before = &text[..error.span().map_or(0, |s| s.start.min(text.len()))];
         let line = before.matches('\n').count() + 1;
@@ -384,6 +393,15 @@ mod tests {
         assert!(!format!("{config:?}").contains("hunter2"));
         let said = error("[kafka.shop]\nbrokers = \"b:1\"\noptions = { \"sasl.password\" = [\"hunter2\"] }\n");
         assert!(said.contains("options") && !said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    fn a_referenced_file_is_looked_for_beside_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("password"), "hunter2\n").unwrap();
+        let text = "[kafka.shop]\nbrokers = \"b:1\"\noptions = { a = \"${file:password}\" }\n";
+        let config: Config = parse(&folder.path().join("sluice.toml"), text).unwrap();
+        assert_eq!(config.kafka["shop"].options["a"].0, "hunter2");
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! Assembly: sources, engine, sessions, sockets, signals, in this order, and down again in the reverse one.
 
+use crate::catalog::RelationKind;
 use crate::change::Schemas;
 use crate::config::{self, Config, ConfigError, ViewFile};
 use crate::engine::{self, EngineHandle, EngineOptions};
 use crate::http;
 use crate::lake::{LakeError, LakeOptions};
 use crate::pg_catalog;
-use crate::source::demo::{self, DemoOptions};
+use crate::source::demo::beginning::{self, Beginning};
+use crate::source::demo::{self, Business, DemoOptions};
 use crate::source::jsonl::{JsonlConfig, JsonlSource};
 use crate::source::kafka::{KafkaConfig, KafkaSource};
 use crate::source::{DeliveryLimits, Source, SourceContext, SourceError, SourceState, SourceStatus, deliveries};
 use crate::sql::{Database, DatabaseOptions};
-use crate::types::PgError;
+use crate::types::{PgError, SqlState};
 use crate::wire;
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -39,8 +42,10 @@ pub enum ServerError {
     NotLoopback { what: &'static str, address: SocketAddr },
     #[error("source {name}: {error}")]
     Source { name: String, error: SourceError },
-    #[error("{}: {}", file.display(), error.message)]
-    View { file: std::path::PathBuf, error: PgError },
+    #[error("{place}: {error}")]
+    View { place: String, error: PgError },
+    #[error("{}: {error}", path.display())]
+    Beginning { path: PathBuf, error: std::io::Error },
     #[error("the engine has ended: {0}")]
     Engine(PgError),
     #[error("cannot start a runtime: {0}")]
@@ -57,8 +62,14 @@ pub struct Deployment {
     trust_network: bool,
     sources: Vec<Box<dyn Source>>,
     views: Vec<ViewFile>,
-    /// What is printed when it is up; the demo's is longer.
-    demo: bool,
+    demo: Option<DemoRun>,
+}
+
+/// What is particular to the demo.
+struct DemoRun {
+    businesses: Vec<Business>,
+    /// Where to note how it began: at its first start, once the lake is ours.
+    note: Option<(PathBuf, Beginning)>,
 }
 
 impl Deployment {
@@ -68,6 +79,17 @@ impl Deployment {
         http: SocketAddr,
         data: String,
     ) -> Result<Self, ServerError> {
+        let mut options = options.clone();
+        let folder = match data.split_once("://") {
+            None => Some(PathBuf::from(&data)),
+            Some(("file", path)) => Some(PathBuf::from(path)),
+            Some(_) => None,
+        };
+        let note = match folder {
+            None => None,
+            Some(folder) => resume_beginning(&mut options, folder)?,
+        };
+        let options = &options;
         let sources =
             demo::sources(options).map_err(|error| ServerError::Source { name: "demo".to_string(), error })?;
         let views = options.businesses.iter().flat_map(|b| b.views());
@@ -86,7 +108,7 @@ impl Deployment {
             trust_network: false,
             sources,
             views: views.collect(),
-            demo: true,
+            demo: Some(DemoRun { businesses: options.businesses.clone(), note }),
         })
     }
 
@@ -144,9 +166,24 @@ impl Deployment {
             trust_network: config.trust_network,
             sources,
             views: config.view_files(path)?,
-            demo: false,
+            demo: None,
         })
     }
+}
+
+/// Goes on with the rows and the seed that the folder's demo began with; answers what to note where it begins now.
+fn resume_beginning(options: &mut DemoOptions, folder: PathBuf) -> Result<Option<(PathBuf, Beginning)>, ServerError> {
+    let asked = Beginning::of(options);
+    let noted = Beginning::read(&folder);
+    let Some(begun) = noted.map_err(|error| ServerError::Beginning { path: beginning::path(&folder), error })? else {
+        return Ok(Some((folder, asked)));
+    };
+    if begun != asked {
+        let Beginning { rows, seed } = begun;
+        println!("{} began with --rows {rows} --seed {seed} and goes on with them", folder.display());
+    }
+    (options.rows, options.seed) = (begun.rows, begun.seed);
+    Ok(None)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, ServerError> {
@@ -176,6 +213,8 @@ pub fn run(deployment: Deployment, duration: Option<Duration>) -> Result<(), Ser
 }
 
 async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Result<(), ServerError> {
+    survive_file_limits();
+    let views = view_statements(std::mem::take(&mut deployment.views))?;
     // Ports first: a port in use must be said before a large lake is read.
     let postgres = listen("postgresql", deployment.listen, deployment.trust_network).await?;
     let pages = listen("http", deployment.http, deployment.trust_network).await?;
@@ -190,6 +229,10 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     });
     let recovered = opened.await.map_err(|e| ServerError::Engine(PgError::internal(e.to_string())))??;
     let engine = recovered.handle.clone();
+    if let Some((folder, beginning)) = deployment.demo.as_ref().and_then(|demo| demo.note.as_ref()) {
+        let failed = |error| ServerError::Beginning { path: beginning::path(folder), error };
+        beginning.write(folder).map_err(failed)?;
+    }
     let database = Database::new(engine.clone(), statuses.clone(), deployment.database).map_err(ServerError::Engine)?;
 
     let shutdown = CancellationToken::new();
@@ -221,19 +264,38 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     if !recovered.fresh {
         println!("recovered {} rows in {:.1} s", recovered.rows, recovered.took.as_secs_f64());
     }
-    if deployment.demo {
-        introduce(address);
+    if let Some(demo) = &deployment.demo {
+        introduce(address, &demo.businesses);
     }
 
-    let views = deploy_views(&database, &engine, deployment.views);
+    let watch = Watch {
+        engine: &engine,
+        sources: &statuses,
+        // Somebody looks at it, and nothing else is written there.
+        shown: deployment.demo.is_some() && std::io::stdout().is_terminal(),
+    };
+    let work = async {
+        let deploy = async {
+            let views = deploy_views(&database, &engine, views).await?;
+            if deployment.demo.is_some() {
+                watch.loaded().await;
+                watch.say(&format!("ready: {} rows in silver, gold views: {views}", silver_rows(&engine)));
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            failed = deploy => failed,
+            () = watch.until(duration) => Ok(()),
+        }
+    };
     let outcome = tokio::select! {
-        failed = views => match failed {
-            Ok(()) => until_told(&engine, &statuses, duration, deployment.demo).await,
-            Err(error) => Err(error),
-        },
-        told = told_to_end() => { told; Ok(()) }
+        done = work => done,
+        () = told_to_end() => Ok(()),
         ended = engine.ended() => ended.map_err(ServerError::Engine),
     };
+    if watch.shown {
+        println!();
+    }
     shutdown.cancel();
     while sources.join_next().await.is_some() {}
     let closed = match engine.has_ended() {
@@ -263,38 +325,122 @@ async fn run_source(source: Box<dyn Source>, context: SourceContext) {
     }
 }
 
-/// Creates the deployment's gold views that are not there yet. One whose tables have not arrived yet is tried again with
-/// each tick; one that is wrong ends the start.
+/// One statement of a view's file.
+struct ViewStatement {
+    file: Arc<ViewFile>,
+    range: Range<usize>,
+}
+
+impl ViewStatement {
+    fn text(&self) -> &str {
+        &self.file.sql[self.range.clone()]
+    }
+
+    /// Whether the catalog holds the view as the statement defines it.
+    fn is_what_the_catalog_holds(&self, engine: &EngineHandle) -> bool {
+        let snapshot = engine.snapshot();
+        snapshot.catalog.user_relations().any(|relation| {
+            let definition = relation.definition.as_deref();
+            definition.is_some_and(|definition| self.text().contains(definition))
+                && self.text().contains(&relation.name)
+        })
+    }
+
+    /// An error of the statement, with file, line and column.
+    fn failed(&self, mut error: PgError) -> ServerError {
+        let position = error.rest.as_mut().and_then(|rest| rest.position.as_mut());
+        let position = position.map(|position| *position + self.range.start);
+        ServerError::View { place: place(&self.file, position), error }
+    }
+}
+
+/// `file:line:column` of a byte of a view's file.
+fn place(file: &ViewFile, position: Option<usize>) -> String {
+    let Some(before) = position.and_then(|position| file.sql.get(..position)) else {
+        return file.path.display().to_string();
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("{}:{line}:{column}", file.path.display())
+}
+
+/// The statements of the views' files; an error of grammar is found before anything is created.
+fn view_statements(files: Vec<ViewFile>) -> Result<Vec<ViewStatement>, ServerError> {
+    let mut statements = Vec::new();
+    for file in files {
+        let parsed = crate::bind::parse(&file.sql).map_err(|error| {
+            let position = error.rest.as_ref().and_then(|rest| rest.position);
+            ServerError::View { place: place(&file, position), error }
+        })?;
+        let file = Arc::new(file);
+        let ranges = parsed.into_iter().map(|s| s.offset..s.offset + s.text.len());
+        statements.extend(ranges.map(|range| ViewStatement { file: Arc::clone(&file), range }));
+    }
+    Ok(statements)
+}
+
+/// How long a view waits for its tables before that is worth a warning.
+const VIEW_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Creates the deployment's gold views that are not there yet and says how many there are. One whose tables have not
+/// arrived yet is tried again with each tick; one that is wrong ends the start.
 async fn deploy_views(
     database: &Arc<Database>,
     engine: &EngineHandle,
-    views: Vec<ViewFile>,
-) -> Result<(), ServerError> {
+    views: Vec<ViewStatement>,
+) -> Result<usize, ServerError> {
     let mut waiting = views;
+    let count = waiting.len();
     let mut ticks = engine.ticks();
+    let begun = Instant::now();
+    let mut warned = false;
     while !waiting.is_empty() {
         let mut later = Vec::new();
         for view in waiting {
-            match database.run_script(&view.sql).await {
+            match database.run_script(view.text()).await {
                 Ok(()) => {}
                 Err(error) if is_missing(&error) => later.push((view, error)),
-                Err(error) => return Err(ServerError::View { file: view.path, error }),
+                Err(error) if error.state == SqlState::DUPLICATE_TABLE => {
+                    if !view.is_what_the_catalog_holds(engine) {
+                        tracing::warn!(
+                            file = %view.file.path.display(),
+                            "{error}, with another definition; drop it, and the next start makes it anew"
+                        );
+                    }
+                }
+                Err(error) => return Err(view.failed(error)),
             }
         }
+        let patient = begun.elapsed() < VIEW_PATIENCE;
         for (view, error) in &later {
-            tracing::info!(file = %view.path.display(), reason = %error, "a view waits for its tables");
+            let file = view.file.path.display();
+            match patient || warned {
+                true => tracing::info!(%file, reason = %error, "a view waits for its tables"),
+                false => tracing::warn!(%file, reason = %error, "a view still waits for its tables"),
+            }
         }
+        warned |= !patient;
         waiting = later.into_iter().map(|(view, _)| view).collect();
         if !waiting.is_empty() && ticks.changed().await.is_err() {
             break;
         }
     }
-    Ok(())
+    Ok(count)
 }
 
 fn is_missing(error: &PgError) -> bool {
-    use crate::types::SqlState;
     [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_COLUMN].contains(&error.state)
+}
+
+/// A file that reaches the process's limit (`ulimit -f`) is an error of that write, as a full disk is, not the end of the
+/// process. Listened to once, the signal stays without its default effect.
+fn survive_file_limits() {
+    use tokio::signal::unix::{SignalKind, signal};
+    /// Linux but for MIPS, macOS, the BSDs.
+    const SIGXFSZ: i32 = 25;
+    if let Err(error) = signal(SignalKind::from_raw(SIGXFSZ)) {
+        tracing::debug!(%error, "SIGXFSZ keeps its effect");
+    }
 }
 
 async fn told_to_end() {
@@ -308,65 +454,120 @@ async fn told_to_end() {
     }
 }
 
-/// Waits for the end, with a status line where somebody watches.
-async fn until_told(
-    engine: &EngineHandle,
-    sources: &[Arc<SourceStatus>],
-    duration: Option<Duration>,
-    demo: bool,
-) -> Result<(), ServerError> {
-    let begun = Instant::now();
-    let watched = demo && std::io::stdout().is_terminal();
-    let mut second = tokio::time::interval(Duration::from_secs(1));
-    let mut events = engine.snapshot().status.events;
-    loop {
-        second.tick().await;
-        if watched {
-            let line = status_line(engine, sources, &mut events);
-            print!("\r\x1b[K{line}");
-            drop(std::io::stdout().flush());
-        }
-        if duration.is_some_and(|d| begun.elapsed() >= d) {
-            if watched {
-                println!();
+/// What the demo shows while it runs.
+struct Watch<'a> {
+    engine: &'a EngineHandle,
+    sources: &'a [Arc<SourceStatus>],
+    /// There is a terminal for the status line.
+    shown: bool,
+}
+
+impl Watch<'_> {
+    /// Waits for the end, if there is one, with a status line where somebody watches.
+    async fn until(&self, duration: Option<Duration>) {
+        let begun = Instant::now();
+        let end = async {
+            match duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
             }
-            return Ok(());
+        };
+        let show = async {
+            if !self.shown {
+                return std::future::pending().await;
+            }
+            let (mut events, mut at) = (self.engine.snapshot().status.events, begun);
+            let mut second = tokio::time::interval(Duration::from_secs(1));
+            second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                second.tick().await;
+                let now = self.engine.snapshot().status.events;
+                let rate = (now - events) as f64 / at.elapsed().as_secs_f64().max(0.001);
+                (events, at) = (now, Instant::now());
+                print!("\r\x1b[K{}", self.line(rate));
+                // Nobody may be left to look.
+                drop(std::io::stdout().flush());
+            }
+        };
+        tokio::select! {
+            () = end => {}
+            () = show => {}
         }
+    }
+
+    /// Waits until no source reads its snapshot any more and all that was read is visible.
+    async fn loaded(&self) {
+        let mut ticks = self.engine.ticks();
+        let loading = |source: &Arc<SourceStatus>| {
+            matches!(source.state(), SourceState::Starting | SourceState::Connecting | SourceState::Snapshot)
+        };
+        while self.sources.iter().any(loading) && ticks.changed().await.is_ok() {}
+    }
+
+    /// A line of its own, above the status line.
+    fn say(&self, line: &str) {
+        match self.shown {
+            true => println!("\r\x1b[K{line}"),
+            false => println!("{line}"),
+        }
+    }
+
+    /// At most 79 characters: a line that wraps cannot be overwritten.
+    fn line(&self, rate: f64) -> String {
+        let snapshot = self.engine.snapshot();
+        let status = &snapshot.status;
+        let doing = self.sources.iter().find(|s| s.state() != SourceState::Streaming);
+        let doing = doing.map_or("streaming".to_string(), |source| {
+            let (state, message) = (source.state(), source.message());
+            match message.is_empty() {
+                true => format!("{} {state}", source.name),
+                false => format!("{} {state}: {message}", source.name),
+            }
+        });
+        let mut line = format!(
+            "{doing} · {rate:.0} changes/s · {} rows · gold views: {} · tick {}",
+            silver_rows(self.engine),
+            status.views.len(),
+            snapshot.tick,
+        );
+        if status.dead_letters > 0 {
+            line = format!("{line} · {} dead letters", status.dead_letters);
+        }
+        if let Some(error) = &status.lake.error {
+            line = format!("NOT DURABLE: {error}");
+        }
+        line.chars().take(79).collect()
     }
 }
 
-fn status_line(engine: &EngineHandle, sources: &[Arc<SourceStatus>], before: &mut u64) -> String {
+/// Rows in silver tables.
+fn silver_rows(engine: &EngineHandle) -> u64 {
     let snapshot = engine.snapshot();
-    let status = &snapshot.status;
-    let rate = status.events.saturating_sub(*before);
-    *before = status.events;
-    let rows: u64 = status.tables.iter().map(|t| t.rows).sum();
-    let behind: u64 = status.tables.iter().map(|t| t.unflushed_rows).sum();
-    let state = sources.iter().map(|s| s.state()).find(|s| *s != SourceState::Streaming);
-    let state = state.map_or("streaming".to_string(), |s| s.to_string());
-    format!(
-        "tick {} · {state} · {rate} changes/s · {rows} rows · {} gold views · {behind} rows to flush · {} dead letters",
-        snapshot.tick,
-        status.views.len(),
-        status.dead_letters,
-    )
+    let is_silver = |oid| snapshot.catalog.relation(oid).is_some_and(|r| r.kind == RelationKind::Silver);
+    snapshot.status.tables.iter().filter(|t| is_silver(t.oid)).map(|t| t.rows).sum()
 }
 
-fn introduce(address: SocketAddr) {
+fn introduce(address: SocketAddr, businesses: &[Business]) {
     let (host, port) = (address.ip(), address.port());
+    let names: Vec<&str> = businesses.iter().map(|b| b.name()).collect();
     println!(
         "
-The demo runs. Any user, database and password are accepted on this machine:
+The demo runs: {}. Any user, database and password are accepted on this machine:
 
     psql -h {host} -p {port} -U sluice sluice
 
 Worth trying (more in README.md):
+",
+        names.join(", ")
+    );
+    for business in businesses.iter().take(2) {
+        println!("    {};", business.query());
+    }
+    println!(
+        "    SELECT stream, position, checkpoint, lag_events, lag FROM sluice.streams;
 
-    SELECT * FROM gold.kpi_by_minute ORDER BY 1 DESC, 2 LIMIT 10;
-    SELECT * FROM gold.tickets_by_status;
-    SELECT source, stream, position, lag_events FROM sluice.streams;
-
-In psql, end a query with \\watch 1 instead of a semicolon to see it move. Ctrl-C here ends the demo.
+In psql, end a query with \\watch 1 instead of a semicolon to see it move. Ctrl-C here ends the demo; started again on
+the same folder, it goes on where it stopped.
 "
     );
 }
@@ -430,7 +631,8 @@ pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
             match crate::bind::parse(&view.sql) {
                 Ok(_) => println!("ok: view {}", view.path.display()),
                 Err(error) => {
-                    println!("wrong: view {}: {error}", view.path.display());
+                    let position = error.rest.as_ref().and_then(|rest| rest.position);
+                    println!("wrong: view {}: {error}", place(view, position));
                     well = false;
                 }
             }

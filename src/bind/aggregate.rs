@@ -135,10 +135,10 @@ struct Split<'s, 'b> {
 impl Split<'_, '_> {
     fn key(&mut self, expr: Expr) -> ColId {
         let id = self.binder.new_id();
-        if let ExprKind::Column(old) = expr.kind {
-            if let Some(origin) = self.binder.origins.get(&old).cloned() {
-                self.binder.origins.insert(id, origin);
-            }
+        if let ExprKind::Column(old) = expr.kind
+            && let Some(origin) = self.binder.origins.get(&old).cloned()
+        {
+            self.binder.origins.insert(id, origin);
         }
         self.keys.push((id, expr));
         id
@@ -149,11 +149,11 @@ impl Split<'_, '_> {
     }
 
     fn replace(&mut self, expr: &mut Expr) -> PgResult<()> {
-        if !matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Param(_)) {
-            if let Some(id) = self.find(expr) {
-                expr.kind = ExprKind::Column(id);
-                return Ok(());
-            }
+        if !matches!(expr.kind, ExprKind::Literal(_) | ExprKind::Param(_))
+            && let Some(id) = self.find(expr)
+        {
+            expr.kind = ExprKind::Column(id);
+            return Ok(());
         }
         match &mut expr.kind {
             ExprKind::Column(id) if self.columns.contains(id) => {

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 impl Binder<'_> {
     /// The rows of a FROM list; its names come into the innermost scope.
-    pub(super) fn from_clause(&mut self, list: &[Node]) -> PgResult<Rel> {
+    pub(super) fn bind_from(&mut self, list: &[Node]) -> PgResult<Rel> {
         let mut rel: Option<Rel> = None;
         for node in list {
-            let (item_rel, items) = self.from_item(node)?;
+            let (item_rel, items) = self.bind_item(node)?;
             self.check_names(&items)?;
             self.scope().items.extend(items);
             rel = Some(match rel {
@@ -47,7 +47,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn from_item(&mut self, node: &Node) -> PgResult<(Rel, Vec<Item>)> {
+    fn bind_item(&mut self, node: &Node) -> PgResult<(Rel, Vec<Item>)> {
         match &node.node {
             Some(NodeEnum::RangeVar(range)) => self.range_var(range),
             Some(NodeEnum::RangeSubselect(sub)) => {
@@ -82,15 +82,15 @@ impl Binder<'_> {
 
     fn range_var(&mut self, range: &RangeVar) -> PgResult<(Rel, Vec<Item>)> {
         let at = names::offset(range.location);
-        if range.schemaname.is_empty() {
-            if let Some(place) = self.ctes.iter().rposition(|c| c.name == range.relname) {
-                self.ctes[place].used = true;
-                let query = self.ctes[place].query.clone();
-                let query = self.fresh(&query);
-                let name = range.alias.as_ref().map_or(range.relname.as_str(), |a| a.aliasname.as_str());
-                let item = self.item(name, None, oid::INVALID, &query, range.alias.as_ref())?;
-                return Ok((query.rel, vec![item]));
-            }
+        if range.schemaname.is_empty()
+            && let Some(place) = self.ctes.iter().rposition(|c| c.name == range.relname)
+        {
+            self.ctes[place].used = true;
+            let query = self.ctes[place].query.clone();
+            let query = self.fresh(&query);
+            let name = range.alias.as_ref().map_or(range.relname.as_str(), |a| a.aliasname.as_str());
+            let item = self.item(name, None, oid::INVALID, &query, range.alias.as_ref())?;
+            return Ok((query.rel, vec![item]));
         }
         let schema = (!range.schemaname.is_empty()).then_some(range.schemaname.as_str());
         let relation = self.catalog.resolve(&self.path, schema, &range.relname).map_err(|e| with_position(e, at))?;
@@ -194,10 +194,10 @@ impl Binder<'_> {
             query.columns.iter().map(|c| NamedColumn { name: c.name.clone(), id: c.id, ty: c.ty.clone() }).collect();
         self.rename_columns(name, &mut columns, alias)?;
         for column in &columns {
-            if !self.origins.contains_key(&column.id) {
+            self.origins.entry(column.id).or_insert_with(|| {
                 let text = format!("{name}.{}", column.name);
-                self.origins.insert(column.id, Origin { table: crate::types::oid::INVALID, attnum: 0, text });
-            }
+                Origin { table: crate::types::oid::INVALID, attnum: 0, text }
+            });
         }
         Ok(Item {
             name: Some(name.to_string()),
@@ -280,11 +280,11 @@ impl Binder<'_> {
 
     fn join_expr(&mut self, node: &JoinExpr) -> PgResult<(Rel, Vec<Item>)> {
         let missing = || PgError::internal("a join without its sides");
-        let (left, left_items) = self.from_item(node.larg.as_deref().ok_or_else(missing)?)?;
+        let (left, left_items) = self.bind_item(node.larg.as_deref().ok_or_else(missing)?)?;
         // The right side may be LATERAL: it sees the left one, and what stands left of the whole join.
         let before = self.scope().items.len();
         self.scope().items.extend(left_items.clone());
-        let right = self.from_item(node.rarg.as_deref().ok_or_else(missing)?);
+        let right = self.bind_item(node.rarg.as_deref().ok_or_else(missing)?);
         self.scope().items.truncate(before);
         let (right, right_items) = right?;
         let kind = match node.jointype() {

@@ -162,7 +162,7 @@ impl<'b> Binder<'b> {
             catalog: cx.catalog,
             path: cx.search_path.to_vec(),
             params: &mut cx.param_types,
-            text: cx.text.clone(),
+            text: cx.text,
             next: 0,
             scopes: Vec::new(),
             ctes: Vec::new(),

@@ -97,13 +97,14 @@ pub fn pathway(source: Oid, target: Oid, context: Context) -> Option<Path> {
         };
     }
     // Arrays convert where their elements do; the vectors do not take part.
-    if target != oid::OIDVECTOR && target != oid::INT2VECTOR {
-        if let (Some(from), Some(to)) = (subscript_element(source), element_of(target)) {
-            return match pathway(from, to, context)? {
-                Path::Relabel => Some(Path::Relabel),
-                _ => Some(Path::Array),
-            };
-        }
+    if target != oid::OIDVECTOR
+        && target != oid::INT2VECTOR
+        && let (Some(from), Some(to)) = (subscript_element(source), element_of(target))
+    {
+        return match pathway(from, to, context)? {
+            Path::Relabel => Some(Path::Relabel),
+            _ => Some(Path::Array),
+        };
     }
     // Everything goes to strings by assignment, and from strings explicitly, through its text.
     if context >= Context::Assignment && category(target) == 'S' {
@@ -538,10 +539,10 @@ pub fn choose_binary(name: &str, left: Oid, right: Oid) -> Choice<&'static Opera
     }
     if left == oid::UNKNOWN || right == oid::UNKNOWN {
         let base = base_type(l);
-        if base != l {
-            if let Some(found) = exact(base, base) {
-                return Choice::One(found);
-            }
+        if base != l
+            && let Some(found) = exact(base, base)
+        {
+            return Choice::One(found);
         }
     }
     let inputs = [left, right];

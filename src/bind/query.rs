@@ -81,7 +81,7 @@ impl Binder<'_> {
 
     fn simple_select(&mut self, select: &SelectStmt, settle: bool) -> PgResult<Query> {
         self.scope().windows = window::definitions(&select.window_clause)?;
-        let mut rel = self.from_clause(&select.from_clause)?;
+        let mut rel = self.bind_from(&select.from_clause)?;
         if let Some(node) = select.where_clause.as_deref() {
             let predicate = self.within(Clause::Where, |b| b.expr(node))?;
             let predicate = self.condition(predicate, "WHERE")?;
@@ -118,10 +118,10 @@ impl Binder<'_> {
 
         // A target that is a plain column keeps its identity for RowDescription.
         for target in &targets {
-            if let ExprKind::Column(id) = target.expr.kind {
-                if let Some(origin) = self.origins.get(&id).cloned() {
-                    self.origins.insert(target.id, origin);
-                }
+            if let ExprKind::Column(id) = target.expr.kind
+                && let Some(origin) = self.origins.get(&id).cloned()
+            {
+                self.origins.insert(target.id, origin);
             }
         }
         let columns: Vec<QueryColumn> = targets
@@ -179,11 +179,11 @@ impl Binder<'_> {
         for node in list {
             let Some(NodeEnum::ResTarget(target)) = &node.node else { continue };
             let Some(value) = target.val.as_deref() else { continue };
-            if let Some(NodeEnum::ColumnRef(column)) = &value.node {
-                if column.fields.last().is_some_and(|f| matches!(f.node, Some(NodeEnum::AStar(_)))) {
-                    self.star(column, &mut targets)?;
-                    continue;
-                }
+            if let Some(NodeEnum::ColumnRef(column)) = &value.node
+                && column.fields.last().is_some_and(|f| matches!(f.node, Some(NodeEnum::AStar(_))))
+            {
+                self.star(column, &mut targets)?;
+                continue;
             }
             let mut expr = self.expr(value)?;
             if settle {
@@ -345,16 +345,14 @@ impl Binder<'_> {
             }
             _ => false,
         };
-        if !column_first {
-            if let Some(found) = self.target_by_name(node, targets, "GROUP BY")? {
-                let expr = targets[found].expr.clone();
-                if expr.any(&mut |e| matches!(e.kind, ExprKind::Aggregate(_))) {
-                    let message = "aggregate functions are not allowed in GROUP BY";
-                    return Err(with_position(PgError::new(SqlState::GROUPING_ERROR, message), expr.at));
-                }
-                check_equality(expr.ty.pg.oid)?;
-                return Ok(expr);
+        if !column_first && let Some(found) = self.target_by_name(node, targets, "GROUP BY")? {
+            let expr = targets[found].expr.clone();
+            if expr.any(&mut |e| matches!(e.kind, ExprKind::Aggregate(_))) {
+                let message = "aggregate functions are not allowed in GROUP BY";
+                return Err(with_position(PgError::new(SqlState::GROUPING_ERROR, message), expr.at));
             }
+            check_equality(expr.ty.pg.oid)?;
+            return Ok(expr);
         }
         let expr = self.within(Clause::GroupBy, |b| b.expr(node))?;
         let expr = self.settle_unknown(expr)?;
@@ -429,10 +427,10 @@ impl Binder<'_> {
         let count = count.filter(|e| !is_null(e));
         for (expr, what, state) in [(&offset, "OFFSET", b"2201X"), (&count, "LIMIT", b"2201W")] {
             let value = expr.as_ref().map(|e| &e.kind);
-            if let Some(ExprKind::Literal(datafusion::common::ScalarValue::Int64(Some(v)))) = value {
-                if *v < 0 {
-                    return Err(PgError::new(SqlState(*state), format!("{what} must not be negative")));
-                }
+            if let Some(ExprKind::Literal(datafusion::common::ScalarValue::Int64(Some(v)))) = value
+                && *v < 0
+            {
+                return Err(PgError::new(SqlState(*state), format!("{what} must not be negative")));
             }
         }
         Ok(match (&offset, &count) {
@@ -572,12 +570,12 @@ impl Binder<'_> {
 
     /// A branch's column as `target`. A literal of unknown type is read as the target's.
     fn branch_column(&mut self, rel: &Rel, column: &QueryColumn, target: PgType) -> PgResult<Expr> {
-        if column.ty.pg.oid == oid::UNKNOWN {
-            if let Rel::Project { exprs, .. } = rel {
-                let literal = exprs.iter().find(|(id, _)| *id == column.id).map(|(_, e)| e);
-                if let Some(e) = literal.filter(|e| matches!(e.kind, ExprKind::Literal(_) | ExprKind::Param(_))) {
-                    return self.convert(e.clone(), target, Context::Implicit);
-                }
+        if column.ty.pg.oid == oid::UNKNOWN
+            && let Rel::Project { exprs, .. } = rel
+        {
+            let literal = exprs.iter().find(|(id, _)| *id == column.id).map(|(_, e)| e);
+            if let Some(e) = literal.filter(|e| matches!(e.kind, ExprKind::Literal(_) | ExprKind::Param(_))) {
+                return self.convert(e.clone(), target, Context::Implicit);
             }
         }
         let expr = Expr::column(column.id, column.ty.clone());

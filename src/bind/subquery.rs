@@ -213,12 +213,11 @@ impl Binder<'_> {
 
     fn scalar_value(&mut self, rel: Rel, inner: Rel, column: ColId, ty: &ExprType) -> PgResult<(Rel, Expr)> {
         // (SELECT expression) is the expression.
-        if let Rel::Project { input, exprs } = &inner {
-            if **input == Rel::One {
-                if let Some((_, e)) = exprs.iter().find(|(id, _)| *id == column) {
-                    return Ok((rel, e.clone()));
-                }
-            }
+        if let Rel::Project { input, exprs } = &inner
+            && **input == Rel::One
+            && let Some((_, e)) = exprs.iter().find(|(id, _)| *id == column)
+        {
+            return Ok((rel, e.clone()));
         }
         let outer: BTreeSet<ColId> = rel.columns().into_iter().map(|(id, _)| id).collect();
         let value = Expr::column(column, ty.clone());
@@ -607,9 +606,11 @@ impl Binder<'_> {
         if kind == JoinKind::Full {
             return Err(PgError::unsupported("FULL JOIN in a correlated subquery"));
         }
-        let both = in_left && in_right
-            || in_right && !matches!(kind, JoinKind::Inner | JoinKind::Right)
-            || kind == JoinKind::Right && in_left;
+        let both = match kind {
+            JoinKind::Inner => in_left && in_right,
+            JoinKind::Right => in_left,
+            _ => in_right,
+        };
         if both {
             let (left, lefts) = self.depend(left, domain)?;
             let (right, rights) = self.depend(right, domain)?;

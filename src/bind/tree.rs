@@ -402,10 +402,10 @@ impl Expr {
             }
             ExprKind::Subquery(subquery) => {
                 subquery.rel.rename(names);
-                if let SubqueryKind::Scalar(id) = &mut subquery.kind {
-                    if let Some(new) = names.get(id) {
-                        *id = *new;
-                    }
+                if let SubqueryKind::Scalar(id) = &mut subquery.kind
+                    && let Some(new) = names.get(id)
+                {
+                    *id = *new;
                 }
             }
             _ => {}

@@ -75,10 +75,10 @@ impl Snapshot {
         filters: &[Expr],
         partitions: usize,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        if let Some(view) = self.status.views.iter().find(|v| v.oid == oid) {
-            if let ViewPhase::Error(reason) = &view.phase {
-                return Err(self.failing_view(oid, reason).into());
-            }
+        if let Some(view) = self.status.views.iter().find(|v| v.oid == oid)
+            && let ViewPhase::Error(reason) = &view.phase
+        {
+            return Err(self.failing_view(oid, reason).into());
         }
         let data = self.relations.get(&oid).ok_or_else(|| self.without_rows(oid))?;
         RelationScan::plan(data, projection, filters, partitions).map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)

@@ -104,13 +104,15 @@ impl Engine {
                 }
             }
             let released = self.release();
-            if !released.is_empty() || !changes.is_empty() || self.slots.values().any(|s| s.dirty) {
+            // Whoever asks must see that flushes fail, or succeed again, even while no source brings anything.
+            let restated = self.published.load().status.lake.error != self.lake_state.error;
+            if !released.is_empty() || !changes.is_empty() || restated || self.slots.values().any(|s| s.dirty) {
                 self.tick(released, changes);
             }
             self.maintain();
             self.start_flush(&channels, ending.is_some());
             if ending.is_some() && !self.flushing {
-                break Ok(());
+                break self.all_durable();
             }
         };
         if let Some(reply) = ending {
@@ -121,6 +123,14 @@ impl Engine {
             drop(reply.send(result.clone().and(Err(gone))));
         }
         channels.ended.send_replace(Some(result));
+    }
+
+    /// An error where the engine must end with changes that no flush could write.
+    fn all_durable(&self) -> PgResult<()> {
+        let Some(error) = &self.lake_state.error else { return Ok(()) };
+        let message = format!("the changes since tick {} are not in the lake: {error}", self.lake_state.durable_tick);
+        let error = PgError::new(SqlState::IO_ERROR, message);
+        Err(error.hint("The next start reads them again from the sources."))
     }
 
     /// Sleeps until there is something to do, then takes all that is there, up to the bound of a tick.

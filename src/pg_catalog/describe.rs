@@ -25,7 +25,11 @@ pub struct Key<'a> {
 impl<'a> Key<'a> {
     pub fn of(relation: &'a Relation) -> Option<Self> {
         let has = !relation.key.is_empty() && relation.key_index_oid != 0;
-        has.then(|| Self { relation, index: Oid(relation.key_index_oid), constraint: Oid(relation.key_constraint_oid) })
+        has.then_some(Self {
+            relation,
+            index: Oid(relation.key_index_oid),
+            constraint: Oid(relation.key_constraint_oid),
+        })
     }
 
     /// Of the index and of the constraint: `<table>_pkey`, the table's name cut where the whole would be too long.
@@ -129,10 +133,10 @@ static OPERATOR_CLASSES: LazyLock<HashMap<u32, u32>> = LazyLock::new(|| {
     let mut classes = HashMap::new();
     for line in include_str!("facts/pg_opclass.tsv").lines() {
         let cells: Vec<&str> = line.split('\t').collect();
-        if let [class, "403", _, _, _, _, ty, "t", _] = cells[..] {
-            if let (Ok(class), Ok(ty)) = (class.parse(), ty.parse()) {
-                classes.insert(ty, class);
-            }
+        if let [class, "403", _, _, _, _, ty, "t", _] = cells[..]
+            && let (Ok(class), Ok(ty)) = (class.parse(), ty.parse())
+        {
+            classes.insert(ty, class);
         }
     }
     classes

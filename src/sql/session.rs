@@ -206,11 +206,6 @@ impl Session {
         Some(Box::new(move |ty, value| crate::kernels::reg_out(&*context, ty, value)))
     }
 
-    /// The columns of a cursor that is open.
-    pub fn cursor_columns(&self, name: &str) -> Option<Arc<[OutputColumn]>> {
-        self.cursors.get(name).map(|cursor| Arc::clone(&cursor.columns))
-    }
-
     pub fn text_settings(&mut self) -> TextSettings {
         self.refresh();
         self.derived.text
@@ -397,6 +392,11 @@ impl Session {
             statements: self.statements.iter().map(|(n, p)| (n.clone(), p.columns.clone())).collect(),
             cursors: self.cursors.iter().map(|(n, c)| (n.clone(), Arc::clone(&c.columns))).collect(),
         }
+    }
+
+    /// What a cursor made by DECLARE gives.
+    pub fn cursor_columns(&self, name: &str) -> Option<Arc<[OutputColumn]>> {
+        self.cursors.get(name).map(|cursor| Arc::clone(&cursor.columns))
     }
 
     /// A statement made by PREPARE.

@@ -180,10 +180,10 @@ impl From<datafusion::error::DataFusionError> for PgError {
     fn from(error: datafusion::error::DataFusionError) -> Self {
         use datafusion::error::DataFusionError as E;
         let root = error.find_root();
-        if let E::External(inner) = root {
-            if let Some(pg) = inner.downcast_ref::<PgError>() {
-                return pg.clone();
-            }
+        if let E::External(inner) = root
+            && let Some(pg) = inner.downcast_ref::<PgError>()
+        {
+            return pg.clone();
         }
         match root {
             E::ResourcesExhausted(message) => {

@@ -84,10 +84,11 @@ impl PgType {
     /// The storage form tells bytea (Binary) from jsonb (LargeBinary), but not text from json: only the OID says
     /// what a value means.
     pub fn storage(&self) -> DataType {
-        if let Some((precision, scale)) = self.numeric_typmod() {
-            if (1..=38).contains(&precision) && (0..=precision).contains(&scale) {
-                return DataType::Decimal128(precision as u8, scale as i8);
-            }
+        if let Some((precision, scale)) = self.numeric_typmod()
+            && (1..=38).contains(&precision)
+            && (0..=precision).contains(&scale)
+        {
+            return DataType::Decimal128(precision as u8, scale as i8);
         }
         match self.oid {
             oid::BOOL => DataType::Boolean,

@@ -90,7 +90,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Ok(Message::Flush) => self.channel.flush().await.map_err(Failure::from),
             Ok(Message::FunctionCall) => Err(PgError::unsupported("the function call protocol").into()),
             Ok(Message::Parse { name, sql, types }) => self.parse(name, &sql, &types).await,
-            Ok(Message::Bind(bind)) => self.bind(&bind).await,
+            Ok(Message::Bind(bind)) => self.bind(&bind),
             Ok(Message::Describe(target)) => self.describe(&target),
             Ok(Message::Execute { portal, max_rows }) => self.execute(&portal, max_rows).await,
             Ok(Message::Close(target)) => {
@@ -273,7 +273,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         found.ok_or_else(|| no_statement(name))
     }
 
-    async fn bind(&mut self, bind: &Bind) -> Handled {
+    fn bind(&mut self, bind: &Bind) -> Handled {
         let prepared = self.statement(&bind.statement)?;
         if !bind.portal.is_empty() && self.portals.contains_key(&bind.portal) {
             let message = format!("cursor \"{}\" already exists", bind.portal);
@@ -298,7 +298,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
             Target::Portal(name) => {
                 let Some(portal) = self.portals.get(name) else {
-                    // DECLARE makes a portal too; psycopg describes it before it fetches.
+                    // A cursor is a portal too: drivers declare one and ask for its columns.
                     let columns = self.session.cursor_columns(name).ok_or_else(|| no_portal(name))?;
                     describe(out, &columns, &vec![0; columns.len()]);
                     return Ok(());

@@ -12,7 +12,7 @@ use datafusion::common::ScalarValue;
 /// A call of a kernel whose arguments are already of the right PostgreSQL types.
 pub fn call(proc: Oid, kernel: &ScalarKernel, args: Vec<Expr>) -> PgResult<Expr> {
     let args = args.into_iter().zip(&kernel.args).map(|(a, want)| store(a, want)).collect::<PgResult<Vec<_>>>()?;
-    Ok(Expr::new(ExprKind::Scalar { proc, udf: kernel.udf.clone(), args }, kernel.result.clone()))
+    Ok(Expr::new(ExprKind::Scalar { proc, udf: std::sync::Arc::clone(&kernel.udf), args }, kernel.result.clone()))
 }
 
 /// The same value in another storage form of its type.
@@ -21,10 +21,10 @@ pub fn store(expr: Expr, want: &DataType) -> PgResult<Expr> {
         return Ok(expr);
     }
     let to = ExprType { pg: PgType::new(expr.ty.pg.oid), storage: want.clone() };
-    if let ExprKind::Literal(value) = &expr.kind {
-        if value.is_null() {
-            return Ok(Expr::literal(ScalarValue::try_new_null(want)?, to).at(expr.at));
-        }
+    if let ExprKind::Literal(value) = &expr.kind
+        && value.is_null()
+    {
+        return Ok(Expr::literal(ScalarValue::try_new_null(want)?, to).at(expr.at));
     }
     let kernel = kernels::cast(&expr.ty, &to, true)?;
     apply_cast(expr, kernel, to)
@@ -125,10 +125,10 @@ impl Binder<'_> {
             let kernel = kernels::cast(&expr.ty, &to, explicit).map_err(|e| with_position(e, at))?;
             return apply_cast(expr, kernel, to);
         }
-        if let (ExprKind::Array(_), Some(element)) = (&expr.kind, overload::element_of(target.oid)) {
-            if overload::element_of(from.oid).is_some() {
-                return self.convert_array(expr, element, target, context);
-            }
+        if let (ExprKind::Array(_), Some(element)) = (&expr.kind, overload::element_of(target.oid))
+            && overload::element_of(from.oid).is_some()
+        {
+            return self.convert_array(expr, element, target, context);
         }
         let Some(path) = overload::pathway(from.oid, target.oid, context) else {
             let (from, to) = (names::type_name(from.oid), names::type_name(target.oid));
@@ -147,10 +147,10 @@ impl Binder<'_> {
 
     /// A cast may be as volatile as its function: text → timestamptz depends on the session.
     fn note_cast(&mut self, from: Oid, to: Oid) {
-        if let Some(cast) = crate::kernels::facts::facts().cast(from, to) {
-            if cast.function != oid::INVALID {
-                self.functions.insert(cast.function);
-            }
+        if let Some(cast) = crate::kernels::facts::facts().cast(from, to)
+            && cast.function != oid::INVALID
+        {
+            self.functions.insert(cast.function);
         }
     }
 
@@ -205,10 +205,10 @@ impl Binder<'_> {
             let ty = ExprType::of(PgType::new(target.oid));
             return Ok(Expr::literal(ScalarValue::UInt32(Some(found.0)), ty));
         }
-        if base == oid::NUMERIC {
-            if let Some(number) = super::constant::decimal(text.trim()) {
-                return self.convert(number, target, Context::Explicit);
-            }
+        if base == oid::NUMERIC
+            && let Some(number) = super::constant::decimal(text.trim())
+        {
+            return self.convert(number, target, Context::Explicit);
         }
         // An interval's modifier says what bare numbers mean, so it belongs to reading.
         let read_as = match base {

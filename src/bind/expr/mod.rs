@@ -10,7 +10,7 @@ use super::overload::{self, Context};
 use super::scope::Clause;
 use super::tree::{Expr, ExprKind, Subquery, SubqueryKind, Truth};
 use super::{Binder, names};
-use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::datatypes::DataType;
 use coerce::{store, with_position};
 use datafusion::common::ScalarValue;
@@ -147,10 +147,10 @@ impl Binder<'_> {
         let had = arg.at;
         let cast = self.convert(arg, target, Context::Explicit).map_err(|mut e| {
             // PostgreSQL points at the cast for a missing cast, at the literal for a literal that cannot be read.
-            if e.state == SqlState::CANNOT_COERCE {
-                if let Some(fields) = &mut e.rest {
-                    fields.position = at.or(had);
-                }
+            if e.state == SqlState::CANNOT_COERCE
+                && let Some(fields) = &mut e.rest
+            {
+                fields.position = at.or(had);
             }
             e
         })?;
@@ -286,12 +286,11 @@ impl Binder<'_> {
         let arg = some(&node.arg, "what is subscripted")?;
         let at = names::location(arg);
         // (srf(…)).column over a function with several result columns.
-        if let [field] = node.indirection.as_slice() {
-            if let (Some(NodeEnum::String(field)), Some(NodeEnum::FuncCall(call))) = (&field.node, &arg.node) {
-                if let Some(found) = self.field_of_function(call, &field.sval)? {
-                    return Ok(found.at(at));
-                }
-            }
+        if let [field] = node.indirection.as_slice()
+            && let (Some(NodeEnum::String(field)), Some(NodeEnum::FuncCall(call))) = (&field.node, &arg.node)
+            && let Some(found) = self.field_of_function(call, &field.sval)?
+        {
+            return Ok(found.at(at));
         }
         let mut value = self.expr(arg)?;
         for step in &node.indirection {
@@ -301,6 +300,11 @@ impl Binder<'_> {
                     self.subscript(value, index)?
                 }
                 Some(NodeEnum::AIndices(_)) => return Err(with_position(PgError::unsupported("array slices"), at)),
+                Some(NodeEnum::String(field)) if matches!(value.ty.storage, DataType::Struct(_)) => {
+                    let found = lists::record_field(&value.ty.storage, &field.sval);
+                    let (udf, ty) = found.ok_or_else(|| with_position(call::no_field(&field.sval), at))?;
+                    Expr::new(ExprKind::Scalar { proc: Oid(0), udf, args: vec![value] }, ty)
+                }
                 _ => return Err(with_position(PgError::unsupported("selecting a field of a record"), at)),
             };
         }
@@ -430,7 +434,7 @@ impl Binder<'_> {
         let arg = store(Expr::column(id, ty), &kernel.args[0])?;
         let call = AggregateCall {
             proc: ARRAY_AGG,
-            udf: kernel.udf.clone(),
+            udf: std::sync::Arc::clone(&kernel.udf),
             args: vec![arg],
             distinct: false,
             filter: None,

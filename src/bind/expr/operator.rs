@@ -17,11 +17,11 @@ impl Binder<'_> {
     pub(super) fn operator_expr(&mut self, node: &AExpr) -> PgResult<Expr> {
         let at = names::offset(node.location);
         let all = names::strings(&node.name);
-        if let [schema, _] = all.as_slice() {
-            if *schema != "pg_catalog" {
-                let message = format!("schema \"{schema}\" does not exist");
-                return Err(with_position(PgError::new(SqlState::INVALID_SCHEMA_NAME, message), at));
-            }
+        if let [schema, _] = all.as_slice()
+            && *schema != "pg_catalog"
+        {
+            let message = format!("schema \"{schema}\" does not exist");
+            return Err(with_position(PgError::new(SqlState::INVALID_SCHEMA_NAME, message), at));
         }
         let name = all.last().copied().unwrap_or_default();
         let kind = node.kind();
@@ -104,10 +104,10 @@ impl Binder<'_> {
         };
         self.functions.insert(row.code);
         // A negative literal is a constant to everything above.
-        if name == "-" {
-            if let Some(negated) = negate(&right) {
-                return Ok(negated.at(at));
-            }
+        if name == "-"
+            && let Some(negated) = negate(&right)
+        {
+            return Ok(negated.at(at));
         }
         let right = self.implicit(right, row.right)?;
         match kernels::operator(row, None, &right.ty).map_err(|e| with_position(e, at))? {
@@ -311,10 +311,11 @@ impl Binder<'_> {
     /// `left op ANY (array)`, `left op ALL (array)`.
     fn quantified(&mut self, name: &str, left: Expr, right: Expr, all: bool, at: Option<usize>) -> PgResult<Expr> {
         let what = if all { "ALL" } else { "ANY" };
-        if let (ExprKind::Array(items), false) = (&right.kind, all) {
-            if name == "=" && !items.is_empty() {
-                return self.in_items(left, items.clone(), at);
-            }
+        if let (ExprKind::Array(items), false) = (&right.kind, all)
+            && name == "="
+            && !items.is_empty()
+        {
+            return self.in_items(left, items.clone(), at);
         }
         let mut right = right;
         let (l, r) = (left.ty.pg.oid, right.ty.pg.oid);

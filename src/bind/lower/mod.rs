@@ -367,10 +367,10 @@ fn join(node: &Join) -> PgResult<LogicalPlan> {
             // Equalities among the conditions may become join keys too, and these keys match NULLs: not so those.
             let mut guards = Vec::new();
             for condition in &on {
-                if let Df::BinaryExpr(b) = condition {
-                    if b.op == datafusion::logical_expr::Operator::Eq {
-                        guards.push(b.left.clone().is_not_null());
-                    }
+                if let Df::BinaryExpr(b) = condition
+                    && b.op == datafusion::logical_expr::Operator::Eq
+                {
+                    guards.push(b.left.clone().is_not_null());
                 }
             }
             on.extend(guards);

@@ -17,7 +17,10 @@ async fn run(signature: &str, columns: &[(PgType, &[&str])], distinct: bool, ord
     for (ty, values) in columns {
         let mut builder = ColumnBuilder::new(*ty);
         values.iter().try_for_each(|v| match *v {
-            "NULL" => Ok(builder.push_null()),
+            "NULL" => {
+                builder.push_null();
+                Ok(())
+            }
             text => builder.push_text(text),
         })?;
         arrays.push(builder.finish()?);

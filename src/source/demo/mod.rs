@@ -10,6 +10,7 @@
 //! earlier run is not touched again, because its times are not known any more; rows of the snapshot always may be.
 //! Ids come from the step, so they ascend with holes, as identity columns do.
 
+pub mod beginning;
 mod dice;
 mod envelope;
 mod products;
@@ -71,6 +72,19 @@ pub enum Business {
 impl Business {
     pub const ALL: [Business; 4] = [Self::Tickets, Self::Shop, Self::Products, Self::Trades];
 
+    /// A query worth trying, and what it shows.
+    pub fn query(self) -> &'static str {
+        match self {
+            Self::Tickets => "SELECT * FROM gold.tickets_by_status ORDER BY source_db, status",
+            Self::Shop => "SELECT * FROM gold.kpi_by_minute ORDER BY minute DESC, segment LIMIT 9",
+            Self::Products => {
+                "SELECT product_id, name, price, quantity, original_numbers FROM gold.dim_product \
+                 ORDER BY updated_at DESC LIMIT 5"
+            }
+            Self::Trades => "SELECT * FROM gold.ohlc_by_minute ORDER BY minute DESC, stock_name LIMIT 8",
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Tickets => "tickets",
@@ -107,7 +121,7 @@ impl Business {
 }
 
 /// What `sluice demo` is asked for. `seed` and `rows` must be the same when the demo is resumed: positions count from
-/// them.
+/// them (see [`beginning`]).
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
     pub businesses: Vec<Business>,

@@ -104,13 +104,12 @@ impl Read {
                                 end = take(end + 1, &|b| b.is_ascii_alphanumeric());
                                 fields += 1;
                                 // `2020-01-01t10:00`: the letter belongs to the time.
-                                if let Some(t) = lower[digits_end..end].find('t').map(|t| t + digits_end) {
-                                    if fields == 3
-                                        && s.get(t + 1).is_some_and(u8::is_ascii_digit)
-                                        && s[t - 1].is_ascii_digit()
-                                    {
-                                        end = t;
-                                    }
+                                if let Some(t) = lower[digits_end..end].find('t').map(|t| t + digits_end)
+                                    && fields == 3
+                                    && s.get(t + 1).is_some_and(u8::is_ascii_digit)
+                                    && s[t - 1].is_ascii_digit()
+                                {
+                                    end = t;
                                 }
                             }
                             read.written_date(&lower[at..end], mark as char, order)?;
@@ -273,13 +272,13 @@ impl Read {
 
     fn written_date(&mut self, text: &str, mark: char, order: DateOrder) -> Result<(), Bad> {
         let parts: Vec<&str> = text.split(mark).collect();
-        if let [first, name, third] = parts[..] {
-            if let Some(month) = month_named(name) {
-                // 08-Jan-1999, 1999-Jan-08
-                self.month = Some(month);
-                self.numbers.extend([first.to_owned(), third.to_owned()]);
-                return Ok(());
-            }
+        if let [first, name, third] = parts[..]
+            && let Some(month) = month_named(name)
+        {
+            // 08-Jan-1999, 1999-Jan-08
+            self.month = Some(month);
+            self.numbers.extend([first.to_owned(), third.to_owned()]);
+            return Ok(());
         }
         let number = |p: &str| p.parse::<i64>().map_err(|_| Bad::Syntax);
         let (year, month, day) = match parts[..] {

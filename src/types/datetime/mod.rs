@@ -236,10 +236,10 @@ pub fn write_offset(east: i32, put: &mut impl FnMut(&[u8])) {
     let shown = east.unsigned_abs();
     put(if east < 0 { b"-" } else { b"+" });
     put(&two(shown / 3600));
-    if shown % 3600 != 0 {
+    if !shown.is_multiple_of(3600) {
         put(b":");
         put(&two(shown / 60 % 60));
-        if shown % 60 != 0 {
+        if !shown.is_multiple_of(60) {
             put(b":");
             put(&two(shown % 60));
         }

@@ -48,11 +48,11 @@ impl JsonbBuilder {
     }
 
     fn value_starts(&mut self) {
-        if let Some(open) = self.open.last() {
-            if !open.object {
-                let at = (self.out.len() - open.start - 1) as u32;
-                self.entries.push(Entry { key: at, value: at, end: at });
-            }
+        if let Some(open) = self.open.last()
+            && !open.object
+        {
+            let at = (self.out.len() - open.start - 1) as u32;
+            self.entries.push(Entry { key: at, value: at, end: at });
         }
     }
 

@@ -33,10 +33,10 @@ impl Unscaled {
         if by == 0 {
             return self.clone();
         }
-        if let Unscaled::Small(v) = self {
-            if let Some(v) = small_pow10(by).and_then(|p| v.checked_mul(p)) {
-                return Unscaled::Small(v);
-            }
+        if let Unscaled::Small(v) = self
+            && let Some(v) = small_pow10(by).and_then(|p| v.checked_mul(p))
+        {
+            return Unscaled::Small(v);
         }
         Unscaled::from_big(self.to_big() * pow10(by))
     }
@@ -187,12 +187,12 @@ impl Numeric {
         } else {
             (a.clone(), b.scaled_up(shift.unsigned_abs()))
         };
-        if let (Unscaled::Small(x), Unscaled::Small(y)) = (&top, &bottom) {
-            if let (Some(quotient), Some(remainder)) = (x.checked_div(*y), x.checked_rem(*y)) {
-                let up = remainder.unsigned_abs() >= y.unsigned_abs() - remainder.unsigned_abs();
-                let away = if (*x < 0) == (*y < 0) { 1 } else { -1 };
-                return Ok(Self::new(if up { quotient + away } else { quotient }, scale));
-            }
+        if let (Unscaled::Small(x), Unscaled::Small(y)) = (&top, &bottom)
+            && let (Some(quotient), Some(remainder)) = (x.checked_div(*y), x.checked_rem(*y))
+        {
+            let up = remainder.unsigned_abs() >= y.unsigned_abs() - remainder.unsigned_abs();
+            let away = if (*x < 0) == (*y < 0) { 1 } else { -1 };
+            return Ok(Self::new(if up { quotient + away } else { quotient }, scale));
         }
         Self::checked(divide_rounded(top.to_big(), &bottom.to_big()), scale)
     }

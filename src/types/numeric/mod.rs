@@ -402,10 +402,10 @@ impl Zero for Unscaled {
 impl std::ops::Add for Unscaled {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        if let (Self::Small(a), Self::Small(b)) = (&self, &other) {
-            if let Some(sum) = a.checked_add(*b) {
-                return Self::Small(sum);
-            }
+        if let (Self::Small(a), Self::Small(b)) = (&self, &other)
+            && let Some(sum) = a.checked_add(*b)
+        {
+            return Self::Small(sum);
         }
         Self::from_big(self.to_big() + other.to_big())
     }
