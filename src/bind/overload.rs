@@ -302,6 +302,18 @@ pub fn common_type(types: &[Oid]) -> Option<Oid> {
     types.iter().all(|t| *t == oid::UNKNOWN || can_coerce(&[*t], &[chosen], Context::Implicit)).then_some(chosen)
 }
 
+/// The texts of the defaults of a function's last arguments, where its kernel wants them; `pg_proc`'s rows have the
+/// expressions only as trees.
+pub fn defaults(row: &ProcRow) -> &'static [&'static str] {
+    match row.name {
+        "jsonb_set" | "parse_ident" => &["true"],
+        "jsonb_insert" => &["false"],
+        "make_interval" => &["0"; 7],
+        "normalize" | "is_normalized" => &["NFC"],
+        _ => &[],
+    }
+}
+
 /// A function that a call could mean, with its arguments as this call needs them (variadic spread, defaults cut off).
 #[derive(Debug, Clone)]
 pub struct Candidate {

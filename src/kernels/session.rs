@@ -13,7 +13,7 @@ use arrow::array::{ArrayRef, StringArray};
 use std::sync::Arc;
 
 /// The version of PostgreSQL that clients are told.
-pub const SERVER_VERSION: &str = "15.13";
+pub const SERVER_VERSION: &str = "15.18";
 
 fn about(f: impl Fn(&dyn Context) -> Option<String> + Send + Sync + 'static) -> Body {
     session0::<Text>(move |call| Ok(f(call.context()?)))

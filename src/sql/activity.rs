@@ -2,6 +2,7 @@
 
 use super::context::Identity;
 use super::database::now_us;
+use super::interrupt::CancelHandle;
 use super::settings::Settings;
 use crate::pg_catalog::SessionRow;
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Weak};
 pub struct Activity {
     identity: Arc<Identity>,
     settings: Arc<Mutex<Settings>>,
+    cancel: CancelHandle,
     started_us: i64,
     now: Mutex<Now>,
 }
@@ -24,11 +26,11 @@ struct Now {
 }
 
 impl Activity {
-    pub fn new(identity: Arc<Identity>, settings: Arc<Mutex<Settings>>) -> Self {
+    pub fn new(identity: Arc<Identity>, settings: Arc<Mutex<Settings>>, cancel: CancelHandle) -> Self {
         let started_us = now_us();
         let (query, query_us, transaction_us) = ("".into(), None, None);
         let now = Mutex::new(Now { state: "idle", since_us: started_us, query, query_us, transaction_us });
-        Self { identity, settings, started_us, now }
+        Self { identity, settings, cancel, started_us, now }
     }
 
     /// A statement begins.
@@ -88,6 +90,12 @@ impl Activities {
 
     fn living(&self) -> Vec<Arc<Activity>> {
         self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Cancels what the session with this process id runs: whether there is one.
+    pub fn cancel(&self, pid: i32) -> bool {
+        let found = self.living().into_iter().find(|activity| activity.identity.backend_pid == pid);
+        found.inspect(|activity| activity.cancel.cancel()).is_some()
     }
 
     pub fn rows(&self) -> Vec<SessionRow> {

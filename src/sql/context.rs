@@ -1,5 +1,6 @@
 //! What functions see of the statement they run in: [`Context`] over the session, [`CatalogLookup`] over its catalog.
 
+use super::database::Database;
 use super::settings::Settings;
 use crate::kernels::context::{CatalogLookup, Context};
 use crate::pg_catalog::{CursorRow, Lookup, PreparedRow, role_oid};
@@ -21,6 +22,7 @@ pub struct Identity {
 
 /// One statement's surroundings; fixed from its first row to its last, but for settings that it sets itself.
 pub struct StatementContext {
+    pub database: Arc<Database>,
     pub identity: Arc<Identity>,
     pub settings: Arc<Mutex<Settings>>,
     pub lookup: Lookup,
@@ -104,6 +106,13 @@ impl Context for StatementContext {
 
     fn catalog(&self) -> &dyn CatalogLookup {
         &self.lookup
+    }
+
+    fn signal(&self, pid: i32, end: bool) -> PgResult<bool> {
+        if end {
+            return Err(PgError::unsupported("ending another session"));
+        }
+        Ok(self.database.activities.cancel(pid))
     }
 }
 

@@ -35,14 +35,13 @@ mod utility;
 pub(crate) mod tests;
 
 pub use crate::bind::OutputColumn;
+pub use crate::kernels::SERVER_VERSION;
 pub use copy::{CopyFormat, CopyOptions};
 pub use database::{Database, DatabaseMetrics, DatabaseOptions};
 pub use interrupt::{CancelHandle, Operation};
 pub use prepare::Prepared;
-pub use session::{Notice, Outcome, RowsTag, Session, Startup};
+pub use session::{Notice, ObjectNames, Outcome, RowsTag, Session, Startup, shown_by_name};
 pub use settings::Settings;
 pub use storage::{CatalogChange, Storage, StorageSnapshot};
 
-/// The version of PostgreSQL that clients are told.
-pub const SERVER_VERSION: &str = "15.18";
 pub const SERVER_VERSION_NUM: &str = "150018";

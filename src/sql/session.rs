@@ -138,6 +138,14 @@ impl Derived {
     }
 }
 
+/// The text of a value of a type like regclass.
+pub type ObjectNames = Box<dyn Fn(Oid, Oid) -> String + Send + Sync>;
+
+/// Whether text of this type needs the catalog; regtype's names are facts.
+pub fn shown_by_name(ty: Oid) -> bool {
+    oid::is_reg_type(ty) && ty != oid::REGTYPE
+}
+
 impl Session {
     pub(super) fn new(database: Arc<Database>, startup: Startup) -> PgResult<Self> {
         let settings = Settings::new(&startup.user, &startup.settings)?;
@@ -145,7 +153,8 @@ impl Session {
         let Startup { user, database: name, backend_pid, client, server, .. } = startup;
         let identity = Arc::new(Identity { user, database: name, backend_pid, client, server });
         let settings = Arc::new(Mutex::new(settings));
-        let activity = Arc::new(Activity::new(Arc::clone(&identity), Arc::clone(&settings)));
+        let cancel = CancelHandle::default();
+        let activity = Arc::new(Activity::new(Arc::clone(&identity), Arc::clone(&settings), cancel.clone()));
         database.activities.add(&activity);
         Ok(Self {
             database,
@@ -156,7 +165,7 @@ impl Session {
             statements: HashMap::new(),
             cursors: HashMap::new(),
             notices: Vec::new(),
-            cancel: CancelHandle::default(),
+            cancel,
             operation: None,
             statement_us: now_us(),
             derived,
@@ -185,6 +194,16 @@ impl Session {
 
     pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
         self.settings.lock().take_changes()
+    }
+
+    /// What shows the values of these columns that stand for objects (regclass, regrole, …); `None` where there is none.
+    pub fn object_names(&mut self, columns: &[OutputColumn]) -> Option<ObjectNames> {
+        if !columns.iter().any(|column| shown_by_name(column.ty.pg.oid)) {
+            return None;
+        }
+        let view = self.view();
+        let context = self.context(&view);
+        Some(Box::new(move |ty, value| crate::kernels::reg_out(&*context, ty, value)))
     }
 
     pub fn text_settings(&mut self) -> TextSettings {
@@ -488,6 +507,7 @@ impl Session {
             false => self.transaction.id,
         };
         Arc::new(StatementContext {
+            database: Arc::clone(&self.database),
             identity: Arc::clone(&self.identity),
             settings: Arc::clone(&self.settings),
             lookup: Lookup::new(

@@ -206,7 +206,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Outcome::Rows { columns, stream, tag } => {
                 let formats = vec![0; columns.len()];
                 describe(&mut self.channel.output, &columns, &formats);
-                let mut rows = Rows::new(&columns, stream, &formats, &self.session.text_settings())?;
+                let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
+                let mut rows = Rows::new(&columns, stream, &formats, &settings, names)?;
                 let sent = send_rows(self.channel, &mut rows, usize::MAX, operation).await?;
                 self.notices();
                 reply::command_complete(&mut self.channel.output, &tag.with_count(sent));
@@ -370,7 +371,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     return Ok(Progress::Finished(format!("COPY {count}")));
                 }
                 Outcome::Rows { columns, stream, tag } => {
-                    let rows = Rows::new(&columns, stream, &portal.formats, &self.session.text_settings())?;
+                    let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
+                    let rows = Rows::new(&columns, stream, &portal.formats, &settings, names)?;
                     portal.state = State::Rows { rows: Box::new(rows), tag };
                 }
             }
@@ -404,7 +406,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let settings = self.session.text_settings();
         let formats = vec![i16::from(options.format == CopyFormat::Binary); columns.len()];
         let mut lines = copy::LineWriter::new(&columns, &settings)?;
-        let mut rows = Rows::new(&columns, stream, &formats, &settings)?;
+        let names = self.session.object_names(&columns);
+        let mut rows = Rows::new(&columns, stream, &formats, &settings, names)?;
         copy::begin(&mut self.channel.output, &columns, options);
         let mut count = 0;
         if options.format == CopyFormat::Binary {

@@ -2,9 +2,10 @@
 
 use super::channel::SEND_AT;
 use super::reply;
+use super::rows::text_encoder;
 use crate::sql::{CopyFormat, CopyOptions, OutputColumn};
 use crate::types::PgResult;
-use crate::types::codec::{ColumnEncoder, Format, TextSettings};
+use crate::types::codec::{ColumnEncoder, TextSettings};
 use arrow::array::RecordBatch;
 use bytes::{BufMut, BytesMut};
 
@@ -50,7 +51,7 @@ pub struct LineWriter {
 
 impl LineWriter {
     pub fn new(columns: &[OutputColumn], settings: &TextSettings) -> PgResult<Self> {
-        let encoder = |c: &OutputColumn| ColumnEncoder::new(c.ty.pg, &c.ty.storage, Format::Text, settings);
+        let encoder = |c: &OutputColumn| text_encoder(c, settings);
         Ok(Self { encoders: columns.iter().map(encoder).collect::<PgResult<_>>()?, value: BytesMut::new() })
     }
 

@@ -6,13 +6,15 @@
 use super::channel::SEND_AT;
 use super::reply::{self, Field};
 use crate::kernels::facts::facts;
-use crate::sql::OutputColumn;
+use crate::sql::{ObjectNames, OutputColumn, shown_by_name};
 use crate::types::codec::{ColumnEncoder, Format, TextSettings};
-use crate::types::{PgError, PgResult, SqlState};
-use arrow::array::RecordBatch;
+use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema, UInt32Type};
 use bytes::{BufMut, BytesMut};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
+use std::sync::Arc;
 
 /// Messages are shorter than this, as in PostgreSQL.
 const LONGEST_ROW: usize = (1 << 30) - 1;
@@ -26,9 +28,20 @@ pub enum Framing {
     CopyBinary,
 }
 
+/// The encoder of a column as text; objects come as their names.
+pub fn text_encoder(column: &OutputColumn, settings: &TextSettings) -> PgResult<ColumnEncoder> {
+    match shown_by_name(column.ty.pg.oid) {
+        true => ColumnEncoder::new(PgType::new(oid::TEXT), &DataType::Utf8, Format::Text, settings),
+        false => ColumnEncoder::new(column.ty.pg, &column.ty.storage, Format::Text, settings),
+    }
+}
+
 pub struct Rows {
     stream: SendableRecordBatchStream,
     encoders: Vec<ColumnEncoder>,
+    /// Columns of OIDs that are sent as their objects' names, and what names them.
+    named: Vec<(usize, Oid)>,
+    names: Option<ObjectNames>,
     batch: Option<RecordBatch>,
     /// The next row of `batch`.
     at: usize,
@@ -41,13 +54,35 @@ impl Rows {
         stream: SendableRecordBatchStream,
         formats: &[i16],
         settings: &TextSettings,
+        names: Option<ObjectNames>,
     ) -> PgResult<Self> {
-        let encoder = |(column, format): (&OutputColumn, &i16)| {
-            let format = if *format == 1 { Format::Binary } else { Format::Text };
-            ColumnEncoder::new(column.ty.pg, &column.ty.storage, format, settings)
+        let encoder = |(column, format): (&OutputColumn, &i16)| match format {
+            1 => ColumnEncoder::new(column.ty.pg, &column.ty.storage, Format::Binary, settings),
+            _ => text_encoder(column, settings),
         };
         let encoders = columns.iter().zip(formats).map(encoder).collect::<PgResult<_>>()?;
-        Ok(Self { stream, encoders, batch: None, at: 0 })
+        let by_name = |(i, (column, format)): (usize, (&OutputColumn, &i16))| {
+            let ty = column.ty.pg.oid;
+            (*format != 1 && shown_by_name(ty)).then_some((i, ty))
+        };
+        let named = columns.iter().zip(formats).enumerate().filter_map(by_name).collect();
+        Ok(Self { stream, encoders, named, names, batch: None, at: 0 })
+    }
+
+    /// The batch with names in the place of OIDs.
+    fn name_objects(&self, batch: RecordBatch) -> PgResult<RecordBatch> {
+        let Some(names) = self.names.as_ref().filter(|_| !self.named.is_empty()) else { return Ok(batch) };
+        let mut arrays = batch.columns().to_vec();
+        let mut fields: Vec<FieldRef> = batch.schema().fields().iter().map(Arc::clone).collect();
+        for (i, ty) in &self.named {
+            let oids = arrays[*i].as_primitive_opt::<UInt32Type>();
+            let oids = oids.ok_or_else(|| PgError::internal("an object's OID is in another storage"))?;
+            let texts: StringArray = oids.iter().map(|value| value.map(|value| names(*ty, Oid(value)))).collect();
+            arrays[*i] = Arc::new(texts);
+            fields[*i] = Arc::new(ArrowField::new(fields[*i].name(), DataType::Utf8, true));
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .map_err(|e| PgError::internal(format!("a batch with names: {e}")))
     }
 
     /// Makes sure that there is a row to write: false at the end of the result.
@@ -65,7 +100,7 @@ impl Rows {
                         let message = format!("a result has {got} columns instead of {want}");
                         return Err(PgError::internal(message));
                     }
-                    (self.batch, self.at) = (Some(batch), 0);
+                    (self.batch, self.at) = (Some(self.name_objects(batch)?), 0);
                 }
                 None => return Ok(false),
             }

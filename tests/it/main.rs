@@ -9,5 +9,6 @@ mod one_tick;
 mod operations;
 mod restart;
 mod schema_moves;
+mod sql;
 mod support;
 mod whole_transactions;

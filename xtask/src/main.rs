@@ -23,15 +23,18 @@ const BUILD: &[Need] = &[
     Need { what: "libclang", package: "libclang-dev", there: has_libclang },
 ];
 
-const TEST: &[Need] =
-    &[Need { what: "psql", package: "postgresql-client", there: || runs("psql", "--version") }];
+const TEST: &[Need] = &[Need { what: "psql", package: "postgresql-client", there: || runs("psql", "--version") }];
 
 const REAL: &[Need] = &[
     Need { what: "a Java development kit", package: "openjdk-17-jdk-headless", there: || runs("javac", "-version") },
     Need { what: "Maven", package: "maven", there: || runs("mvn", "--version") },
     Need { what: "PostgreSQL's server", package: "postgresql", there: has_postgres },
     Need { what: "Python", package: "python3", there: || runs("python3", "--version") },
-    Need { what: "Python's venv", package: "python3-venv", there: || runs_with("python3", &["-c", "import ensurepip"]) },
+    Need {
+        what: "Python's venv",
+        package: "python3-venv",
+        there: || runs_with("python3", &["-c", "import ensurepip"]),
+    },
 ];
 
 const HELP: &str = "\
@@ -145,7 +148,12 @@ fn run(command: &mut Command) -> Result<(), String> {
 fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Cargo was started for xtask itself; what it set for that must not leak into the project's own build.
-    cargo.current_dir(root()).env_remove("CARGO_TARGET_DIR").env_remove("CARGO_MANIFEST_DIR");
+    // Some build scripts look at these, and would run again.
+    let own = env::vars().map(|(name, _)| name).filter(|name| name.starts_with("CARGO_") && name != "CARGO_HOME");
+    own.for_each(|name| {
+        cargo.env_remove(name);
+    });
+    cargo.current_dir(root());
     cargo
 }
 

@@ -168,8 +168,16 @@ impl Binder<'_> {
             None => args,
             Some(order) => order.iter().map(|i| args[*i].clone()).collect(),
         };
+        let (mut args, mut declared) = (args, chosen.args.clone());
+        if chosen.defaults > 0 {
+            let defaults = overload::defaults(chosen.row);
+            let absent = &defaults[defaults.len().saturating_sub(chosen.defaults)..];
+            declared.truncate(args.len());
+            declared.extend(chosen.row.args.iter().skip(args.len()).take(absent.len()));
+            args.extend(absent.iter().map(|text| super::constant::unknown(Some(text.to_string()))));
+        }
         let inputs: Vec<Oid> = args.iter().map(|a| a.ty.pg.oid).collect();
-        let (types, _) = self.concrete(&inputs, &chosen.args, chosen.row.result, None)?;
+        let (types, _) = self.concrete(&inputs, &declared, chosen.row.result, None)?;
         let mut converted = Vec::with_capacity(args.len());
         for (arg, ty) in args.into_iter().zip(types) {
             converted.push(match ty {
