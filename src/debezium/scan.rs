@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 /// Deepest nesting of objects and arrays.
-pub const MAX_DEPTH: u32 = 256;
+pub const MAX_DEPTH: u32 = 128;
 
 /// Largest decimal exponent of a number that jsonb can hold with any digits a person would write.
 const MAX_EXPONENT: usize = 5;

@@ -106,6 +106,7 @@ impl Held {
 
 #[derive(Default)]
 struct Stream {
+    topic: Arc<str>,
     held: VecDeque<Held>,
     /// The newest commit LSN that this stream has delivered.
     newest: TransactionId,
@@ -187,8 +188,8 @@ impl Aligner {
 
     /// A stream exists, from now on transactions wait for it too. `high`: the end of the stream at its source, as far as known;
     /// `untouched`: it has delivered nothing yet and there is nothing to deliver.
-    pub fn observe(&mut self, stream: &StreamId, high: Option<Position>, untouched: bool) {
-        let domain = self.domain(stream);
+    pub fn observe(&mut self, stream: &StreamId, topic: &str, high: Option<Position>, untouched: bool) {
+        let domain = self.domain(stream, Some(topic));
         let Some(state) = self.sources.get_mut(&domain).and_then(|s| s.streams.get_mut(stream)) else { return };
         state.caught_up = match state.received {
             Some(received) => high.is_some_and(|high| high <= received),
@@ -198,12 +199,12 @@ impl Aligner {
 
     /// The streams among which a transaction of this one may be spread: those of one database; with a transaction topic
     /// those of one connector, whose ids the topic counts.
-    fn domain(&mut self, stream: &StreamId) -> Arc<str> {
+    fn domain(&mut self, stream: &StreamId, topic: Option<&str>) -> Arc<str> {
         if let Some(domain) = self.domains.get(stream) {
             return Arc::clone(domain);
         }
-        let path = stream.0.rsplit_once('/').map_or(&*stream.0, |(path, _)| path);
-        let (source, topic) = path.split_once('/').unwrap_or(("", path));
+        let (source, rest) = stream.0.split_once('/').unwrap_or(("", &stream.0));
+        let topic = topic.unwrap_or_else(|| rest.rsplit_once('/').map_or(rest, |(topic, _)| topic));
         let below = |domain: &str, connector: &str| {
             domain.strip_prefix(connector).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
@@ -235,9 +236,15 @@ impl Aligner {
                 connector.map_or_else(|| own.as_str().into(), |(domain, _)| Arc::clone(domain))
             }
         };
-        self.sources.entry(Arc::clone(&domain)).or_default().streams.entry(stream.clone()).or_default();
+        let state = Stream { topic: topic.into(), ..Stream::default() };
+        self.sources.entry(Arc::clone(&domain)).or_default().streams.entry(stream.clone()).or_insert(state);
         self.domains.insert(stream.clone(), Arc::clone(&domain));
         domain
+    }
+
+    /// Whether a stream was observed; one that is not is placed by its name alone.
+    pub fn knows(&self, stream: &StreamId) -> bool {
+        self.domains.contains_key(stream)
     }
 
     pub fn push(&mut self, mut delivery: Delivery, hold: Option<Hold>, now: Instant) {
@@ -248,7 +255,7 @@ impl Aligner {
                 delivery.transactions[mark.event as usize] = mark.id;
             }
         }
-        let domain = self.domain(&delivery.stream);
+        let domain = self.domain(&delivery.stream, None);
         let source = self.sources.entry(domain).or_default();
         source.bytes += delivery.bytes;
         source.last_push = Some(now);
@@ -324,10 +331,6 @@ impl Aligner {
     }
 }
 
-fn is_transaction_topic(stream: &StreamId) -> bool {
-    stream.0.rsplit_once('/').is_some_and(|(path, _)| path.ends_with(".transaction"))
-}
-
 impl Source {
     fn is_stuck(&self, options: &AlignOptions, now: Instant) -> bool {
         let full = |s: &Stream| {
@@ -341,12 +344,8 @@ impl Source {
     /// Events to wait for: those of collections that one of the streams reads.
     fn expected(&self, counts: &[(Arc<str>, u64)]) -> u64 {
         let reads = |collection: &str| {
-            self.streams.keys().any(|s| {
-                // `<source>/<topic>/<partition>`: the topic ends with the collection's name.
-                s.0.rsplit_once('/').is_some_and(|(topic, _)| {
-                    topic.strip_suffix(collection).is_some_and(|prefix| prefix.ends_with('.'))
-                })
-            })
+            let own = |topic: &str| topic.strip_suffix(collection).is_some_and(|prefix| prefix.ends_with('.'));
+            self.streams.values().any(|s| own(&s.topic))
         };
         counts.iter().filter(|(collection, _)| reads(collection)).map(|(_, n)| n).sum()
     }
@@ -375,7 +374,7 @@ impl Source {
     /// Transactions that may not be shown: not whole, or behind one that is not whole in some stream.
     fn blocked(&mut self, now: Instant, options: &AlignOptions) -> (HashSet<TransactionId>, u64) {
         let mut given_up = 0;
-        let topics = self.streams.iter().filter(|(id, _)| is_transaction_topic(id));
+        let topics = self.streams.iter().filter(|(_, stream)| stream.topic.ends_with(".transaction"));
         let marks_are_read = topics.into_iter().all(|(_, stream)| stream.caught_up);
         let all_is_read = self.streams.values().all(|stream| stream.caught_up);
         let mut blocked = HashSet::new();
@@ -492,7 +491,7 @@ mod tests {
     fn two_streams() -> (Aligner, Instant) {
         let mut aligner = Aligner::new(AlignOptions::default());
         for topic in ["p.dbo.a", "p.dbo.b"] {
-            aligner.observe(&StreamId(format!("s/{topic}/0").into()), None, false);
+            aligner.observe(&StreamId(format!("s/{topic}/0").into()), topic, None, false);
         }
         (aligner, Instant::now())
     }
@@ -515,8 +514,8 @@ mod tests {
         aligner.push(delivery("p.dbo.a", 0, &[4, 5], TransactionKind::CommitLsn), None, now);
         let later = now + Duration::from_millis(21);
         assert_eq!(shown(aligner.release(later)), vec![], "b is not known to be at its end");
-        aligner.observe(&StreamId("s/p.dbo.b/0".into()), Some(Position(0)), true);
-        aligner.observe(&StreamId("s/p.dbo.a/0".into()), Some(Position(2)), false);
+        aligner.observe(&StreamId("s/p.dbo.b/0".into()), "p.dbo.b", Some(Position(0)), true);
+        aligner.observe(&StreamId("s/p.dbo.a/0".into()), "p.dbo.a", Some(Position(2)), false);
         assert_eq!(shown(aligner.release(now)), vec![]);
         assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0, 1])]);
     }
@@ -531,7 +530,7 @@ mod tests {
     #[test]
     fn metadata_holds_a_transaction_until_its_count_has_come() {
         let (mut aligner, now) = two_streams();
-        aligner.observe(&StreamId("s/p.transaction/0".into()), None, false);
+        aligner.observe(&StreamId("s/p.transaction/0".into()), "p.transaction", None, false);
         aligner.push(delivery("p.dbo.a", 0, &[1, 2], TransactionKind::Metadata), None, now);
         aligner.push(end(0, 1, &[("dbo.a", 1), ("dbo.b", 1), ("dbo.elsewhere", 9)]), None, now);
         aligner.push(end(1, 2, &[("dbo.a", 1)]), None, now);
@@ -569,7 +568,7 @@ mod tests {
     fn what_was_announced_before_a_restart_is_not_waited_for_in_full() {
         let (mut aligner, now) = two_streams();
         let marks = StreamId("s/p.transaction/0".into());
-        aligner.observe(&marks, Some(Position(7)), true);
+        aligner.observe(&marks, "p.transaction", Some(Position(7)), true);
         aligner.push(delivery("p.dbo.a", 0, &[1], TransactionKind::Metadata), None, now);
         assert_eq!(shown(aligner.release(now)), vec![]);
         let later = now + AlignOptions::default().stall;
@@ -581,7 +580,7 @@ mod tests {
     fn a_transaction_larger_than_its_share_is_released_and_counted() {
         let mut aligner = Aligner::new(AlignOptions { full_bytes: 150, ..AlignOptions::default() });
         let now = Instant::now();
-        aligner.observe(&StreamId("s/p.dbo.b/0".into()), None, false);
+        aligner.observe(&StreamId("s/p.dbo.b/0".into()), "p.dbo.b", None, false);
         aligner.push(delivery("p.dbo.a", 0, &[5, 5], TransactionKind::CommitLsn), None, now);
         assert_eq!(shown(aligner.release(now)), vec![]);
         let later = now + Duration::from_secs(1);

@@ -59,6 +59,8 @@ pub struct Done {
     /// The manifest's number, or why there is none.
     pub manifest: Result<u64, LakeError>,
     pub positions: Vec<(StreamId, Position)>,
+    /// Folders that were to be removed.
+    pub dropped: Vec<Arc<str>>,
     pub took_us: u64,
 }
 
@@ -92,7 +94,8 @@ impl Flusher {
             Some(error) => Err(error),
             None => self.write_manifest(&job).await,
         };
-        Done { tick: job.tick, tables, manifest, positions: job.positions, took_us: start.elapsed().as_micros() as u64 }
+        let took_us = start.elapsed().as_micros() as u64;
+        Done { tick: job.tick, tables, manifest, positions: job.positions, dropped: job.dropped, took_us }
     }
 
     async fn flush_table(&mut self, job: &TableJob, tick: Tick) -> Result<TableDone, LakeError> {

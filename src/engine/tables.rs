@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub struct TailBatch {
     pub rows: RecordBatch,
     pub first: RowId,
+    pub bytes: u64,
 }
 
 /// The rows of one relation.
@@ -35,6 +36,8 @@ pub struct Slot {
     /// Its folder in the lake, `schema/table` at creation.
     pub folder: Arc<str>,
     pub rows: Rows,
+    /// Bytes in memory as of the last publish: data, index and tombstones, or the tail.
+    pub bytes: u64,
     /// Ids that died and that a flush has written or is writing; the lake passes over one that it does not hold.
     pub dead: Vec<RowId>,
     /// Ids below this are in the lake.
@@ -58,7 +61,8 @@ impl Slot {
             oid,
             kind,
             folder,
-            rows,
+            rows: without_retractions(rows),
+            bytes: 0,
             dead: vec![],
             flushed: RowId(0),
             written: RowId(0),
@@ -106,7 +110,8 @@ impl Slot {
             Rows::Appended { tail, next, .. } => {
                 let first = *next;
                 next.0 += batch.num_rows() as u64;
-                tail.push(TailBatch { rows: batch, first });
+                let bytes = batch.get_array_memory_size() as u64;
+                tail.push(TailBatch { rows: batch, first, bytes });
                 self.dirty = true;
             }
             Rows::Hot(table) => {
@@ -125,14 +130,19 @@ impl Slot {
         Ok(())
     }
 
+    /// Gives a gold view's rows other columns.
+    pub fn reshape(&mut self, schema: TableSchema) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+        table.alter(Arc::new(schema), &|array, from, to| evolve::convert(array, from, to))?;
+        self.reshaped = true;
+        self.dirty = true;
+        Ok(())
+    }
+
     /// Makes room for columns; `true` where something changed.
     pub fn widen(&mut self, incoming: &TableSchema) -> PgResult<bool> {
         let Some(merged) = evolve::merge(self.schema(), incoming)? else { return Ok(false) };
-        let Rows::Hot(table) = &mut self.rows else { return Ok(false) };
-        table.alter(Arc::new(merged), &|array, from, to| evolve::convert(array, from, to))?;
-        self.reshaped = true;
-        self.dirty = true;
-        Ok(true)
+        self.reshape(merged).map(|()| true)
     }
 
     /// Applies rows `range` of a delivery's changes, in order. The table has room for their columns.
@@ -204,6 +214,10 @@ impl Slot {
     /// The relation's rows as of now, immutable.
     pub fn publish(&mut self, tick: Tick) -> RelationData {
         self.dirty = false;
+        self.bytes = match &self.rows {
+            Rows::Hot(table) => table.memory().total() as u64,
+            Rows::Appended { tail, .. } => tail.iter().map(|t| t.bytes).sum(),
+        };
         match &mut self.rows {
             Rows::Hot(table) => RelationData::Hot(table.publish(tick)),
             Rows::Appended { schema, files, tail, .. } => RelationData::Appended(LakeAndTail {
@@ -213,14 +227,14 @@ impl Slot {
             }),
         }
     }
+}
 
-    /// Bytes in memory.
-    pub fn bytes(&self) -> u64 {
-        match &self.rows {
-            Rows::Hot(table) => table.memory().total() as u64,
-            Rows::Appended { tail, .. } => tail.iter().map(|t| t.rows.get_array_memory_size() as u64).sum(),
-        }
+/// Nobody here reads the rows that died, and gathering them costs.
+fn without_retractions(mut rows: Rows) -> Rows {
+    if let Rows::Hot(table) = &mut rows {
+        table.set_retractions(false);
     }
+    rows
 }
 
 /// The metadata column of tables with soft delete.

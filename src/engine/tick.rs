@@ -10,7 +10,7 @@ use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
 use crate::change::{DeadLetter, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
 use crate::lake::{LakeError, LakeTableKind};
-use crate::source::{DeliveryReceiver, SourceStatus};
+use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::Table;
 use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema, oid};
 use crate::view::{self, View};
@@ -153,7 +153,7 @@ impl Engine {
             recv(deliveries) -> received => match received {
                 Ok(received) => {
                     events += received.delivery.positions.len();
-                    self.aligner.push(received.delivery, Some(received.hold), Instant::now());
+                    self.take(received);
                     woken = Woken::Delivery;
                 }
                 Err(_) => return Ok(Woken::Closed),
@@ -165,7 +165,7 @@ impl Engine {
         while take && events < self.options.tick_events {
             let Ok(Some(received)) = channels.deliveries.try_recv() else { break };
             events += received.delivery.positions.len();
-            self.aligner.push(received.delivery, Some(received.hold), Instant::now());
+            self.take(received);
         }
         commands.extend(channels.commands.try_iter());
         while let Ok(done) = channels.done.try_recv() {
@@ -174,13 +174,25 @@ impl Engine {
         Ok(woken)
     }
 
-    fn release(&mut self) -> Vec<Released> {
+    fn take(&mut self, received: Received) {
+        if !self.aligner.knows(&received.delivery.stream) {
+            self.observe_streams();
+        }
+        self.aligner.push(received.delivery, Some(received.hold), Instant::now());
+    }
+
+    /// Tells the aligner which streams there are, and which have delivered all they have.
+    fn observe_streams(&mut self) {
         for source in &self.sources {
             for stream in source.streams() {
                 let untouched = stream.events() == 0 && stream.caught_up();
-                self.aligner.observe(&stream.id, stream.high(), untouched);
+                self.aligner.observe(&stream.id, &stream.topic, stream.high(), untouched);
             }
         }
+    }
+
+    fn release(&mut self) -> Vec<Released> {
+        self.observe_streams();
         self.aligner.release(Instant::now())
     }
 
@@ -544,8 +556,11 @@ impl Engine {
 
     /// Binds every view anew after a table changed its columns; one that no longer binds is in error until it does.
     fn rebind_views(&mut self) {
-        for slot in &mut self.views {
-            match View::bind(slot.state.oid, &self.catalog, &self.session) {
+        for i in 0..self.views.len() {
+            let oid = self.views[i].state.oid;
+            let bound = self.follow_types(oid).and_then(|()| View::bind(oid, &self.catalog, &self.session));
+            let slot = &mut self.views[i];
+            match bound {
                 Ok(view) => slot.view = Some(view),
                 Err(error) => {
                     slot.view = None;
@@ -553,6 +568,24 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Gives a view's columns the types that its query has now.
+    fn follow_types(&mut self, oid: Oid) -> PgResult<()> {
+        let relation = self.catalog.relation(oid).ok_or_else(|| PgError::internal("a view without a name"))?;
+        let names: Vec<String> = relation.columns.iter().map(|c| c.name.clone()).collect();
+        let sql = relation.definition.as_deref().unwrap_or_default();
+        let schema = view::define(sql, &relation.search_path, &self.catalog, &names)?.schema;
+        if relation.columns.iter().map(|c| c.ty()).eq(schema.columns.iter().map(|c| c.ty)) {
+            return Ok(());
+        }
+        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
+        slot.reshape(schema.clone())?;
+        Arc::make_mut(&mut self.catalog).change(oid, |relation| {
+            for (known, column) in relation.columns.iter_mut().zip(&schema.columns) {
+                (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod);
+            }
+        })
     }
 
     pub(super) fn publish(&mut self, now: i64) {
@@ -572,7 +605,7 @@ impl Engine {
         let table = |slot: &Slot| TableState {
             oid: slot.oid,
             rows: self.relations.get(&slot.oid).map_or(0, RelationData::rows),
-            bytes: slot.bytes(),
+            bytes: slot.bytes,
             unflushed_rows: slot.unflushed(),
             durable_tick: slot.durable_tick,
             delta_version: slot.delta_version,
@@ -695,7 +728,7 @@ impl Engine {
                 for slot in self.slots.values_mut() {
                     slot.durable_tick = done.tick;
                 }
-                self.dropped.clear();
+                self.dropped.retain(|folder| !done.dropped.contains(folder));
                 let (durable, waiting) = self.waiting.drain(..).partition(|(tick, _)| *tick <= done.tick);
                 self.waiting = waiting;
                 for (_, reply) in Vec::from_iter::<Vec<(Tick, oneshot::Sender<PgResult<()>>)>>(durable) {

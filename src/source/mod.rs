@@ -89,6 +89,8 @@ where
     let (done, finished) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new()
         .name(format!("source {name}"))
+        // The decoder follows nested JSON by recursion, up to its limit.
+        .stack_size(16 << 20)
         .spawn(move || drop(done.send(runtime.block_on(body))))
         .map_err(|e| SourceError::Crashed(e.to_string()))?;
     match finished.await {
