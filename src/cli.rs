@@ -4,11 +4,13 @@ use crate::config::{Config, ConfigError};
 use crate::server::{self, Deployment, ServerError};
 use crate::source::demo::{Business, DemoOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// A PostgreSQL-wire query server over live change data.
 ///
@@ -101,16 +103,22 @@ impl Workload {
 
 /// Runs a command line to its end.
 pub fn run(cli: Cli) -> ExitCode {
-    let filter = match EnvFilter::try_new(&cli.log) {
+    // A level alone is Sluice's own: its libraries say much at "info" that nobody can use.
+    let told = match cli.log.parse::<LevelFilter>() {
+        Ok(level) => format!("{},sluice={level}", level.min(LevelFilter::WARN)),
+        Err(_) => cli.log.clone(),
+    };
+    let filter = match EnvFilter::try_new(told) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("sluice: --log: {error}; write a level (error, warn, info, debug, trace) or module=level");
             return ExitCode::from(2);
         }
     };
+    let colours = std::io::stderr().is_terminal();
     // A log on a full disk loses lines; complaining about that where it cannot be written either would be a panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    log.with_writer(std::io::stderr).init();
+    log.with_ansi(colours).with_writer(std::io::stderr).init();
     let outcome = match cli.command {
         Word::Demo(demo) => self::demo(demo),
         Word::Serve(arguments) => serve(&arguments.config),

@@ -3,6 +3,7 @@
 use super::form::Form;
 use super::scan::{Kind, Scan, Value};
 use super::values::{self, Decimal, Unit};
+use crate::types::codec::write_f64;
 use crate::types::{PgType, oid};
 use arrow::array::{
     ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, FixedSizeBinaryBuilder, Float32Builder,
@@ -641,7 +642,14 @@ fn point(value: Value<'_>) -> Put<String> {
             _ => (),
         })
         .map_err(|_| Misfit)?;
-    Ok(format!("({},{})", x.ok_or(Misfit)?, y.ok_or(Misfit)?))
+    let mut out = Vec::with_capacity(24);
+    let mut put = |part: &[u8]| out.extend_from_slice(part);
+    put(b"(");
+    write_f64(x.ok_or(Misfit)?, 1, &mut put);
+    put(b",");
+    write_f64(y.ok_or(Misfit)?, 1, &mut put);
+    put(b")");
+    String::from_utf8(out).map_err(|_| Misfit)
 }
 
 fn put_elements(element: &mut Sink, value: Value<'_>, form: &Form, habits: &mut Habits) -> Put {

@@ -114,10 +114,10 @@ pub fn time_from_presumed(value: i64, mut unit: Unit) -> Option<i64> {
 /// Days since 1970; PostgreSQL's range, and the connector's sentinels of ±infinity.
 pub fn date_from_int(days: i64) -> Option<i32> {
     match days {
-        // What becomes of 'infinity' in the stream and in the snapshot of PostgreSQL connector 3.6: both far outside
-        // PostgreSQL's dates.
+        // What becomes of 'infinity' and '-infinity' in the stream and in the snapshot of PostgreSQL connector 3.6: all far
+        // outside PostgreSQL's dates.
         -2_147_472_692 | -622_191_234 => Some(i32::MAX),
-        -2_147_483_648 => Some(i32::MIN),
+        -2_147_472_691 | -625_821_272 | -2_147_483_648 => Some(i32::MIN),
         2_147_483_647 => Some(i32::MAX),
         _ => (-2_440_588..2_145_031_949).contains(&days).then_some(days as i32),
     }

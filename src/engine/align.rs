@@ -10,12 +10,14 @@
 //! - [`TransactionKind::CommitLsn`] without one: ids are ordered over all streams. One is whole when every stream of the source has delivered
 //!   something later. A stream that has nothing later (its table rests) is waited for during the *linger*, counted
 //!   from the arrival of the transaction's first record.
+//!   What comes of a transaction that was already shown (from a topic that did not exist yet when END came) passes at once. So does,
+//!   after a short wait, what was never announced while the transaction topic is at its end: its BEGIN was read before a restart.
 //! - Other ids without a transaction topic say nothing about the end: their records pass at once.
 //!
 //! Bounded: each stream has a share of what may be in flight (`source::DeliveryLimits`), given back when its records are
 //! released. A stream that has filled its share with one unfinished transaction could never bring the rest: when a source
-//! stalls so, everything of it is released and counted in [`Aligner::torn`]. A transaction larger than that share cannot be
-//! shown whole.
+//! stalls so, everything of it is released and counted in [`Aligner::torn`], and the rest passes as it comes. A transaction larger
+//! than that share cannot be shown whole.
 //!
 //! Cost: one comparison a record; a tick looks at held records only.
 
@@ -118,6 +120,31 @@ struct Transaction {
     arrived: u64,
     expected: Option<u64>,
     since: Option<Instant>,
+    /// Its BEGIN or END has come.
+    announced: bool,
+}
+
+/// The newest transactions that were shown, whole or not: nothing of them is waited for any more.
+#[derive(Default)]
+struct Shown {
+    ids: HashSet<TransactionId>,
+    order: VecDeque<TransactionId>,
+}
+
+impl Shown {
+    /// Enough for what a broker may still hold of transactions when their END comes.
+    const REMEMBERED: usize = 65_536;
+
+    fn insert(&mut self, id: TransactionId) {
+        if self.ids.insert(id) {
+            self.order.push_back(id);
+            if self.order.len() > Self::REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.ids.remove(&oldest);
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -127,6 +154,9 @@ struct Source {
     /// The transaction topic has been seen: only then are metadata ids waited for.
     has_marks: bool,
     transactions: HashMap<TransactionId, Transaction>,
+    shown: Shown,
+    /// The commit LSN up to which transactions were shown without waiting for the rest of them.
+    given_up: TransactionId,
     bytes: usize,
     last_push: Option<Instant>,
 }
@@ -187,6 +217,7 @@ impl Aligner {
                 for domain in joining {
                     let other = self.sources.remove(&domain).unwrap_or_default();
                     joined.kind = joined.kind.or(other.kind);
+                    joined.given_up = joined.given_up.max(other.given_up);
                     joined.bytes += other.bytes;
                     joined.last_push = joined.last_push.max(other.last_push);
                     joined.streams.extend(other.streams);
@@ -223,15 +254,16 @@ impl Aligner {
         source.last_push = Some(now);
         source.kind = delivery.transaction_kind.or(source.kind);
         source.has_marks |= !delivery.marks.is_empty();
-        for mark in &delivery.marks {
+        for mark in delivery.marks.iter().filter(|mark| !source.shown.ids.contains(&mark.id)) {
             let expected = mark.end.as_ref().map(|counts| source.expected(counts));
             let transaction = source.transactions.entry(mark.id).or_default();
             transaction.since.get_or_insert(now);
             transaction.expected = expected.or(transaction.expected);
+            transaction.announced = true;
         }
         let counted = source.has_marks || delivery.transaction_kind == Some(TransactionKind::Metadata);
         if delivery.marks.is_empty() && counted {
-            for id in delivery.transactions.iter().filter(|id| id.0 != 0) {
+            for id in delivery.transactions.iter().filter(|id| id.0 != 0 && !source.shown.ids.contains(id)) {
                 let transaction = source.transactions.entry(*id).or_default();
                 transaction.arrived += 1;
                 transaction.since.get_or_insert(now);
@@ -265,29 +297,35 @@ impl Aligner {
                 continue;
             }
             if source.is_stuck(&self.options, now) {
+                source.given_up = source.streams.values().map(|s| s.newest).max().unwrap_or_default();
                 self.torn += source.release_while(&mut out, |_| true);
-                source.transactions.clear();
+                source.forget_whole(&HashSet::new());
                 continue;
             }
             match source.kind {
                 Some(TransactionKind::CommitLsn) if !source.has_marks => {
-                    let cutoff = source.lsn_cutoff(now, self.options.linger);
+                    let cutoff = source.lsn_cutoff(now, self.options.linger).max(source.given_up);
                     source.release_while(&mut out, |id| id <= cutoff);
                 }
                 Some(_) if source.has_marks => {
-                    let (blocked, given_up) = source.blocked(now, self.options.patience);
+                    let (blocked, given_up) = source.blocked(now, &self.options);
                     self.torn += given_up;
                     source.release_while(&mut out, |id| !blocked.contains(&id));
                     source.forget_whole(&blocked);
                 }
                 _ => {
                     source.release_while(&mut out, |_| true);
-                    source.transactions.clear();
+                    // The transaction topic may be found later than the tables' topics.
+                    source.forget_whole(&HashSet::new());
                 }
             }
         }
         out
     }
+}
+
+fn is_transaction_topic(stream: &StreamId) -> bool {
+    stream.0.rsplit_once('/').is_some_and(|(path, _)| path.ends_with(".transaction"))
 }
 
 impl Source {
@@ -335,16 +373,23 @@ impl Source {
     }
 
     /// Transactions that may not be shown: not whole, or behind one that is not whole in some stream.
-    fn blocked(&mut self, now: Instant, patience: Duration) -> (HashSet<TransactionId>, u64) {
+    fn blocked(&mut self, now: Instant, options: &AlignOptions) -> (HashSet<TransactionId>, u64) {
         let mut given_up = 0;
+        let topics = self.streams.iter().filter(|(id, _)| is_transaction_topic(id));
+        let marks_are_read = topics.into_iter().all(|(_, stream)| stream.caught_up);
+        let all_is_read = self.streams.values().all(|stream| stream.caught_up);
         let mut blocked = HashSet::new();
         for (id, transaction) in &mut self.transactions {
             let whole = transaction.expected.is_some_and(|n| transaction.arrived >= n);
             if whole {
                 continue;
             }
+            let unknown = !transaction.announced && marks_are_read;
+            // Its events were shown before a restart, or went to topics that nobody reads.
+            let gone = transaction.arrived == 0 && transaction.expected.is_some() && all_is_read;
+            let patience = if unknown || gone { options.stall.min(options.patience) } else { options.patience };
             if transaction.since.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
-                given_up += u64::from(transaction.arrived > 0);
+                given_up += u64::from(transaction.arrived > 0 && !unknown);
                 transaction.expected = Some(0);
                 continue;
             }
@@ -363,9 +408,11 @@ impl Source {
         }
     }
 
-    /// Forgets released transactions; an END whose events are still to come stays.
+    /// Forgets released transactions but for their ids; an END whose events are still to come stays.
     fn forget_whole(&mut self, blocked: &HashSet<TransactionId>) {
-        self.transactions.retain(|id, _| blocked.contains(id));
+        for (id, _) in self.transactions.extract_if(|id, _| !blocked.contains(id)) {
+            self.shown.insert(id);
+        }
     }
 
     /// Releases each stream's prefix of records that `may` admits (records without a transaction always pass). Returns the
@@ -496,6 +543,41 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_after_its_transaction_was_shown_passes_at_once() {
+        let (mut aligner, now) = two_streams();
+        aligner.push(delivery("p.dbo.a", 0, &[1], TransactionKind::Metadata), None, now);
+        aligner.push(end(0, 1, &[("dbo.a", 1), ("dbo.later", 2)]), None, now);
+        assert_eq!(shown(aligner.release(now)).len(), 2, "nobody reads the other topic yet");
+        aligner.push(delivery("p.dbo.later", 0, &[1, 1], TransactionKind::Metadata), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![("p.dbo.later".to_string(), vec![0, 1])]);
+        assert_eq!(aligner.torn(), 0);
+    }
+
+    #[test]
+    fn a_transaction_topic_found_late_does_not_hold_what_was_shown() {
+        let (mut aligner, now) = two_streams();
+        aligner.push(delivery("p.dbo.a", 0, &[1], TransactionKind::Metadata), None, now);
+        assert_eq!(shown(aligner.release(now)).len(), 1, "no transaction topic is known yet");
+        aligner.push(end(0, 1, &[("dbo.a", 1)]), None, now);
+        aligner.push(delivery("p.dbo.a", 1, &[2], TransactionKind::Metadata), None, now);
+        aligner.push(end(1, 2, &[("dbo.a", 1)]), None, now);
+        let topics: Vec<_> = shown(aligner.release(now)).into_iter().map(|(topic, _)| topic).collect();
+        assert_eq!(topics, ["p.dbo.a", "p.transaction", "p.transaction"]);
+    }
+
+    #[test]
+    fn what_was_announced_before_a_restart_is_not_waited_for_in_full() {
+        let (mut aligner, now) = two_streams();
+        let marks = StreamId("s/p.transaction/0".into());
+        aligner.observe(&marks, Some(Position(7)), true);
+        aligner.push(delivery("p.dbo.a", 0, &[1], TransactionKind::Metadata), None, now);
+        assert_eq!(shown(aligner.release(now)), vec![]);
+        let later = now + AlignOptions::default().stall;
+        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0])]);
+        assert_eq!(aligner.torn(), 0);
+    }
+
+    #[test]
     fn a_transaction_larger_than_its_share_is_released_and_counted() {
         let mut aligner = Aligner::new(AlignOptions { full_bytes: 150, ..AlignOptions::default() });
         let now = Instant::now();
@@ -506,5 +588,7 @@ mod tests {
         assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0, 1])]);
         assert_eq!(aligner.torn(), 1);
         assert_eq!(aligner.held_bytes(), 0);
+        aligner.push(delivery("p.dbo.a", 2, &[5], TransactionKind::CommitLsn), None, later);
+        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![2])], "its rest does not wait again");
     }
 }

@@ -375,6 +375,11 @@ impl Session {
         }
     }
 
+    /// What a cursor made by DECLARE gives.
+    pub fn cursor_columns(&self, name: &str) -> Option<Arc<[OutputColumn]>> {
+        self.cursors.get(name).map(|cursor| Arc::clone(&cursor.columns))
+    }
+
     /// A statement made by PREPARE.
     pub fn prepared(&self, name: &str) -> Option<Arc<Prepared>> {
         self.statements.get(name).cloned()

@@ -296,7 +296,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 (prepared, Vec::new())
             }
             Target::Portal(name) => {
-                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+                let Some(portal) = self.portals.get(name) else {
+                    // A cursor is a portal too: drivers declare one and ask for its columns.
+                    let columns = self.session.cursor_columns(name).ok_or_else(|| no_portal(name))?;
+                    describe(out, &columns, &vec![0; columns.len()]);
+                    return Ok(());
+                };
                 (Arc::clone(&portal.prepared), portal.formats.clone())
             }
         };

@@ -4,6 +4,8 @@ PostgreSQL with logical decoding, Apache Kafka (KRaft, one JVM), Kafka Connect w
 sluice binary. Every wait is for a condition, with a deadline and the part's log when it passes.
 """
 
+import ctypes
+import json
 import os
 import pwd
 import shutil
@@ -47,8 +49,18 @@ def connects(port):
         return True
 
 
+def ends_with_us(how):
+    """Run in a child before it becomes the part: the kernel ends it when this run is gone, even by kill -9."""
+    PR_SET_PDEATHSIG = 1
+    libc = ctypes.CDLL(None)
+    return lambda: libc.prctl(PR_SET_PDEATHSIG, how)
+
+
 class Part:
     """A process with a log, ended with the run."""
+
+    gentle = signal.SIGTERM
+    if_orphaned = signal.SIGKILL
 
     def __init__(self, name, folder):
         self.name, self.folder = name, Path(folder)
@@ -60,14 +72,16 @@ class Part:
         out = open(self.log, "ab")
         self.process = subprocess.Popen(
             [str(c) for c in command], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-            env={**os.environ, **(env or {})}, user=user, cwd=cwd, start_new_session=True)
+            env={**os.environ, **(env or {})}, user=user, cwd=cwd, start_new_session=True,
+            preexec_fn=ends_with_us(self.if_orphaned))
+        out.close()
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
-    def end(self, how=signal.SIGTERM):
+    def end(self, how=None):
         if self.alive():
-            os.killpg(self.process.pid, how)
+            os.killpg(self.process.pid, how or self.gentle)
             try:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
@@ -84,14 +98,25 @@ def psql(port, sql, user, database):
     return done.stdout.rstrip("\n")
 
 
+def postgres_bin():
+    """Where the server's programs are: Debian keeps them out of PATH, each version in a folder of its own."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[-3]))
+    found = found[-1] if found else shutil.which("postgres")
+    return Path(found).parent if found else None
+
+
 class Postgres(Part):
+    # Sessions are cut off; without it, the server waits until Debezium leaves.
+    gentle = signal.SIGINT
+    if_orphaned = signal.SIGQUIT
+
     def __init__(self, folder):
         super().__init__("postgres", folder)
         self.port = free_port()
-        bin_dir = next((p for p in ["/usr/lib/postgresql/15/bin", "/usr/local/bin"] if Path(p, "postgres").exists()), None)
+        bin_dir = postgres_bin()
         if bin_dir is None:
-            raise AssertionError("PostgreSQL 15 is missing: apt-get install postgresql-15")
-        self.bin = Path(bin_dir)
+            raise AssertionError("PostgreSQL is missing: apt-get install postgresql")
+        self.bin = bin_dir
 
     def start(self):
         # The server refuses to run as root.
@@ -105,7 +130,7 @@ class Postgres(Part):
         subprocess.run([self.bin / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8"], check=True,
                        capture_output=True, user=user, cwd=self.folder)
         self.spawn([self.bin / "postgres", "-D", data, "-p", self.port, "-k", self.folder,
-                    "-c", "listen_addresses=127.0.0.1", "-c", "wal_level=logical", "-c", "fsync=off"],
+                    "-c", "listen_addresses=127.0.0.1", "-c", "wal_level=logical", "-c", "fsync=off", "-c", "timezone=UTC"],
                    user=user, cwd=self.folder)
         wait_for("PostgreSQL", lambda: self.sql("SELECT 1") == "1", self.log)
 
@@ -148,24 +173,22 @@ message.max.bytes=33554432
 
 
 class Connect(Part):
-    """Kafka Connect, standalone, with Debezium's PostgreSQL connector."""
+    """Kafka Connect, standalone, with a connector of Debezium for each prefix: `{prefix: properties}`."""
 
-    def __init__(self, folder, jars, kafka, postgres, options):
+    def __init__(self, folder, jars, kafka, postgres, connectors):
         super().__init__("connect", folder)
-        self.jars, self.rest = jars, free_port()
+        self.jars, self.rest, self.names = jars, free_port(), list(connectors)
         self.worker = self.folder / "worker.properties"
         self.worker.write_text(f"""bootstrap.servers=127.0.0.1:{kafka.port}
 key.converter=org.apache.kafka.connect.json.JsonConverter
 value.converter=org.apache.kafka.connect.json.JsonConverter
-key.converter.schemas.enable={options.get('schemas', 'false')}
-value.converter.schemas.enable={options.get('schemas', 'false')}
 offset.storage.file.filename={self.folder}/offsets
 offset.flush.interval.ms=1000
 listeners=http://127.0.0.1:{self.rest}
 plugin.discovery=only_scan
 """)
-        self.connector = self.folder / "connector.properties"
-        self.connector.write_text(f"""name=shop
+        for name, properties in connectors.items():
+            (self.folder / f"{name}.properties").write_text(f"""name={name}
 connector.class=io.debezium.connector.postgresql.PostgresConnector
 tasks.max=1
 database.hostname=127.0.0.1
@@ -173,25 +196,34 @@ database.port={postgres.port}
 database.user=postgres
 database.password=postgres
 database.dbname=postgres
-topic.prefix=shop
+topic.prefix={name}
 plugin.name=pgoutput
+slot.name={name}
+publication.name={name}
 schema.include.list=public
 provide.transaction.metadata=true
+# The default leaves truncates out.
+skipped.operations=none
 poll.interval.ms=20
 topic.creation.default.replication.factor=1
 topic.creation.default.partitions=1
 topic.creation.enable=true
-{options.get('connector', '')}
+{properties}
 """)
 
     def start(self):
+        files = [self.folder / f"{name}.properties" for name in self.names]
         self.spawn(["java", "-Xmx512m", "-cp", f"{self.jars}/*", "org.apache.kafka.connect.cli.ConnectStandalone",
-                    self.worker, self.connector])
+                    self.worker, *files])
+        for name in self.names:
+            wait_for(f"Debezium's connector {name}", lambda: self.runs(name), self.log)
 
-        def running():
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.rest}/connectors/shop/status", timeout=2) as answer:
-                return b'"RUNNING"' in answer.read()
-        wait_for("Debezium", running, self.log)
+    def runs(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.rest}/connectors/{name}/status", timeout=2) as answer:
+            status = json.load(answer)
+        assert status["connector"]["state"] != "FAILED", status
+        assert all(task["state"] != "FAILED" for task in status["tasks"]), status
+        return status["tasks"] and all(task["state"] == "RUNNING" for task in status["tasks"])
 
 
 class Sluice(Part):
@@ -204,6 +236,8 @@ class Sluice(Part):
             f'flush_interval = "200ms"\n{config}')
         profile = "release" if os.environ.get("SLUICE_TEST_RELEASE") else "debug"
         self.binary = ROOT / "target" / profile / "sluice"
+        if not self.binary.exists():
+            raise AssertionError(f"{self.binary} is missing: cargo build --bin sluice")
 
     def start(self):
         self.spawn([self.binary, "serve", "--config", self.folder / "sluice.toml", "--log", "info"])

@@ -27,9 +27,9 @@ const TEST: &[Need] =
     &[Need { what: "psql", package: "postgresql-client", there: || runs("psql", "--version") }];
 
 const REAL: &[Need] = &[
-    Need { what: "Java 17", package: "openjdk-17-jdk-headless", there: || runs("java", "-version") },
+    Need { what: "a Java development kit", package: "openjdk-17-jdk-headless", there: || runs("javac", "-version") },
     Need { what: "Maven", package: "maven", there: || runs("mvn", "--version") },
-    Need { what: "PostgreSQL 15", package: "postgresql-15", there: has_postgres },
+    Need { what: "PostgreSQL's server", package: "postgresql", there: has_postgres },
     Need { what: "Python", package: "python3", there: || runs("python3", "--version") },
     Need { what: "Python's venv", package: "python3-venv", there: || runs_with("python3", &["-c", "import ensurepip"]) },
 ];
@@ -106,7 +106,9 @@ fn has_libclang() -> bool {
 }
 
 fn has_postgres() -> bool {
-    runs("postgres", "--version") || Path::new("/usr/lib/postgresql/15/bin/postgres").exists()
+    // Debian keeps the server's programs out of PATH, each version in a folder of its own.
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    runs("postgres", "--version") || versions.map(|v| v.path().join("bin/postgres")).any(|p| p.exists())
 }
 
 /// Installs what is missing (as root), or says what to type.

@@ -67,6 +67,8 @@ SELECT * FROM unnest(ARRAY['a', 'b']) WITH ORDINALITY AS u (v, i)
 SELECT o.id, t FROM orders o, unnest(o.tags) t ORDER BY 1, 2
 SELECT o.id, t, i FROM orders o LEFT JOIN LATERAL unnest(o.tags) WITH ORDINALITY AS u (t, i) ON true ORDER BY 1, 3
 SELECT id, unnest(tags) FROM orders ORDER BY 1, 2
+SELECT (information_schema._pg_expandarray(tags)).n, id FROM orders ORDER BY 2, 1
+SELECT (r.pair).x, (r.pair).n FROM (SELECT information_schema._pg_expandarray(ARRAY['a', 'b']) AS pair) r WHERE (r.pair).n > 1
 SELECT generate_series(1, 2), 'x'
 -- set operations
 SELECT 1 UNION SELECT 2 UNION SELECT 1 ORDER BY 1

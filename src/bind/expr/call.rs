@@ -7,7 +7,7 @@ use crate::bind::scope::Clause;
 use crate::bind::tree::{AggregateCall, Expr, ExprKind, SortKey, WindowCall, WindowFunction};
 use crate::bind::{Binder, names};
 use crate::kernels::facts::{ProcRow, facts};
-use crate::kernels::{self};
+use crate::kernels::{self, SetKernel};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{FuncCall, Node};
@@ -113,6 +113,9 @@ impl Binder<'_> {
         variadic: bool,
         at: Option<usize>,
     ) -> PgResult<Expr> {
+        if let Some(kernel) = own_set(name, &args)? {
+            return self.records_in_select(kernel, args, at);
+        }
         let found = overload::candidates(name, args.len(), arg_names, variadic);
         if let Some(cast) = self.call_as_cast(name, &found, &args)? {
             return Ok(cast);
@@ -190,13 +193,29 @@ impl Binder<'_> {
         Ok(Resolved { row: chosen.row, args: converted })
     }
 
+    fn sets_are_allowed(&self, at: Option<usize>) -> PgResult<()> {
+        if self.clause() == Clause::Select {
+            return Ok(());
+        }
+        let what = self.clause().without_aggregates().unwrap_or("this clause");
+        let message = format!("set-returning functions are not allowed in {what}");
+        Err(with_position(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message), at))
+    }
+
+    /// A set of records in the select list: one column of records.
+    fn records_in_select(&mut self, kernel: SetKernel, args: Vec<Expr>, at: Option<usize>) -> PgResult<Expr> {
+        self.sets_are_allowed(at)?;
+        let ty = lists::record_type(&kernel);
+        let list_ty = ExprType { pg: PgType::new(oid::array_of(oid::RECORD).unwrap_or(oid::ANYARRAY)), storage: crate::types::list_of(ty.storage.clone()) };
+        let args = args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+        let udf = lists::set_records(kernel);
+        let list = Expr::new(ExprKind::Scalar { proc: Oid(0), udf, args }, list_ty);
+        Ok(Expr::new(ExprKind::Unnest(Box::new(list)), ty))
+    }
+
     /// A set-returning function in the select list: one column of it.
     fn set_in_select(&mut self, resolved: Resolved, at: Option<usize>) -> PgResult<Expr> {
-        if self.clause() != Clause::Select {
-            let what = self.clause().without_aggregates().unwrap_or("this clause");
-            let message = format!("set-returning functions are not allowed in {what}");
-            return Err(with_position(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message), at));
-        }
+        self.sets_are_allowed(at)?;
         let mut columns = self.set_columns(resolved)?.columns;
         if columns.len() != 1 {
             return Err(with_position(PgError::unsupported("a set of records in the select list"), at));
@@ -219,17 +238,7 @@ impl Binder<'_> {
             return Ok(SetCall { columns: vec![(row.name.to_string(), ty, list)] });
         }
         let types: Vec<ExprType> = args.iter().map(|a| a.ty.clone()).collect();
-        let kernel = kernels::set_returning(row.oid, &types)?;
-        let args = args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
-        let columns = kernel.columns.iter().enumerate().map(|(i, (name, ty))| {
-            let udf = lists::set_column(kernel.clone(), i);
-            let storage = crate::types::list_of(ty.storage.clone());
-            let array = overload::array_type(ty.pg.oid).unwrap_or(oid::ANYARRAY);
-            let list_ty = ExprType { pg: PgType::new(array), storage };
-            let list = Expr::new(ExprKind::Scalar { proc: row.oid, udf, args: args.clone() }, list_ty);
-            (name.clone(), ty.clone(), list)
-        });
-        Ok(SetCall { columns: columns.collect() })
+        columns_of(row.oid, kernels::set_returning(row.oid, &types)?, args)
     }
 
     /// A function in FROM. A function that gives one value is a set of one row.
@@ -283,21 +292,23 @@ impl Binder<'_> {
             return Ok(None);
         }
         let name = self.function_name(node)?;
-        if !facts().procs_named(&name).any(|p| p.returns_set) {
+        if name != "_pg_expandarray" && !facts().procs_named(&name).any(|p| p.returns_set) {
             return Ok(None);
         }
         let (args, arg_names) = self.call_args(node)?;
-        let found = overload::candidates(&name, args.len(), &arg_names, node.func_variadic);
-        let resolved = self.resolve(&name, found, args, &arg_names, node.func_variadic)?;
-        if !resolved.row.returns_set {
-            return Ok(None);
-        }
-        let set = self.set_columns(resolved)?;
+        let set = match own_set(&name, &args)? {
+            Some(kernel) => columns_of(Oid(0), kernel, args)?,
+            None => {
+                let found = overload::candidates(&name, args.len(), &arg_names, node.func_variadic);
+                let resolved = self.resolve(&name, found, args, &arg_names, node.func_variadic)?;
+                if !resolved.row.returns_set {
+                    return Ok(None);
+                }
+                self.set_columns(resolved)?
+            }
+        };
         let column = set.columns.into_iter().find(|(n, _, _)| n == field);
-        let (_, ty, list) = column.ok_or_else(|| {
-            let message = format!("column \"{field}\" not found in data type record");
-            PgError::new(SqlState::UNDEFINED_COLUMN, message)
-        })?;
+        let (_, ty, list) = column.ok_or_else(|| no_field(field))?;
         Ok(Some(Expr::new(ExprKind::Unnest(Box::new(list)), ty)))
     }
 
@@ -440,6 +451,32 @@ impl Binder<'_> {
             false => Expr::new(ExprKind::Cast(Box::new(window)), result).at(at),
         })
     }
+}
+
+/// The set's columns, each as a list for each row of arguments.
+fn columns_of(proc: Oid, kernel: SetKernel, args: Vec<Expr>) -> PgResult<SetCall> {
+    let args = args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+    let columns = kernel.columns.iter().enumerate().map(|(i, (name, ty))| {
+        let udf = lists::set_column(kernel.clone(), i);
+        let storage = crate::types::list_of(ty.storage.clone());
+        let array = overload::array_type(ty.pg.oid).unwrap_or(oid::ANYARRAY);
+        let list_ty = ExprType { pg: PgType::new(array), storage };
+        let list = Expr::new(ExprKind::Scalar { proc, udf, args: args.clone() }, list_ty);
+        (name.clone(), ty.clone(), list)
+    });
+    Ok(SetCall { columns: columns.collect() })
+}
+
+/// Set-returning functions that have no fixed OID, and so no row among the facts.
+fn own_set(name: &str, args: &[Expr]) -> PgResult<Option<SetKernel>> {
+    match (name, args) {
+        ("_pg_expandarray", [array]) => kernels::expand_array(&array.ty).map(Some),
+        _ => Ok(None),
+    }
+}
+
+pub(super) fn no_field(field: &str) -> PgError {
+    PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{field}\" not found in data type record"))
 }
 
 /// A list of the one value.

@@ -2,7 +2,10 @@
 //! set-returning functions as lists.
 
 use crate::kernels::SetKernel;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, ListArray, UInt32Array};
+use crate::types::{ExprType, Oid, PgType, oid};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, ListArray, StructArray, UInt32Array,
+};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::kernels::cmp;
 use arrow::compute::take;
@@ -216,6 +219,104 @@ impl ScalarUDFImpl for SetColumn {
         let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
         let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, None::<NullBuffer>)?;
         Ok(ColumnarValue::Array(Arc::new(list)))
+    }
+}
+
+/// The rows of a set-returning function as records, a list for each row of arguments; see [`record_type`].
+pub fn set_records(kernel: SetKernel) -> Arc<ScalarUDF> {
+    let name = format!("{}_records", kernel.name);
+    Arc::new(ScalarUDF::from(SetRecords { kernel, name, signature: signature() }))
+}
+
+/// The type of a set-returning function's row: a struct whose fields say their types in their metadata.
+pub fn record_type(kernel: &SetKernel) -> ExprType {
+    let field = |(name, ty): &(String, ExprType)| {
+        let told = [(FIELD_TYPE.to_string(), ty.pg.oid.0.to_string())];
+        Field::new(name, ty.storage.clone(), true).with_metadata(told.into())
+    };
+    ExprType {
+        pg: PgType::new(oid::RECORD),
+        storage: DataType::Struct(kernel.columns.iter().map(field).collect::<Vec<_>>().into()),
+    }
+}
+
+/// Where a record's field keeps the OID of its type.
+const FIELD_TYPE: &str = "pg_type";
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct SetRecords {
+    kernel: SetKernel,
+    name: String,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for SetRecords {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[DataType]) -> Result<DataType> {
+        Ok(crate::types::list_of(record_type(&self.kernel).storage))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = arrays(&args)?;
+        let (rows, columns) = self.kernel.run(&arrays, args.number_rows, &args.config_options)?;
+        let mut lengths = vec![0usize; args.number_rows];
+        for row in rows.values() {
+            lengths[*row as usize] += 1;
+        }
+        let DataType::Struct(fields) = record_type(&self.kernel).storage else {
+            return Err(internal("a record is a struct"));
+        };
+        let values: ArrayRef = Arc::new(StructArray::try_new(fields, columns, None)?);
+        let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
+        let list = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values, None::<NullBuffer>)?;
+        Ok(ColumnarValue::Array(Arc::new(list)))
+    }
+}
+
+/// `(record).field`: the function, and the field's type; `None` where the record has no such field.
+pub fn record_field(record: &DataType, field: &str) -> Option<(Arc<ScalarUDF>, ExprType)> {
+    let DataType::Struct(fields) = record else { return None };
+    let (at, found) = fields.find(field)?;
+    let pg = found.metadata().get(FIELD_TYPE)?.parse().ok().map(|oid| PgType::new(Oid(oid)))?;
+    let ty = ExprType { pg, storage: found.data_type().clone() };
+    let udf = RecordField { at, storage: ty.storage.clone(), signature: signature() };
+    Some((Arc::new(ScalarUDF::from(udf)), ty))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct RecordField {
+    at: usize,
+    storage: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for RecordField {
+    fn name(&self) -> &str {
+        "record_field"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[DataType]) -> Result<DataType> {
+        Ok(self.storage.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = arrays(&args)?;
+        let record = arrays.first().and_then(|a| a.as_struct_opt()).ok_or_else(|| internal("a record is a struct"))?;
+        let values = Arc::clone(record.column(self.at));
+        let Some(nulls) = record.nulls() else { return Ok(ColumnarValue::Array(values)) };
+        let masked = arrow::compute::nullif(&values, &BooleanArray::new(!nulls.inner(), None))?;
+        Ok(ColumnarValue::Array(masked))
     }
 }
 

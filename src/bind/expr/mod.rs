@@ -10,7 +10,7 @@ use super::overload::{self, Context};
 use super::scope::Clause;
 use super::tree::{Expr, ExprKind, Subquery, SubqueryKind, Truth};
 use super::{Binder, names};
-use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::datatypes::DataType;
 use coerce::{store, with_position};
 use datafusion::common::ScalarValue;
@@ -300,6 +300,11 @@ impl Binder<'_> {
                     self.subscript(value, index)?
                 }
                 Some(NodeEnum::AIndices(_)) => return Err(with_position(PgError::unsupported("array slices"), at)),
+                Some(NodeEnum::String(field)) if matches!(value.ty.storage, DataType::Struct(_)) => {
+                    let found = lists::record_field(&value.ty.storage, &field.sval);
+                    let (udf, ty) = found.ok_or_else(|| with_position(call::no_field(&field.sval), at))?;
+                    Expr::new(ExprKind::Scalar { proc: Oid(0), udf, args: vec![value] }, ty)
+                }
                 _ => return Err(with_position(PgError::unsupported("selecting a field of a record"), at)),
             };
         }
