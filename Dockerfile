@@ -9,7 +9,7 @@ COPY benches benches
 RUN cargo build --release --locked --bin sluice
 
 FROM debian:bookworm-slim
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libssl3 && rm -rf /var/lib/apt/lists/* \
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libssl3 zlib1g && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/sluice sluice
 COPY --from=build /sluice/target/release/sluice /usr/local/bin/sluice
 USER sluice

@@ -12,6 +12,19 @@ IF NOT EXISTS (SELECT 1 FROM sys.tables WHERE object_id = OBJECT_ID(N'dbo.ticket
         @role_name = NULL,
         @supports_net_changes = 0;
 GO
--- The capture job looks every 5 seconds unless it is told otherwise; freshness begins here.
+-- The capture job looks every 5 seconds unless it is told otherwise; freshness begins here. A job takes new settings when it starts.
 EXEC sys.sp_cdc_change_job @job_type = N'capture', @pollinginterval = 0, @continuous = 1;
+BEGIN TRY
+    EXEC sys.sp_cdc_stop_job @job_type = N'capture';
+    WAITFOR DELAY '00:00:02';
+END TRY
+BEGIN CATCH
+    PRINT CONCAT(N'the capture job did not run yet: ', ERROR_MESSAGE());
+END CATCH
+BEGIN TRY
+    EXEC sys.sp_cdc_start_job @job_type = N'capture';
+END TRY
+BEGIN CATCH
+    PRINT CONCAT(N'the capture job runs already: ', ERROR_MESSAGE());
+END CATCH
 GO

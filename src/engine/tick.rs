@@ -743,7 +743,9 @@ impl Engine {
             Err(error) => {
                 let reason = PgError::from(error);
                 tracing::warn!(error = ?reason, "a flush failed and will be tried again");
-                self.lake_state.error = Some(reason.message);
+                let cause = reason.rest.as_ref().and_then(|rest| rest.detail.as_deref());
+                let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
+                self.lake_state.error = Some(format!("{}{cause}", reason.message));
                 self.catalog_changed = true;
                 Ok(())
             }
