@@ -20,8 +20,10 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls};
 
 const KEYS: u64 = 100_000;
-/// The mock broker keeps about 5 MB of a partition; the producer stays this many events ahead at most.
-const AHEAD: u64 = 4_000;
+/// The mock broker keeps about 5 MB of a partition; the producer stays this far ahead at most.
+const AHEAD_BYTES: u64 = 3_500_000;
+/// How often the producer asks how far sluice is: each question costs sluice some CPU, too, and counts.
+const ASK_EVERY: Duration = Duration::from_millis(10);
 const SEGMENTS: [&str; 4] = ["retail", "wholesale", "online", "partner"];
 
 fn now_us() -> i64 {
@@ -118,7 +120,9 @@ fn start(folder: &Path, brokers: &str) -> Server {
          \"amount numeric(12,2)\", \"customer_id int\", \"created_at timestamp(3)\", \"note text\"]\n"
     );
     std::fs::write(folder.join("sluice.toml"), config).expect("the folder can be written");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+    // Another build may be measured with the same load.
+    let binary = std::env::var("SLUICE_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_sluice").to_string());
+    let mut child = Command::new(binary)
         .args(["serve", "--config", "sluice.toml"])
         .current_dir(folder)
         .stdout(Stdio::piped())
@@ -161,7 +165,7 @@ async fn number(client: &Client, sql: &str) -> Option<i64> {
 
 async fn until(client: &Client, sql: &str, least: i64) {
     while number(client, sql).await.unwrap_or(i64::MIN) < least {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
@@ -196,6 +200,7 @@ async fn ingest(events: u64, schema: bool) -> f64 {
     let client = server.connect().await;
     let (key, value) = event(0, schema);
     send(&producer, &key, &value);
+    let bytes = (key.len() + value.len()) as u64 + 30;
     let seen = "SELECT position FROM sluice.streams";
     until(&client, seen, 1).await;
     let before = server.cpu();
@@ -204,8 +209,8 @@ async fn ingest(events: u64, schema: bool) -> f64 {
     for n in 1..events {
         let (key, value) = event(n, schema);
         send(&producer, &key, &value);
-        while n - visible >= AHEAD {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        while (n - visible) * bytes >= AHEAD_BYTES {
+            tokio::time::sleep(ASK_EVERY).await;
             visible = number(&client, seen).await.unwrap_or(0) as u64;
         }
     }
