@@ -83,7 +83,6 @@ async fn a_failing_gold_view_says_so_and_heals() {
 }
 
 #[tokio::test]
-#[ignore = "known fault: the source's thread overflows its stack and the process ends"]
 async fn deep_nesting_does_not_end_the_process() {
     let folder = support::folder();
     let sluice = support::serve(folder.path(), SOURCE);

@@ -4,7 +4,7 @@ use crate::landing::{SOURCE, land, upsert};
 use crate::support::{self, eventually};
 
 #[tokio::test]
-#[ignore = "fails: sluice.sources counts no dead letter for a line that is no JSON in a table that nobody declared"]
+#[ignore = "known fault: sluice.sources does not count the dead letter (sluice.dead_letters and sluice.ticks do)"]
 async fn relations_and_pages_say_how_fresh_the_database_is() {
     let folder = support::folder();
     land(folder.path(), "a.t", &upsert(1, "{\"id\":1,\"n\":1}"));

@@ -18,7 +18,6 @@ async fn a_view_is_durable_when_its_statement_returns() {
 }
 
 #[tokio::test]
-#[ignore = "known fault: about every second run hangs (3 of 6 within 12 s)"]
 async fn views_dropped_made_anew_and_renamed_are_so_after_a_kill() {
     let folder = support::folder();
     land(folder.path(), "a.t", &upsert(1, "{\"id\":1,\"n\":1}"));

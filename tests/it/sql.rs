@@ -144,7 +144,7 @@ const FILES: [(&str, &str); 5] = [
 /// The server of these tests and the names of its types.
 fn server() -> (tempfile::TempDir, crate::support::Sluice, Wire, std::collections::HashMap<u32, String>) {
     let folder = folder();
-    let sluice = serve(folder.path(), "data = \"data\"\n");
+    let sluice = serve(folder.path(), crate::landing::SOURCE);
     let mut wire = Wire::connect(sluice.postgres);
     let rows = wire.ask("SELECT oid, typname FROM pg_type", &|oid| oid.to_string());
     let pairs = rows[1..].iter().filter_map(|row| row.split_once(" | "));

@@ -26,8 +26,36 @@ impl<'a> Line<'a> {
         if [&b"{\"before\""[..], b"{\"schema\"", b"{\"after\""].iter().any(|start| text.starts_with(start)) {
             return bare();
         }
+        // sonic-rs follows nesting by recursion, without a limit; the decoder refuses what is this deep, by name.
+        if is_deep(text) {
+            return bare();
+        }
         record(text).unwrap_or_else(bare)
     }
+}
+
+/// Deeper than any event that is decoded, wrapper included.
+const MAX_DEPTH: usize = 160;
+
+/// Whether brackets are nested too deep for a recursive reader; text that is no JSON may be judged either way.
+fn is_deep(text: &[u8]) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The line as a record, if it is one.
