@@ -67,7 +67,7 @@ impl From<io::Error> for Trouble {
 
 impl LandingFile {
     pub fn new(path: PathBuf, id: StreamId, topic: String, resume: Position, cx: &SourceContext) -> Self {
-        let status = cx.status.stream(&id, &path.to_string_lossy(), -1, resume);
+        let status = cx.status.stream(&id, &topic, -1, resume);
         let compressed = path.extension().is_some_and(|e| e == "gz");
         match compressed {
             true => status.set(SourceState::Error, COMPRESSED),

@@ -389,7 +389,7 @@ CREATE SCHEMA pg_x;
 CREATE VIEW v AS SELECT nope;
 -- ERROR 42703 @25 column "nope" does not exist
 
-PREPARE p AS SELECT $1::int + 1; 
+PREPARE p AS SELECT $1::int + 1;
 -- PREPARE
 
 EXECUTE nope;
