@@ -33,6 +33,7 @@ async fn demo(folder: &std::path::Path) -> (Sluice, Client) {
 async fn a_gold_view_is_its_query_at_every_tick() {
     let folder = support::folder();
     let (_sluice, client) = demo(folder.path()).await;
+    eventually(&client, "SELECT count(*) FROM sluice.views", "6").await;
     for (name, sql) in MORE {
         client.batch_execute(&format!("CREATE MATERIALIZED VIEW gold.{name} AS {sql}")).await.unwrap();
     }
