@@ -28,7 +28,7 @@ impl Binder<'_> {
         Ok(rel.unwrap_or(Rel::One))
     }
 
-    fn check_names(&mut self, new: &[Item]) -> PgResult<()> {
+    pub(super) fn check_names(&mut self, new: &[Item]) -> PgResult<()> {
         for (i, item) in new.iter().enumerate().filter(|(_, i)| i.table_visible) {
             let before = self.scope().items.iter().chain(&new[..i]);
             let mut clash = before.filter(|o| {
@@ -109,7 +109,7 @@ impl Binder<'_> {
         Ok((query.rel, vec![item]))
     }
 
-    fn scan(&mut self, relation: &Relation, name: &str) -> Query {
+    pub(super) fn scan(&mut self, relation: &Relation, name: &str) -> Query {
         let mut scan = Vec::with_capacity(relation.columns.len());
         let mut columns = Vec::with_capacity(relation.columns.len());
         for (index, column) in relation.columns.iter().enumerate() {

@@ -13,7 +13,6 @@
 mod aggregate;
 mod expr;
 mod from;
-mod insert;
 mod lower;
 pub mod names;
 pub mod optimize;
@@ -26,16 +25,21 @@ mod subquery;
 pub mod tree;
 pub mod typename;
 mod window;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use insert::bind_insert;
 pub use lower::lower;
 pub use optimize::{optimize, session_config, session_context, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use relation::{RelationProvider, Relations, RelationsExtension};
+pub use scope::Clause;
 pub use tree::{Expr, Rel};
+pub use write::{
+    BoundWrite, Checked, ColumnSource, Conflict, MergeAction, STAGED, WriteKind, bind_check, bind_columns, bind_write,
+    check_writable, expression,
+};
 
 use crate::catalog::Catalog;
 use crate::types::codec::TextSettings;

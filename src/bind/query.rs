@@ -199,6 +199,12 @@ impl Binder<'_> {
         Ok(targets)
     }
 
+    /// The entries of a RETURNING list.
+    pub(super) fn returned(&mut self, list: &[Node]) -> PgResult<Vec<(String, Expr)>> {
+        let targets = self.targets(list, true)?;
+        Ok(targets.into_iter().map(|t| (t.name, t.expr)).collect())
+    }
+
     fn star(&mut self, column: &protobuf::ColumnRef, targets: &mut Vec<Target>) -> PgResult<()> {
         let at = names::offset(column.location);
         let parts = names::strings(&column.fields[..column.fields.len() - 1]);
@@ -585,7 +591,7 @@ impl Binder<'_> {
         }
     }
 
-    fn with_clause(&mut self, with: &protobuf::WithClause) -> PgResult<()> {
+    pub(super) fn with_clause(&mut self, with: &protobuf::WithClause) -> PgResult<()> {
         let first = self.ctes.len();
         for node in &with.ctes {
             let Some(NodeEnum::CommonTableExpr(cte)) = &node.node else { continue };

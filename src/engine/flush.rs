@@ -99,7 +99,8 @@ impl Flusher {
     }
 
     async fn flush_table(&mut self, job: &TableJob, tick: Tick) -> Result<TableDone, LakeError> {
-        if !self.tables.contains_key(&job.oid) {
+        // A table that was made anew under its OID lies in another folder.
+        if self.tables.get(&job.oid).is_none_or(|table| table.name() != &*job.folder) {
             let table = self.lake.table(&job.folder, Arc::clone(&job.schema), lake_kind(job.kind)).await?;
             self.tables.insert(job.oid, table);
         }

@@ -23,9 +23,11 @@ mod snapshot;
 mod status;
 mod tables;
 mod tick;
+mod write;
 
 pub use align::AlignOptions;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
+pub use write::{Overlay, SavedWrites, TableCommit, TableWrites, duplicate_key, indexed_columns, key_text, value_text};
 pub use status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
 
 use crate::catalog::{Catalog, Relation};
@@ -69,8 +71,15 @@ impl EngineOptions {
 /// A change of the catalog, applied to a copy inside a tick.
 pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
 
+/// A transaction: what it does to the catalog and to tables' rows.
+#[derive(Default)]
+pub struct Commit {
+    pub change: Option<CatalogChange>,
+    pub tables: Vec<TableCommit>,
+}
+
 enum Command {
-    ChangeCatalog { change: CatalogChange, reply: oneshot::Sender<PgResult<()>> },
+    Commit { commit: Commit, reply: oneshot::Sender<PgResult<()>> },
     Shutdown { reply: oneshot::Sender<PgResult<()>> },
 }
 
@@ -89,12 +98,18 @@ impl EngineHandle {
         self.snapshot.load_full()
     }
 
-    /// Applies a change of the catalog in a tick and brings tables and views in line with it. When it returns, the change
-    /// is visible and durable.
-    ///
-    /// Errors: what `change` says; what binding or running a new view's query says; `57P01` when the engine ends.
+    /// Applies a change of the catalog: a [`EngineHandle::commit`] without rows.
     pub async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
-        self.ask(|reply| Command::ChangeCatalog { change, reply }).await
+        self.commit(Commit { change: Some(change), tables: Vec::new() }).await
+    }
+
+    /// Applies a transaction in one tick, all of it or nothing, and brings tables and views in line with it. When it
+    /// returns, the transaction is visible and durable.
+    ///
+    /// Errors: what its change of the catalog says; `40001` and `23505` where others were first; what binding or running a
+    /// new view's query says; `57P01` when the engine ends.
+    pub async fn commit(&self, commit: Commit) -> PgResult<()> {
+        self.ask(|reply| Command::Commit { commit, reply }).await
     }
 
     /// Flushes everything visible and ends the engine.

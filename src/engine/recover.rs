@@ -174,7 +174,7 @@ async fn load(
     tables: &mut HashMap<Oid, LakeTable>,
 ) -> Result<(), LakeError> {
     let catalog = Arc::clone(&engine.catalog);
-    for relation in catalog.user_relations().filter(|r| r.kind != RelationKind::View) {
+    for relation in catalog.user_relations().filter(|r| !matches!(r.kind, RelationKind::View | RelationKind::Sequence)) {
         let name = catalog.qualified_name(relation);
         let known = manifest.extra["folders"][relation.oid.0.to_string()].as_str();
         let folder: Arc<str> = known.unwrap_or(&name).into();
@@ -200,6 +200,9 @@ async fn load(
             Rows::Hot(Box::new(hot))
         };
         let mut slot = Slot::new(relation.oid, relation.kind, folder, rows);
+        if relation.kind == RelationKind::Managed {
+            slot.index(super::indexed_columns(relation))?;
+        }
         slot.flushed = slot.next_row_id();
         slot.written = slot.flushed;
         slot.delta_version = table.as_ref().map(LakeTable::version);

@@ -6,7 +6,7 @@ use crate::catalog::RelationKind;
 use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
 use crate::lake::LakeFiles;
 use crate::store::{RowOp, Table, TableDelta};
-use crate::types::{Oid, PgResult, TableSchema};
+use crate::types::{Oid, PgError, PgResult, TableSchema};
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 use std::collections::BTreeSet;
@@ -53,6 +53,8 @@ pub struct Slot {
     pub reshaped: bool,
     /// Changed since the last publish.
     pub dirty: bool,
+    /// The indexes that the catalog asked for, by columns.
+    pub indexes: Vec<Vec<usize>>,
 }
 
 impl Slot {
@@ -72,6 +74,7 @@ impl Slot {
             changed_tick: Tick(0),
             reshaped: false,
             dirty: true,
+            indexes: Vec::new(),
         }
     }
 
@@ -179,7 +182,32 @@ impl Slot {
         Ok(())
     }
 
-    fn truncate(&mut self) -> PgResult<()> {
+    /// Ends rows by their ids and adds others.
+    pub fn write(&mut self, dead: &[RowId], rows: &RecordBatch) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else {
+            return Err(PgError::internal("rows written to an append-only table"));
+        };
+        let delta = table.write(dead, rows)?;
+        self.note(delta);
+        Ok(())
+    }
+
+    /// Keeps these indexes, and of those that it made before no others.
+    pub fn index(&mut self, wanted: Vec<Vec<usize>>) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+        for columns in wanted.iter().filter(|c| !self.indexes.contains(c)) {
+            table.ensure_index(columns)?;
+            self.dirty = true;
+        }
+        for columns in self.indexes.iter().filter(|c| !wanted.contains(c)) {
+            table.release_index(columns);
+            self.dirty = true;
+        }
+        self.indexes = wanted;
+        Ok(())
+    }
+
+    pub fn truncate(&mut self) -> PgResult<()> {
         if let Rows::Hot(table) = &mut self.rows {
             let delta = table.truncate()?;
             self.note(delta);

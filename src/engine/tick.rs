@@ -99,7 +99,7 @@ impl Engine {
             let mut changes = Vec::new();
             for command in commands.drain(..) {
                 match command {
-                    Command::ChangeCatalog { change, reply } => changes.push((change, reply)),
+                    Command::Commit { commit, reply } => changes.push((commit, reply)),
                     Command::Shutdown { reply } => ending = Some(reply),
                 }
             }
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// One tick.
-    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::CatalogChange, oneshot::Sender<PgResult<()>>)>) {
+    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, oneshot::Sender<PgResult<()>>)>) {
         self.tick.0 += 1;
         let now = now_us();
         for piece in &released {
@@ -205,7 +205,7 @@ impl Engine {
         }
         let mut changed = self.publish_dirty();
         for (change, reply) in changes {
-            match self.change_catalog(change, &mut changed) {
+            match self.commit(change, &mut changed) {
                 Ok(()) => self.waiting.push((self.tick, reply)),
                 Err(error) => drop(reply.send(Err(error))),
             }
@@ -312,13 +312,8 @@ impl Engine {
                     Some(known) => (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod),
                     None => {
                         attnum += 1;
-                        relation.columns.push(crate::catalog::CatalogColumn {
-                            name: column.name.clone(),
-                            type_oid: column.ty.oid.0,
-                            typmod: column.ty.typmod,
-                            not_null: false,
-                            attnum,
-                        });
+                        let new = crate::catalog::CatalogColumn::new(&column.name, column.ty, false, attnum);
+                        relation.columns.push(new);
                     }
                 }
             }
@@ -471,7 +466,7 @@ impl Engine {
     }
 
     /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    fn change_catalog(&mut self, change: super::CatalogChange, changed: &mut HashSet<Oid>) -> PgResult<()> {
+    pub(super) fn change_catalog(&mut self, change: super::CatalogChange, changed: &mut HashSet<Oid>) -> PgResult<()> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;

@@ -64,10 +64,24 @@ pub trait Context: Send + Sync + Debug {
     fn client_address(&self) -> Option<(String, i32)>;
     fn server_address(&self) -> Option<(String, i32)>;
     fn catalog(&self) -> &dyn CatalogLookup;
+    /// Moves or reads a sequence.
+    fn sequence(&self, _call: SequenceCall) -> PgResult<i64> {
+        Err(PgError::unsupported("a sequence here"))
+    }
     /// Asks another session to cancel its statement, or to end: whether it was there.
     fn signal(&self, _pid: i32, _end: bool) -> PgResult<bool> {
         Err(PgError::unsupported("signalling another session"))
     }
+}
+
+/// What `nextval` and its relatives ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceCall {
+    Next(Oid),
+    Current(Oid),
+    Last,
+    /// The value, and whether it counts as given.
+    Set(Oid, i64, bool),
 }
 
 /// Sizes that `pg_relation_size` and its relatives report.
@@ -123,6 +137,10 @@ pub trait CatalogLookup: Send + Sync {
     /// `pg_get_indexdef`; `column` 0 is the whole `CREATE INDEX`.
     fn index_definition(&self, index: Oid, column: i32, pretty: bool) -> Option<String>;
     fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String>;
+    /// `pg_get_serial_sequence`: the sequence that goes with a column.
+    fn serial_sequence(&self, _relation: Oid, _attnum: i16) -> Option<String> {
+        None
+    }
     /// `obj_description` / `col_description`: `class` is the catalog's name (`pg_class`), `sub` the column or 0.
     fn description(&self, object: Oid, class: Option<&str>, sub: i32) -> Option<String>;
     /// `shobj_description`.

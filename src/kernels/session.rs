@@ -348,7 +348,7 @@ pub fn declare(r: &mut Registry) {
             let context = call.context()?;
             let relation = relation_named(context, table)?;
             let found = context.catalog().column_number(relation, column);
-            found.map(|_| None).ok_or_else(|| {
+            found.map(|attnum| context.catalog().serial_sequence(relation, attnum)).ok_or_else(|| {
                 let message = format!("column \"{column}\" of relation \"{table}\" does not exist");
                 PgError::new(SqlState::UNDEFINED_COLUMN, message)
             })

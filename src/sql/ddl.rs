@@ -5,7 +5,9 @@
 
 use super::OutputColumn;
 use super::context::{quoted, undefined_schema};
+use super::interrupt::Operation;
 use super::session::{Outcome, Session};
+use super::tables::sequences_of;
 use super::transaction::{PendingChange, Phase, View};
 use crate::bind;
 use crate::catalog::{Catalog, CatalogColumn, FIRST_USER_OID, NewRelation, Relation, RelationKind};
@@ -27,20 +29,17 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::RenameStmt(_)
         | N::AlterObjectSchemaStmt(_)
         | N::CommentStmt(_)
-        | N::RefreshMatViewStmt(_) => return Ok(()),
-        N::CreateTableAsStmt(s) if s.objtype() == ObjectType::ObjectMatview => return Ok(()),
-        N::CreateTableAsStmt(_) => "CREATE TABLE AS",
-        N::CreateStmt(_) => "CREATE TABLE",
-        N::InsertStmt(_) => "INSERT",
-        N::UpdateStmt(_) => "UPDATE",
-        N::DeleteStmt(_) => "DELETE",
-        N::MergeStmt(_) => "MERGE",
-        N::TruncateStmt(_) => "TRUNCATE",
-        N::IndexStmt(_) => "CREATE INDEX",
-        N::AlterTableStmt(_) => "ALTER TABLE",
+        | N::RefreshMatViewStmt(_)
+        | N::CreateTableAsStmt(_)
+        | N::CreateStmt(_)
+        | N::TruncateStmt(_)
+        | N::IndexStmt(_)
+        | N::AlterTableStmt(_)
+        | N::CreateSeqStmt(_)
+        | N::AlterSeqStmt(_)
+        | N::AlterOwnerStmt(_) => return Ok(()),
         N::CreateFunctionStmt(_) => "CREATE FUNCTION",
         N::CreateTrigStmt(_) => "CREATE TRIGGER",
-        N::CreateSeqStmt(_) => "CREATE SEQUENCE",
         N::CreateEnumStmt(_) | N::CompositeTypeStmt(_) | N::DefineStmt(_) => "CREATE TYPE",
         N::CreateDomainStmt(_) => "CREATE DOMAIN",
         N::CreateExtensionStmt(_) => "CREATE EXTENSION",
@@ -54,7 +53,6 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         N::VacuumStmt(_) => "VACUUM",
         N::DoStmt(_) => "DO",
         N::CallStmt(_) => "CALL",
-        N::AlterOwnerStmt(_) => "ALTER ... OWNER",
         N::ReindexStmt(_) => "REINDEX",
         N::ClusterStmt(_) => "CLUSTER",
         N::LoadStmt(_) => "LOAD",
@@ -69,12 +67,23 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
 }
 
 impl Session {
-    pub(super) async fn ddl(&mut self, node: &NodeEnum, text: &str) -> PgResult<Outcome> {
+    pub(super) async fn ddl(&mut self, node: &NodeEnum, text: &str, operation: &Operation) -> PgResult<Outcome> {
         match node {
+            NodeEnum::CreateStmt(statement) => self.create_table(statement).await,
+            NodeEnum::CreateTableAsStmt(statement) if statement.objtype() != ObjectType::ObjectMatview => {
+                self.create_table_as(statement, operation).await
+            }
+            NodeEnum::TruncateStmt(statement) => self.truncate(statement).await,
+            NodeEnum::IndexStmt(statement) => self.create_index(statement, operation).await,
+            NodeEnum::AlterTableStmt(statement) => self.alter_table(statement, operation).await,
+            NodeEnum::CreateSeqStmt(statement) => self.create_sequence(statement).await,
+            NodeEnum::AlterSeqStmt(statement) => self.alter_sequence(statement).await,
+            // There is one role that owns everything.
+            NodeEnum::AlterOwnerStmt(_) => Ok(Outcome::done("ALTER OWNER")),
             NodeEnum::CreateSchemaStmt(statement) => self.create_schema(statement).await,
             NodeEnum::ViewStmt(statement) => self.create_view(statement, text).await,
             NodeEnum::CreateTableAsStmt(statement) => self.create_materialized_view(statement, text).await,
-            NodeEnum::DropStmt(statement) => self.drop_objects(statement).await,
+            NodeEnum::DropStmt(statement) => self.drop_objects(statement, operation).await,
             NodeEnum::RenameStmt(statement) => self.rename(statement).await,
             NodeEnum::AlterObjectSchemaStmt(statement) => self.set_schema(statement).await,
             NodeEnum::CommentStmt(statement) => self.comment(statement).await,
@@ -88,16 +97,22 @@ impl Session {
 
     /// Applies a change now, or keeps it for COMMIT.
     async fn change(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
-        if self.settings.lock().is_on("transaction_read_only") {
-            let message = "cannot execute DDL in a read-only transaction";
-            return Err(PgError::new(SqlState::READ_ONLY_TRANSACTION, message));
-        }
+        self.writable("DDL")?;
         if self.transaction.phase == Phase::Idle {
             self.begin(Phase::Implicit);
-            self.transaction.change(view, change)?;
+            self.transaction.change(view, change, false)?;
             return self.commit().await;
         }
-        self.transaction.change(view, change)
+        self.transaction.change(view, change, false)
+    }
+
+    async fn change_temporary(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
+        if self.transaction.phase == Phase::Idle {
+            self.begin(Phase::Implicit);
+            self.transaction.change(view, change, true)?;
+            return self.commit().await;
+        }
+        self.transaction.change(view, change, true)
     }
 
     fn skip(&mut self, state: SqlState, message: String) {
@@ -127,7 +142,7 @@ impl Session {
     }
 
     /// The schema in which a new relation goes, and its name.
-    fn target(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<(String, String)> {
+    pub(super) fn target(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<(String, String)> {
         let relation = relation.ok_or_else(|| PgError::internal("a relation without a name"))?;
         if relation.relpersistence == "t" || relation.schemaname == "pg_temp" {
             return Err(PgError::unsupported("a temporary view"));
@@ -150,7 +165,7 @@ impl Session {
     }
 
     /// A view's query, understood: its columns under their final names, and what it reads.
-    fn bind_view(&self, view: &View, query: Option<&Node>, aliases: &[Node]) -> PgResult<BoundView> {
+    pub(super) fn bind_view(&self, view: &View, query: Option<&Node>, aliases: &[Node]) -> PgResult<BoundView> {
         let select = match query.and_then(|n| n.node.as_ref()) {
             Some(NodeEnum::SelectStmt(select)) => select as &SelectStmt,
             _ => return Err(PgError::unsupported("a view over a statement other than a query")),
@@ -271,13 +286,15 @@ impl Session {
         Ok(Outcome::done(TAG))
     }
 
-    async fn drop_objects(&mut self, statement: &DropStmt) -> PgResult<Outcome> {
+    async fn drop_objects(&mut self, statement: &DropStmt, operation: &Operation) -> PgResult<Outcome> {
         let kind = statement.remove_type();
         let tag = match kind {
             ObjectType::ObjectView => "DROP VIEW",
             ObjectType::ObjectMatview => "DROP MATERIALIZED VIEW",
             ObjectType::ObjectTable => "DROP TABLE",
             ObjectType::ObjectSchema => "DROP SCHEMA",
+            ObjectType::ObjectSequence => "DROP SEQUENCE",
+            ObjectType::ObjectIndex => return self.drop_indexes(statement, operation).await,
             other => {
                 let name = format!("{other:?}").trim_start_matches("Object").to_uppercase();
                 return Err(PgError::unsupported(format!("DROP {name}")));
@@ -325,10 +342,24 @@ impl Session {
             let detail = lines.collect::<Vec<_>>().join("\n");
             self.notice("NOTICE", PgError::new(SqlState(*b"00000"), message).detail(detail));
         }
-        let names: Vec<(String, String)> = all.iter().map(|r| full_name(&view.catalog, r)).collect();
-        if names.is_empty() && schemas.is_empty() {
+        if all.is_empty() && schemas.is_empty() {
             return Ok(Outcome::done(tag));
         }
+        // A session's own relations are dropped in its own catalog alone.
+        let own = |relation: &Arc<Relation>| view.catalog.temporary() == Some(relation.schema);
+        let (temporary, all): (Vec<_>, Vec<_>) = all.into_iter().partition(own);
+        if !temporary.is_empty() {
+            let drop: PendingChange = Arc::new(move |catalog| {
+                temporary.iter().for_each(|relation| catalog.drop_relation(relation.oid));
+                Ok(())
+            });
+            self.change_temporary(&view, drop).await?;
+            if all.is_empty() && schemas.is_empty() {
+                return Ok(Outcome::done(tag));
+            }
+        }
+        let view = self.view();
+        let names: Vec<(String, String)> = all.iter().map(|r| full_name(&view.catalog, r)).collect();
         let change: PendingChange = Arc::new(move |catalog| {
             let mut oids = Vec::with_capacity(names.len());
             for (schema, name) in &names {
@@ -341,7 +372,12 @@ impl Session {
                     return Err(has_dependents(catalog, *oid, dependent));
                 }
             }
-            oids.iter().for_each(|oid| catalog.drop_relation(*oid));
+            for oid in &oids {
+                for sequence in sequences_of(catalog, *oid) {
+                    catalog.drop_relation(sequence.oid);
+                }
+                catalog.drop_relation(*oid);
+            }
             for schema in &schemas {
                 let oid = catalog.namespace_named(schema).ok_or_else(|| undefined_schema(schema))?.oid;
                 if catalog.relations().any(|r| r.schema == oid) {
@@ -360,6 +396,7 @@ impl Session {
         let (word, wanted) = match kind {
             ObjectType::ObjectView => ("view", RelationKind::View),
             ObjectType::ObjectMatview => ("materialized view", RelationKind::Gold),
+            ObjectType::ObjectSequence => ("sequence", RelationKind::Sequence),
             _ => ("table", RelationKind::Managed),
         };
         let shown = name.join(".");
@@ -375,15 +412,24 @@ impl Session {
         if kind == ObjectType::ObjectTable {
             not_fed(&found)?;
         }
+        if kind == ObjectType::ObjectSequence && found.kind == wanted {
+            let internal = found.sequence.as_ref().is_some_and(|s| s.internal);
+            if internal {
+                let message = format!("cannot drop sequence {} because a column requires it", quoted(&found.name));
+                let error = PgError::new(SqlState::DEPENDENT_OBJECTS, message);
+                return Err(error.hint("You can drop the column instead."));
+            }
+        }
         let error = PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a {word}", found.name));
         Err(error.hint(match found.kind {
             RelationKind::View => "Use DROP VIEW to remove a view.",
             RelationKind::Gold => "Use DROP MATERIALIZED VIEW to remove a materialized view.",
+            RelationKind::Sequence => "Use DROP SEQUENCE to remove a sequence.",
             _ => "Use DROP TABLE to remove a table.",
         }))
     }
 
-    fn resolve(&self, catalog: &Catalog, name: &[String]) -> PgResult<Arc<Relation>> {
+    pub(super) fn resolve(&self, catalog: &Catalog, name: &[String]) -> PgResult<Arc<Relation>> {
         let (schema, name) = match name {
             [name] => (None, name),
             [.., schema, name] => (Some(schema.as_str()), name),
@@ -392,7 +438,7 @@ impl Session {
         catalog.resolve(self.search_path(), schema, name).cloned()
     }
 
-    fn resolve_range(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<Arc<Relation>> {
+    pub(super) fn resolve_range(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<Arc<Relation>> {
         let relation = relation.ok_or_else(|| PgError::internal("a relation without a name"))?;
         let mut name = vec![relation.schemaname.clone(), relation.relname.clone()];
         name.retain(|part| !part.is_empty());
@@ -449,7 +495,7 @@ impl Session {
     }
 
     /// The relation that an ALTER changes; `None` where it is missing and may be.
-    fn altered(
+    pub(super) fn altered(
         &mut self,
         view: &View,
         relation: Option<&RangeVar>,
@@ -534,8 +580,8 @@ impl Session {
     }
 }
 
-struct BoundView {
-    columns: Vec<Column>,
+pub(super) struct BoundView {
+    pub columns: Vec<Column>,
     /// (schema, name) of what it reads.
     reads: Vec<(String, String)>,
     volatile: Vec<String>,
@@ -564,13 +610,7 @@ fn view_columns(columns: &[OutputColumn]) -> PgResult<Vec<Column>> {
 }
 
 fn catalog_column(column: &Column, index: usize) -> CatalogColumn {
-    CatalogColumn {
-        name: column.name.clone(),
-        type_oid: column.ty.oid.0,
-        typmod: column.ty.typmod,
-        not_null: false,
-        attnum: index as i16 + 1,
-    }
+    CatalogColumn::new(&column.name, column.ty, false, index as i16 + 1)
 }
 
 /// PostgreSQL's rule: a new view has the old one's columns, and may have more behind them.
@@ -616,6 +656,7 @@ fn described(catalog: &Catalog, relation: &Relation) -> String {
     let word = match relation.kind {
         RelationKind::View => "view",
         RelationKind::Gold => "materialized view",
+        RelationKind::Sequence => "sequence",
         _ => "table",
     };
     match schema.as_str() {
@@ -716,7 +757,7 @@ fn with_dependents(
 }
 
 /// The parts of a dotted name.
-fn name_parts(node: &Node) -> Vec<String> {
+pub(super) fn name_parts(node: &Node) -> Vec<String> {
     match &node.node {
         Some(NodeEnum::List(list)) => list.items.iter().flat_map(name_parts).collect(),
         Some(NodeEnum::String(s)) => vec![s.sval.clone()],

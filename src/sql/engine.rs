@@ -1,11 +1,12 @@
 //! The engine as the storage of statements.
 
-use super::storage::{CatalogChange, Storage, StorageSnapshot};
+use super::storage::{Storage, StorageSnapshot};
 use crate::catalog::Catalog;
 use crate::change::{StreamId, Tick};
-use crate::engine::{EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
+use crate::engine::{Commit, EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
 use crate::pg_catalog::{LakeRow, SourceRow, State, StreamRow, TableRow, ViewRow};
 use crate::source::{SourceState, SourceStatus, StreamStatus};
+use crate::store::TableSnapshot;
 use crate::types::{Oid, PgResult};
 use async_trait::async_trait;
 use datafusion::logical_expr::Expr;
@@ -19,8 +20,8 @@ impl Storage for EngineHandle {
         EngineHandle::snapshot(self)
     }
 
-    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
-        EngineHandle::change_catalog(self, change).await
+    async fn commit(&self, commit: Commit) -> PgResult<()> {
+        EngineHandle::commit(self, commit).await
     }
 }
 
@@ -45,6 +46,10 @@ impl StorageSnapshot for Snapshot {
         partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
         Snapshot::scan(self, oid, projection, filters, partitions)
+    }
+
+    fn table(&self, oid: Oid) -> Option<TableSnapshot> {
+        Snapshot::table(self, oid).cloned()
     }
 
     fn state(&self, sources: &[Arc<SourceStatus>]) -> State {

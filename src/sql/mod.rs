@@ -12,11 +12,13 @@
 //! Called by `wire` and `http`.
 
 mod activity;
+mod alter;
 mod context;
 mod copy;
 mod cursor;
 mod database;
 mod ddl;
+mod define;
 mod engine;
 mod explain;
 mod interrupt;
@@ -25,11 +27,15 @@ mod plan_cache;
 mod prepare;
 mod query;
 mod relations;
+mod sequences;
 mod session;
 mod settings;
 mod storage;
+mod tables;
+mod temporary;
 mod transaction;
 mod utility;
+mod write;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,12 +5,13 @@ use super::database::Database;
 use super::query::QueryPlan;
 use super::session::text_columns;
 use super::transaction::View;
+use super::write::WritePlan;
 use super::{OutputColumn, cursor, explain, utility};
 use crate::bind::{self, BindContext};
 use crate::types::codec::TextSettings;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, SelectStmt};
+use pg_query::protobuf::{CreateTableAsStmt, Node, ObjectType, SelectStmt};
 use std::sync::Arc;
 
 /// One statement, understood; without data, and good for any session with the same settings.
@@ -55,6 +56,7 @@ pub enum Kind {
         name: String,
         hold: bool,
     },
+    Write(Arc<WritePlan>),
     /// Everything that is understood when it runs.
     Utility(Box<NodeEnum>),
 }
@@ -112,9 +114,31 @@ impl Preparation {
     ) -> PgResult<Prepared> {
         let prepared = |params, columns, kind| Prepared { text, params, columns, kind, needs: self.needs.clone() };
         match node {
+            NodeEnum::SelectStmt(mut select) if select.into_clause.is_some() => {
+                let into = select.into_clause.take();
+                let statement = CreateTableAsStmt {
+                    query: Some(Box::new(Node { node: Some(NodeEnum::SelectStmt(select)) })),
+                    into,
+                    objtype: ObjectType::ObjectTable as i32,
+                    is_select_into: true,
+                    if_not_exists: false,
+                };
+                let node = NodeEnum::CreateTableAsStmt(Box::new(statement));
+                Ok(prepared(Vec::new(), None, Kind::Utility(Box::new(node))))
+            }
             NodeEnum::SelectStmt(select) => {
                 let (plan, columns) = self.query(&select)?;
                 Ok(prepared(plan.params.clone(), Some(columns), Kind::Query(plan)))
+            }
+            node @ (NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_)) => {
+                let mut cx = self.context();
+                let bound = bind::bind_write(&node, &mut cx)?;
+                let (bound, params) = bound.ok_or_else(|| PgError::internal("a statement that writes nothing"))?;
+                let plan = WritePlan::new(bound, self, &params)?;
+                Ok(prepared(params, plan.columns(), Kind::Write(Arc::new(plan))))
             }
             NodeEnum::ExplainStmt(statement) => {
                 let options = explain::Options::read(&statement)?;
@@ -174,7 +198,7 @@ impl Preparation {
         Ok(self.plan(&bound)?.0)
     }
 
-    fn plan(&self, bound: &bind::BoundQuery) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
+    pub fn plan(&self, bound: &bind::BoundQuery) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
         let plan = bind::lower(bound)?;
         // Optimizing computes what is constant. `now()` is constant for one execution only, so a plan with such a
         // function is optimized anew each time.

@@ -46,9 +46,23 @@ pub struct Execution {
     pub context: Arc<StatementContext>,
     pub query: Arc<QueryPlan>,
     pub params: Vec<ScalarValue>,
+    /// The rows that a writing statement has made so far.
+    pub staged: Option<RecordBatch>,
 }
 
 impl Execution {
+    /// Runs the query to its end: all its rows as one batch.
+    pub async fn collect(self) -> PgResult<RecordBatch> {
+        let schema: SchemaRef = Arc::clone(self.query.plan.schema().inner());
+        let mut stream = self.start();
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().await {
+            batches.push(batch?);
+        }
+        let schema = batches.first().map_or(schema, RecordBatch::schema);
+        Ok(arrow::compute::concat_batches(&schema, &batches)?)
+    }
+
     /// Starts the query; its errors come out of the stream.
     pub fn start(self) -> SendableRecordBatchStream {
         let schema: SchemaRef = Arc::clone(self.query.plan.schema().inner());
@@ -96,7 +110,7 @@ impl Execution {
     /// The database's planning state with this statement's snapshot and session.
     fn state(&self) -> SessionState {
         let mut state = self.database.state.clone();
-        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context);
+        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context, self.staged.clone());
         let config = state.config_mut();
         config.set_extension(Arc::new(RelationsExtension(Arc::new(relations))));
         let context = Arc::clone(&self.context) as Arc<dyn crate::kernels::context::Context>;

@@ -4,7 +4,7 @@ use super::context::StatementContext;
 use super::database::Database;
 use super::parameters::{Changed, Kind, Parameter};
 use super::transaction::View;
-use crate::bind::Relations;
+use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
 use crate::pg_catalog::{self, SessionFacts, SettingRow, SystemContext};
 use crate::types::{Oid, PgError, SqlState};
@@ -20,11 +20,18 @@ pub struct SnapshotRelations {
     database: Arc<Database>,
     view: View,
     context: Arc<StatementContext>,
+    /// The rows that the statement has made so far: [`STAGED`].
+    staged: Option<RecordBatch>,
 }
 
 impl SnapshotRelations {
-    pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>) -> Self {
-        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context) }
+    pub fn new(
+        database: &Arc<Database>,
+        view: &View,
+        context: &Arc<StatementContext>,
+        staged: Option<RecordBatch>,
+    ) -> Self {
+        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context), staged }
     }
 
     fn system_rows(&self, oid: Oid) -> Result<RecordBatch> {
@@ -59,6 +66,15 @@ impl Relations for SnapshotRelations {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if oid == STAGED {
+            let missing = || DataFusionError::from(PgError::internal("a statement has no rows of its own"));
+            let batch = self.staged.clone().ok_or_else(missing)?;
+            let schema = batch.schema();
+            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
+        }
+        if let Some(written) = self.view.written.get(&oid) {
+            return written.scan(projection, filters, self.database.query_threads);
+        }
         let relation = self
             .view
             .catalog
@@ -69,6 +85,11 @@ impl Relations for SnapshotRelations {
             let schema = batch.schema();
             let exec = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?;
             return Ok(exec);
+        }
+        if let Some(sequence) = &relation.sequence {
+            let batch = super::sequences::row(relation, sequence)?;
+            let schema = batch.schema();
+            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
         }
         if self.view.changed && self.view.snapshot.catalog().relation(oid).is_none() {
             let message =

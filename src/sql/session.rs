@@ -8,7 +8,9 @@ use super::interrupt::{CancelHandle, Operation};
 use super::plan_cache::KeyRef;
 use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
 use super::query::{Execution, QueryPlan};
+use super::sequences::SessionSequences;
 use super::settings::Settings;
+use super::temporary::Temporaries;
 use super::transaction::{Phase, Transaction, View};
 use super::{CopyOptions, OutputColumn, explain};
 use crate::pg_catalog::{Lookup, PreparedRow};
@@ -114,6 +116,10 @@ pub struct Session {
     statement_us: i64,
     derived: Derived,
     activity: Arc<Activity>,
+    pub(super) temporary: Temporaries,
+    pub(super) sequences: Arc<SessionSequences>,
+    /// More of the protocol's messages wait before Sync: what a statement writes is committed there.
+    pub(super) pipelined: bool,
 }
 
 /// What follows from the settings, kept until they change.
@@ -169,6 +175,9 @@ impl Session {
             operation: None,
             statement_us: now_us(),
             derived,
+            temporary: Temporaries::default(),
+            sequences: Arc::default(),
+            pipelined: false,
         })
     }
 
@@ -417,7 +426,22 @@ impl Session {
     /// What this statement reads.
     pub(super) fn view(&mut self) -> View {
         let database = &self.database;
-        self.transaction.view(|| database.storage.snapshot())
+        let mut view = self.transaction.view(|| database.storage.snapshot());
+        if !self.temporary.is_empty() {
+            if self.transaction.changed_catalog().is_none() {
+                view.catalog = self.temporary.over(&view.catalog);
+            }
+            view.changed = true;
+            if self.transaction.phase == Phase::Idle {
+                view.written = Arc::new(self.temporary.overlays());
+            }
+        }
+        view
+    }
+
+    /// Whether the protocol has more for this transaction.
+    pub fn set_pipelined(&mut self, pipelined: bool) {
+        self.pipelined = pipelined;
     }
 
     pub async fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<ScalarValue>) -> PgResult<Outcome> {
@@ -453,6 +477,7 @@ impl Session {
                 self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
                 Ok(Outcome::done("DECLARE CURSOR"))
             }
+            Kind::Write(plan) => Box::pin(self.write(plan, params, &operation)).await,
             Kind::Utility(node) => self.utility(node, &prepared.text, &operation).await,
         }
     }
@@ -495,7 +520,8 @@ impl Session {
     pub(super) fn execution(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let view = self.view();
         let context = self.context(&view);
-        Execution { database: Arc::clone(&self.database), view, context, query: Arc::clone(query), params }
+        let database = Arc::clone(&self.database);
+        Execution { database, view, context, query: Arc::clone(query), params, staged: None }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {
@@ -517,6 +543,8 @@ impl Session {
                 self.database.activities.users(&self.identity.user).into(),
                 view.snapshot.sizes(),
             ),
+            catalog: Arc::clone(&view.catalog),
+            sequences: Arc::clone(&self.sequences),
             search_path,
             prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
             cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
@@ -525,6 +553,10 @@ impl Session {
             start_us: self.database.started_us,
             transaction_id,
         })
+    }
+
+    pub(super) fn text(&self) -> TextSettings {
+        self.derived.text
     }
 
     pub(super) fn search_path(&self) -> &[String] {
@@ -537,6 +569,7 @@ impl Session {
         let id = self.database.next_transaction.fetch_add(1, Ordering::Relaxed);
         let saved = self.settings.lock().save();
         self.transaction.begin(phase, id, self.statement_us, saved);
+        self.temporary.lend(&mut self.transaction);
     }
 
     /// The statements of a simple query are one transaction.
@@ -552,7 +585,10 @@ impl Session {
             Phase::Implicit => self.commit().await,
             Phase::Idle => {
                 self.end(true);
-                Ok(())
+                match self.sequences.take_moved() {
+                    true => self.database.keep_sequences().await,
+                    false => Ok(()),
+                }
             }
             Phase::Block | Phase::Failed => Ok(()),
         }
@@ -569,12 +605,16 @@ impl Session {
 
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
-        let applied = match self.transaction.take_changes() {
-            Some(change) => {
-                self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
-                self.database.storage.change_catalog(change).await
+        let applied = match self.transaction.take_commit() {
+            Ok(Some(commit)) => {
+                if commit.change.is_some() {
+                    self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
+                }
+                self.database.storage.commit(commit).await
             }
-            None => Ok(()),
+            Ok(None) if self.sequences.take_moved() => self.database.keep_sequences().await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
         };
         self.end(applied.is_ok());
         applied
@@ -582,6 +622,12 @@ impl Session {
 
     /// The transaction is over.
     pub(super) fn end(&mut self, committed: bool) {
+        if self.transaction.phase != Phase::Idle
+            && let Err(error) = self.temporary.take_back(&mut self.transaction, committed)
+        {
+            // Only what was read before is written again; where that fails the rows are gone, and that must be seen.
+            tracing::error!(%error, "temporary tables are lost");
+        }
         let saved = self.transaction.end();
         let mut settings = self.settings.lock();
         if let (Some(saved), false) = (saved, committed) {

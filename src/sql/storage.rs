@@ -2,8 +2,10 @@
 
 use crate::catalog::Catalog;
 use crate::change::Tick;
+use crate::engine::Commit;
 use crate::pg_catalog::State;
 use crate::source::SourceStatus;
+use crate::store::TableSnapshot;
 use crate::types::{Oid, PgResult};
 use async_trait::async_trait;
 use datafusion::logical_expr::Expr;
@@ -12,16 +14,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A change of names and definitions; it sees the catalog as it is when its tick begins.
-pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
+pub use crate::engine::CatalogChange;
 
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// The newest tick.
     fn snapshot(&self) -> Arc<dyn StorageSnapshot>;
 
-    /// Applies a change in a tick of its own. When it returns, the change is durable, a new gold relation is filled,
+    /// Applies a transaction in one tick. When it returns, the transaction is durable, a new gold relation is filled,
     /// and [`Storage::snapshot`] shows it. An error leaves everything as it was.
-    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()>;
+    async fn commit(&self, commit: Commit) -> PgResult<()>;
 }
 
 /// All relations and names at one tick.
@@ -40,6 +42,9 @@ pub trait StorageSnapshot: Send + Sync + 'static {
         filters: &[Expr],
         partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>;
+
+    /// A table that lies in memory whole.
+    fn table(&self, oid: Oid) -> Option<TableSnapshot>;
 
     /// What the engine and its sources say of themselves at this tick.
     fn state(&self, sources: &[Arc<SourceStatus>]) -> State;

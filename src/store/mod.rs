@@ -34,6 +34,7 @@ mod maintain;
 mod secondary;
 mod snapshot;
 mod table;
+mod write;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,7 @@ pub use crate::change::RowId;
 
 pub use snapshot::TableSnapshot;
 pub use table::Table;
+pub use write::earlier_twins;
 
 /// What a row of a change batch does to the row of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

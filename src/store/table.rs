@@ -39,7 +39,7 @@ pub struct Table {
     pub(super) parts: Vec<KeyPart>,
     pub(super) chunks: ChunkList,
     pub(super) secondaries: Vec<Secondary>,
-    next_id: u64,
+    pub(super) next_id: u64,
     len: usize,
     /// The epoch of the newest publish; what dies now is dead from the next one on.
     pub(super) epoch: u64,
@@ -490,7 +490,7 @@ impl Table {
         Ok(Arc::new(chunk))
     }
 
-    fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
+    pub(super) fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
         if !self.retractions || died.is_empty() {
             return Ok(self.no_rows());
         }
@@ -500,7 +500,7 @@ impl Table {
     }
 
     /// Stamps rows as dead from the next publish on.
-    fn bury(&mut self, died: &[(u64, u64, Slot)]) -> PgResult<Vec<RowId>> {
+    pub(super) fn bury(&mut self, died: &[(u64, u64, Slot)]) -> PgResult<Vec<RowId>> {
         let epoch = self.epoch + 1;
         let worn = died.iter().any(|(_, _, slot)| !self.chunks.chunk(*slot).can_kill(epoch));
         if worn {

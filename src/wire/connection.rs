@@ -171,6 +171,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     async fn simple_statements(&mut self, sql: &str, offset: &mut usize) -> Handled {
+        self.session.set_pipelined(false);
         let operation = self.session.begin_statement();
         let statements = self.channel.watch(self.session.split(sql)).await??;
         if statements.is_empty() {
@@ -181,7 +182,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             self.session.begin_implicit();
         }
         let mut operation = Some(operation);
-        for range in statements {
+        let last = statements.len() - 1;
+        for (nth, range) in statements.into_iter().enumerate() {
             *offset = range.start;
             let operation = match operation.take() {
                 Some(operation) => operation,
@@ -190,6 +192,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             add(&self.channel.shared.counters.queries, 1);
             let prepared = self.channel.watch(self.session.parse(&sql[range], &[])).await??;
             let outcome = self.channel.watch(self.session.execute(&prepared, Vec::new())).await??;
+            if nth == last && last > 0 && matches!(outcome, Outcome::Done { .. }) {
+                // What cannot be committed was not done.
+                self.channel.watch(self.session.end_implicit()).await??;
+            }
             self.simple_outcome(outcome, &operation).await?;
             *offset = 0;
         }
@@ -329,6 +335,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         // Out of the map while it runs: an error loses it, as PostgreSQL's failed portals are of no use.
         let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
         let operation = self.session.begin_statement();
+        // With Sync right behind it, the statement is a transaction of its own.
+        self.session.set_pipelined(self.channel.input.first() != Some(&b'S'));
         let ran = self.run_portal(&mut portal, max_rows, &operation).await;
         self.session.end_statement();
         let progress = match ran {
