@@ -37,8 +37,8 @@ pub use relation::{RelationProvider, Relations, RelationsExtension};
 pub use scope::Clause;
 pub use tree::{Expr, Rel};
 pub use write::{
-    BoundWrite, Checked, ColumnSource, Conflict, MergeAction, STAGED, WriteKind, bind_check, bind_columns, bind_write,
-    check_writable, expression,
+    BoundWrite, Checked, ColumnSource, Conflict, MergeAction, STAGED, WriteKind, bind_check, bind_columns, bind_copy,
+    bind_write, check_writable, expression,
 };
 
 use crate::catalog::Catalog;
@@ -57,11 +57,21 @@ pub struct BindContext<'a> {
     pub param_types: Vec<Option<PgType>>,
     /// How literals are read (time zone, date order).
     pub text: TextSettings,
+    /// Statements in WITH that write, which have run when the query runs.
+    pub staged: Vec<StagedCte>,
+}
+
+/// What RETURNING of a statement in WITH gives, as rows of a relation of its own.
+#[derive(Debug, Clone)]
+pub struct StagedCte {
+    pub name: String,
+    pub oid: Oid,
+    pub columns: Vec<(String, ExprType)>,
 }
 
 impl<'a> BindContext<'a> {
     pub fn new(catalog: &'a Catalog, search_path: &'a [String]) -> Self {
-        Self { catalog, search_path, param_types: Vec::new(), text: TextSettings::default() }
+        Self { catalog, search_path, param_types: Vec::new(), text: TextSettings::default(), staged: Vec::new() }
     }
 }
 
@@ -112,6 +122,23 @@ pub fn bind_query(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> Pg
     Ok(BoundQuery { columns, relations, params, volatile_functions, rel, outputs })
 }
 
+/// A relation that a query names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mention {
+    pub relation: Oid,
+    /// Byte offset of the name.
+    pub at: usize,
+    /// The query calls it otherwise.
+    pub aliased: bool,
+}
+
+/// Every place where a query itself, not a view in it, names a relation.
+pub fn bind_mentions(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> PgResult<Vec<Mention>> {
+    let mut binder = Binder::new(cx);
+    binder.query(select, true)?;
+    Ok(binder.mentions)
+}
+
 /// Binds an expression that names no columns (arguments of EXECUTE, rows of INSERT, …), converted to `target` by
 /// assignment where there is one. Run it as a query of one row.
 pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>) -> PgResult<BoundQuery> {
@@ -152,6 +179,8 @@ struct Binder<'b> {
     /// Where columns come from, for messages and RowDescription.
     origins: HashMap<ColId, Origin>,
     view_depth: usize,
+    mentions: Vec<Mention>,
+    staged: Vec<StagedCte>,
 }
 
 /// A view that reads itself through others would never end.
@@ -174,6 +203,8 @@ impl<'b> Binder<'b> {
             functions: BTreeSet::new(),
             origins: HashMap::new(),
             view_depth: 0,
+            mentions: Vec::new(),
+            staged: cx.staged.clone(),
         }
     }
 
@@ -183,13 +214,7 @@ impl<'b> Binder<'b> {
     }
 
     fn settled_params(&self) -> PgResult<Vec<PgType>> {
-        let settled = self.params.iter().enumerate().map(|(i, p)| {
-            p.filter(|p| p.oid != oid::UNKNOWN).ok_or_else(|| {
-                let message = format!("could not determine data type of parameter ${}", i + 1);
-                PgError::new(SqlState::INDETERMINATE_DATATYPE, message)
-            })
-        });
-        settled.collect()
+        settled(self.params)
     }
 
     fn volatile_functions(&self) -> Vec<String> {
@@ -211,4 +236,15 @@ impl<'b> Binder<'b> {
         names.dedup();
         names
     }
+}
+
+/// The types of all parameters, each of which must have one by now.
+pub fn settled(params: &[Option<PgType>]) -> PgResult<Vec<PgType>> {
+    let settled = params.iter().enumerate().map(|(i, p)| {
+        p.filter(|p| p.oid != oid::UNKNOWN).ok_or_else(|| {
+            let message = format!("could not determine data type of parameter ${}", i + 1);
+            PgError::new(SqlState::INDETERMINATE_DATATYPE, message)
+        })
+    });
+    settled.collect()
 }

@@ -604,7 +604,14 @@ impl Binder<'_> {
                 return Err(with_position(PgError::unsupported("SEARCH or CYCLE"), at));
             }
             let Some(NodeEnum::SelectStmt(select)) = cte.ctequery.as_deref().and_then(|n| n.node.as_ref()) else {
-                return Err(with_position(PgError::unsupported("a data-modifying statement in WITH"), at));
+                let staged = self.staged.iter().find(|staged| staged.name == cte.ctename).cloned();
+                let Some(staged) = staged else {
+                    let message = "WITH clause containing a data-modifying statement must be at the top level";
+                    return Err(with_position(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message), at));
+                };
+                let query = self.staged_query(&staged);
+                self.ctes.push(Cte { name: cte.ctename.clone(), query, used: false });
+                continue;
             };
             let aliases = names::strings(&cte.aliascolnames);
             let mut query = match with.recursive && select.op() == SetOperation::SetopUnion {

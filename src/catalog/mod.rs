@@ -457,7 +457,8 @@ impl Catalog {
 
     /// `<table>_<column>_<suffix>`, cut and numbered as PostgreSQL does it, not among `others`.
     pub fn free_name(&self, schema: Oid, table: &str, columns: &str, suffix: &str, others: &[String]) -> String {
-        (0..).map(|nth| table::object_name(table, columns, suffix, nth))
+        (0..)
+            .map(|nth| table::object_name(table, columns, suffix, nth))
             .find(|name| !others.contains(name) && !self.is_taken(schema, name))
             .expect("one of endlessly many names is free")
     }

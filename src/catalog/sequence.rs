@@ -77,8 +77,7 @@ impl Sequence {
                 None if self.cycle && self.increment > 0 => self.min,
                 None if self.cycle => self.max,
                 None => {
-                    let (what, limit) =
-                        if self.increment > 0 { ("maximum", self.max) } else { ("minimum", self.min) };
+                    let (what, limit) = if self.increment > 0 { ("maximum", self.max) } else { ("minimum", self.min) };
                     let message = format!("nextval: reached {what} value of sequence \"{name}\" ({limit})");
                     return Err(PgError::new(SqlState(*b"2200H"), message));
                 }

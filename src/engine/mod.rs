@@ -27,8 +27,10 @@ mod write;
 
 pub use align::AlignOptions;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
-pub use write::{Overlay, SavedWrites, TableCommit, TableWrites, duplicate_key, indexed_columns, key_text, value_text};
 pub use status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+pub use write::{
+    Overlay, SavedWrites, TableCommit, TableWrites, duplicate_key, indexed_columns, key_text, lost_race, value_text,
+};
 
 use crate::catalog::{Catalog, Relation};
 use crate::change::{Position, Schemas, StreamId};

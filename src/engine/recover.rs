@@ -174,7 +174,8 @@ async fn load(
     tables: &mut HashMap<Oid, LakeTable>,
 ) -> Result<(), LakeError> {
     let catalog = Arc::clone(&engine.catalog);
-    for relation in catalog.user_relations().filter(|r| !matches!(r.kind, RelationKind::View | RelationKind::Sequence)) {
+    for relation in catalog.user_relations().filter(|r| !matches!(r.kind, RelationKind::View | RelationKind::Sequence))
+    {
         let name = catalog.qualified_name(relation);
         let known = manifest.extra["folders"][relation.oid.0.to_string()].as_str();
         let folder: Arc<str> = known.unwrap_or(&name).into();

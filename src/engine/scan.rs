@@ -5,9 +5,9 @@
 //! applied again above.
 
 use super::snapshot::{LakeAndTail, RelationData};
+use crate::change::RowId;
 use crate::store::TableSnapshot;
 use crate::types::{PgError, PgType, TableSchema, jsonb, oid};
-use crate::change::RowId;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeBinaryBuilder, RecordBatch, RecordBatchOptions,
 };
@@ -191,8 +191,7 @@ fn with_ids(
         false => columns.next().cloned().ok_or_else(|| PgError::internal("a scan lost a column").into()),
     });
     let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
-    let batch =
-        RecordBatch::try_new_with_options(Arc::clone(schema), arrays.collect::<DfResult<Vec<_>>>()?, &options)?;
+    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays.collect::<DfResult<Vec<_>>>()?, &options)?;
     if without.is_empty() {
         return Ok(batch);
     }

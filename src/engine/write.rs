@@ -405,11 +405,15 @@ impl Engine {
             if !taken(&folder) {
                 break;
             }
-            folder = if nth == 0 { format!("{name}-{}", relation.oid) } else { format!("{name}-{}-{nth}", relation.oid) }
-                .into();
+            folder =
+                if nth == 0 { format!("{name}-{}", relation.oid) } else { format!("{name}-{}-{nth}", relation.oid) }
+                    .into();
         }
         self.names.insert(name, relation.oid);
-        let slot = Slot::new(relation.oid, RelationKind::Managed, folder, Rows::Hot(Box::new(table)));
+        // No row of the new table has an id that the old one gave.
+        let first = table.next_row_id();
+        let mut slot = Slot::new(relation.oid, RelationKind::Managed, folder, Rows::Hot(Box::new(table)));
+        (slot.flushed, slot.written) = (first, first);
         self.slots.insert(relation.oid, slot);
         let data = self.relations.remove(&relation.oid);
         Undo::Slot { oid: relation.oid, old: old.map(Box::new), data }

@@ -176,9 +176,7 @@ impl CatalogLookup for Lookup {
     }
 
     fn serial_sequence(&self, relation: Oid, attnum: i16) -> Option<String> {
-        let owned = |r: &&Arc<Relation>| {
-            r.sequence.as_ref().is_some_and(|s| s.owner == Some((relation.0, attnum)))
-        };
+        let owned = |r: &&Arc<Relation>| r.sequence.as_ref().is_some_and(|s| s.owner == Some((relation.0, attnum)));
         let sequence = self.catalog.relations().find(owned)?;
         let schema = crate::kernels::quote_identifier(&self.schema_name(sequence.schema));
         Some(format!("{schema}.{}", crate::kernels::quote_identifier(&sequence.name)))

@@ -66,9 +66,10 @@ static SYSTEM: LazyLock<BTreeMap<Oid, System>> = LazyLock::new(|| {
         }
     }
     for own in sluice::RELATIONS {
-        let columns = own.columns.iter().zip(1..).map(|(column, attnum)| {
-            CatalogColumn::new(column.name, PgType::new(column.ty), !column.nullable, attnum)
-        });
+        let columns =
+            own.columns.iter().zip(1..).map(|(column, attnum)| {
+                CatalogColumn::new(column.name, PgType::new(column.ty), !column.nullable, attnum)
+            });
         let mut relation = system_relation(own.oid, catalog::SLUICE, own.name, own.oid + 1, columns.collect());
         relation.comment = Some(own.comment.to_string());
         all.insert(relation.oid, System::new(relation, 'r', own.fill));

@@ -67,7 +67,8 @@ impl TableIndex<'_> {
 
     /// Types of the keys, text for expressions.
     pub fn types(&self) -> Vec<Oid> {
-        let ty = |attnum: &i16| self.relation.column_numbered(*attnum).map_or(crate::types::oid::TEXT, |(_, c)| c.ty().oid);
+        let ty =
+            |attnum: &i16| self.relation.column_numbered(*attnum).map_or(crate::types::oid::TEXT, |(_, c)| c.ty().oid);
         self.attnums.iter().map(ty).collect()
     }
 

@@ -15,7 +15,9 @@ use crate::store::earlier_twins;
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema, oid};
 use arrow::array::{Array, RecordBatch};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{AlterTableCmd, AlterTableStmt, AlterTableType, DropBehavior, DropStmt, Node, ObjectType};
+use pg_query::protobuf::{
+    AlterTableCmd, AlterTableStmt, AlterTableType, DropBehavior, DropStmt, Node, ObjectType, RenameStmt,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -100,8 +102,10 @@ impl Session {
                 let view = session.view();
                 let name = super::ddl::name_parts(object);
                 let Some(old) = session.relation_with_index(&view.catalog, &name) else {
-                    let error =
-                        PgError::new(SqlState::UNDEFINED_OBJECT, format!("index \"{}\" does not exist", name.join(".")));
+                    let error = PgError::new(
+                        SqlState::UNDEFINED_OBJECT,
+                        format!("index \"{}\" does not exist", name.join(".")),
+                    );
                     if !statement.missing_ok {
                         return Err(error);
                     }
@@ -109,7 +113,8 @@ impl Session {
                     continue;
                 };
                 let index = name.last().map_or("", String::as_str);
-                let of_constraint = old.constraints.iter().any(|c| c.name == index && matches!(c.kind, ConstraintKind::Unique(_)));
+                let of_constraint =
+                    old.constraints.iter().any(|c| c.name == index && matches!(c.kind, ConstraintKind::Unique(_)));
                 if of_constraint || old.primary_key_name() == index {
                     let table = quoted(&old.name);
                     let message = format!(
@@ -126,6 +131,65 @@ impl Session {
                 session.change_table(&view, &old, new, operation).await?;
             }
             Ok(Outcome::done(TAG))
+        })
+        .await
+    }
+
+    /// RENAME COLUMN, RENAME CONSTRAINT, ALTER INDEX … RENAME.
+    pub(super) async fn rename_part(&mut self, statement: &RenameStmt, operation: &Operation) -> PgResult<Outcome> {
+        let kind = statement.rename_type();
+        let tag = if kind == ObjectType::ObjectIndex { "ALTER INDEX" } else { "ALTER TABLE" };
+        self.writable(tag)?;
+        self.transactional(async |session: &mut Session| {
+            let view = session.view();
+            let range = statement.relation.as_ref();
+            let old = if kind == ObjectType::ObjectIndex {
+                let parts = range.map(|r| vec![r.schemaname.clone(), r.relname.clone()]).unwrap_or_default();
+                let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+                let missing = || {
+                    let message = format!("relation \"{}\" does not exist", parts.join("."));
+                    PgError::new(SqlState::UNDEFINED_TABLE, message)
+                };
+                session.relation_with_index(&view.catalog, &parts).ok_or_else(missing)?
+            } else {
+                match session.altered(&view, range, statement.missing_ok)? {
+                    Some(relation) => relation,
+                    None => return Ok(Outcome::done(tag)),
+                }
+            };
+            if old.kind != RelationKind::Managed {
+                return Err(PgError::unsupported("RENAME COLUMN of anything but a table"));
+            }
+            let mut new = Relation::clone(&old);
+            let to = statement.newname.clone();
+            match kind {
+                ObjectType::ObjectColumn => {
+                    let name = statement.subname.as_str();
+                    if new.column(&to).is_some() {
+                        let message = format!("column \"{to}\" of relation \"{}\" already exists", old.name);
+                        return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
+                    }
+                    let (at, column) = new.column(name).ok_or_else(|| {
+                        PgError::new(SqlState::UNDEFINED_COLUMN, format!("column \"{name}\" does not exist"))
+                    })?;
+                    let attnum = column.attnum;
+                    rename_in_expressions(&mut new, attnum, name, &to)?;
+                    new.columns[at].name = to;
+                }
+                ObjectType::ObjectIndex => {
+                    let name = range.map_or("", |r| r.relname.as_str()).to_owned();
+                    rename_constraint(&mut new, &name, &to);
+                }
+                _ => {
+                    let name = statement.subname.clone();
+                    if !rename_constraint(&mut new, &name, &to) {
+                        let message = format!("constraint \"{name}\" for table \"{}\" does not exist", old.name);
+                        return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+                    }
+                }
+            }
+            session.change_table(&view, &old, new, operation).await?;
+            Ok(Outcome::done(tag))
         })
         .await
     }
@@ -286,17 +350,18 @@ impl Session {
         rows: &RecordBatch,
         operation: &Operation,
     ) -> PgResult<bool> {
-        let column = ("holds".to_owned(), crate::types::PgType::new(oid::BOOL), ColumnSource::Expression {
-            node: bind::expression(condition)?,
-            explicit: false,
-        });
+        let column = (
+            "holds".to_owned(),
+            crate::types::PgType::new(oid::BOOL),
+            ColumnSource::Expression { node: bind::expression(condition)?, explicit: false },
+        );
         let bound = {
             let mut cx = BindContext::new(&view.catalog, self.search_path());
             bind::bind_columns(relation, bind::STAGED, &[column], &mut cx)?
         };
         let plan = self.preparation(view, &[]).plan(&bound)?.0;
         let mut execution = self.execution(&plan, Vec::new());
-        execution.staged = Some(rows.clone());
+        execution.staged.rows = Some(rows.clone());
         let holds = operation.guard(execution.collect()).await??;
         let holds = arrow::array::AsArray::as_boolean(holds.column(0));
         Ok(holds.iter().all(|holds| holds != Some(false)))
@@ -325,14 +390,16 @@ impl Session {
 
 /// Does the new definition demand more of rows than the old?
 fn stricter(old: &Relation, new: &Relation) -> bool {
-    let nulls = new.columns.iter().any(|c| {
-        c.not_null && old.column_numbered(c.attnum).is_none_or(|(_, before)| !before.not_null)
-    });
+    let nulls = new
+        .columns
+        .iter()
+        .any(|c| c.not_null && old.column_numbered(c.attnum).is_none_or(|(_, before)| !before.not_null));
     let known = old.uniques();
     let uniques = new.uniques().into_iter().any(|unique| !known.contains(&unique));
-    let checks = new.constraints.iter().any(|c| {
-        matches!(c.kind, ConstraintKind::Check(_)) && !old.constraints.iter().any(|o| o.name == c.name)
-    });
+    let checks = new
+        .constraints
+        .iter()
+        .any(|c| matches!(c.kind, ConstraintKind::Check(_)) && !old.constraints.iter().any(|o| o.name == c.name));
     nulls || uniques || checks
 }
 
@@ -448,8 +515,7 @@ fn alter(
             let Some(NodeEnum::Constraint(constraint)) = def else {
                 return Err(PgError::internal("a constraint without one"));
             };
-            if !constraint.conname.is_empty()
-                && draft.relation.constraints.iter().any(|c| c.name == constraint.conname)
+            if !constraint.conname.is_empty() && draft.relation.constraints.iter().any(|c| c.name == constraint.conname)
             {
                 let message = format!(
                     "constraint \"{}\" for relation \"{}\" already exists",
@@ -518,9 +584,8 @@ fn drop_column(draft: &mut Draft<'_>, catalog: &Catalog, attnum: i16, plan: &mut
     relation.key = relation.positions(&key);
     plan.sources.remove(&attnum);
     let owned = super::tables::sequences_of(catalog, relation.oid);
-    let of = |r: &&Arc<Relation>| {
-        r.sequence.as_ref().is_some_and(|s| s.owner.is_some_and(|(_, column)| column == attnum))
-    };
+    let of =
+        |r: &&Arc<Relation>| r.sequence.as_ref().is_some_and(|s| s.owner.is_some_and(|(_, column)| column == attnum));
     plan.dropped_sequences.extend(owned.iter().filter(of).map(|r| r.oid));
     Ok(())
 }
@@ -543,6 +608,63 @@ fn drop_constraint(draft: &mut Draft<'_>, name: &str, missing_ok: bool, notices:
     };
     if let ConstraintKind::Unique(index) = relation.constraints.remove(at).kind {
         relation.indexes.retain(|i| i.oid != index);
+    }
+    Ok(())
+}
+
+/// A constraint and its index share their name; whether there was one.
+fn rename_constraint(relation: &mut Relation, name: &str, to: &str) -> bool {
+    let mut found = false;
+    if !relation.key.is_empty() && relation.primary_key_name() == name {
+        relation.key_name = Some(to.to_owned());
+        found = true;
+    }
+    for constraint in relation.constraints.iter_mut().filter(|c| c.name == name) {
+        to.clone_into(&mut constraint.name);
+        found = true;
+    }
+    for index in relation.indexes.iter_mut().filter(|i| i.name == name) {
+        to.clone_into(&mut index.name);
+        found = true;
+    }
+    found
+}
+
+/// Checks, generated columns and indexes call a renamed column by its new name.
+fn rename_in_expressions(relation: &mut Relation, attnum: i16, from: &str, to: &str) -> PgResult<()> {
+    let renamed = |text: &str| -> PgResult<String> {
+        let scanned =
+            pg_query::scan(text).map_err(|e| PgError::internal(format!("an expression cannot be scanned: {e}")))?;
+        let mut out = String::with_capacity(text.len());
+        let mut copied = 0;
+        let tokens = &scanned.tokens;
+        for (i, token) in tokens.iter().enumerate() {
+            let (start, end) = (token.start as usize, token.end as usize);
+            let word = &text[start..end];
+            let call = tokens.get(i + 1).is_some_and(|next| &text[next.start as usize..next.end as usize] == "(");
+            let name = word.strip_prefix('"').and_then(|w| w.strip_suffix('"')).map(|w| w.replace("\"\"", "\""));
+            if !call && name.as_deref().unwrap_or(word) == from {
+                out.push_str(&text[copied..start]);
+                out.push_str(&quoted(to));
+                copied = end;
+            }
+        }
+        out.push_str(&text[copied..]);
+        Ok(out)
+    };
+    for constraint in relation.constraints.iter_mut().filter(|c| c.columns.contains(&attnum)) {
+        if let ConstraintKind::Check(condition) = &mut constraint.kind {
+            *condition = renamed(condition)?;
+        }
+    }
+    for column in relation.columns.iter_mut().filter(|c| c.generated) {
+        column.default = column.default.as_deref().map(renamed).transpose()?;
+    }
+    for index in &mut relation.indexes {
+        for key in &mut index.keys {
+            *key = renamed(key)?;
+        }
+        index.predicate = index.predicate.as_deref().map(renamed).transpose()?;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What functions see of the statement they run in: [`Context`] over the session, [`CatalogLookup`] over its catalog.
 
 use super::database::Database;
-use super::settings::Settings;
 use super::sequences::SessionSequences;
+use super::settings::Settings;
 use crate::catalog::Catalog;
 use crate::kernels::context::{CatalogLookup, Context, SequenceCall};
 use crate::pg_catalog::{CursorRow, Lookup, PreparedRow, role_oid};

@@ -6,6 +6,7 @@
 use super::OutputColumn;
 use super::context::{quoted, undefined_schema};
 use super::interrupt::Operation;
+use super::retarget::move_relation;
 use super::session::{Outcome, Session};
 use super::tables::sequences_of;
 use super::transaction::{PendingChange, Phase, View};
@@ -14,8 +15,8 @@ use crate::catalog::{Catalog, CatalogColumn, FIRST_USER_OID, NewRelation, Relati
 use crate::types::{Column, Oid, PgError, PgResult, SqlState, TableSchema, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterObjectSchemaStmt, CommentStmt, CreateSchemaStmt, CreateTableAsStmt, DropBehavior, DropStmt, Node, ObjectType,
-    RangeVar, RefreshMatViewStmt, RenameStmt, SelectStmt, ViewStmt,
+    AlterObjectSchemaStmt, CommentStmt, CreateSchemaStmt, CreateTableAsStmt, DropBehavior, DropStmt, GrantStmt, Node,
+    ObjectType, RangeVar, RefreshMatViewStmt, RenameStmt, SelectStmt, ViewStmt,
 };
 use std::sync::Arc;
 
@@ -37,7 +38,8 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::AlterTableStmt(_)
         | N::CreateSeqStmt(_)
         | N::AlterSeqStmt(_)
-        | N::AlterOwnerStmt(_) => return Ok(()),
+        | N::AlterOwnerStmt(_)
+        | N::GrantStmt(_) => return Ok(()),
         N::CreateFunctionStmt(_) => "CREATE FUNCTION",
         N::CreateTrigStmt(_) => "CREATE TRIGGER",
         N::CreateEnumStmt(_) | N::CompositeTypeStmt(_) | N::DefineStmt(_) => "CREATE TYPE",
@@ -46,7 +48,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         N::CreateRoleStmt(_) => "CREATE ROLE",
         N::CreatedbStmt(_) => "CREATE DATABASE",
         N::DropdbStmt(_) => "DROP DATABASE",
-        N::GrantStmt(_) | N::GrantRoleStmt(_) => "GRANT",
+        N::GrantRoleStmt(_) => "GRANT",
         N::LockStmt(_) => "LOCK TABLE",
         N::ListenStmt(_) => "LISTEN",
         N::NotifyStmt(_) => "NOTIFY",
@@ -78,13 +80,17 @@ impl Session {
             NodeEnum::AlterTableStmt(statement) => self.alter_table(statement, operation).await,
             NodeEnum::CreateSeqStmt(statement) => self.create_sequence(statement).await,
             NodeEnum::AlterSeqStmt(statement) => self.alter_sequence(statement).await,
+            NodeEnum::GrantStmt(statement) => self.grant(statement),
             // There is one role that owns everything.
             NodeEnum::AlterOwnerStmt(_) => Ok(Outcome::done("ALTER OWNER")),
             NodeEnum::CreateSchemaStmt(statement) => self.create_schema(statement).await,
             NodeEnum::ViewStmt(statement) => self.create_view(statement, text).await,
             NodeEnum::CreateTableAsStmt(statement) => self.create_materialized_view(statement, text).await,
-            NodeEnum::DropStmt(statement) => self.drop_objects(statement, operation).await,
-            NodeEnum::RenameStmt(statement) => self.rename(statement).await,
+            NodeEnum::DropStmt(statement) => {
+                // Foreign keys, temporary and lasting relations may all be in it: one transaction.
+                self.transactional(async |session: &mut Self| session.drop_objects(statement, operation).await).await
+            }
+            NodeEnum::RenameStmt(statement) => self.rename(statement, operation).await,
             NodeEnum::AlterObjectSchemaStmt(statement) => self.set_schema(statement).await,
             NodeEnum::CommentStmt(statement) => self.comment(statement).await,
             NodeEnum::RefreshMatViewStmt(statement) => self.refresh_view(statement),
@@ -104,6 +110,14 @@ impl Session {
             return self.commit().await;
         }
         self.transaction.change(view, change, false)
+    }
+
+    /// [`Session::change`], or of the session's own catalog where the relation is temporary.
+    async fn change_of(&mut self, view: &View, relation: &Relation, change: PendingChange) -> PgResult<()> {
+        match view.catalog.temporary() == Some(relation.schema) {
+            true => self.change_temporary(view, change).await,
+            false => self.change(view, change).await,
+        }
     }
 
     async fn change_temporary(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
@@ -333,6 +347,8 @@ impl Session {
             doomed.extend(contents(&view.catalog, schema, cascade)?);
         }
         let (all, cascaded) = with_dependents(&view.catalog, &doomed, &schemas, cascade)?;
+        self.drop_references(&view, &all, cascade).await?;
+        let view = self.view();
         if let [only] = &cascaded[..] {
             let message = format!("drop cascades to {}", described(&view.catalog, only));
             self.skip(SqlState(*b"00000"), message);
@@ -391,6 +407,40 @@ impl Session {
         Ok(Outcome::done(tag))
     }
 
+    /// Foreign keys of other tables to what is dropped go with CASCADE, or are in the way.
+    async fn drop_references(&mut self, view: &View, doomed: &[Arc<Relation>], cascade: bool) -> PgResult<()> {
+        let mut keys: Vec<(Arc<Relation>, Vec<String>)> = Vec::new();
+        for relation in doomed {
+            for (table, name) in super::foreign::dependents(&view.catalog, relation.oid) {
+                if doomed.iter().any(|d| d.oid == table.oid) {
+                    continue;
+                }
+                let what = described(&view.catalog, relation);
+                let key = format!("constraint {} on {}", quoted(&name), described(&view.catalog, &table));
+                if !cascade {
+                    let message = format!("cannot drop {what} because other objects depend on it");
+                    let error = PgError::new(SqlState::DEPENDENT_OBJECTS, message);
+                    let error = error.detail(format!("{key} depends on {what}"));
+                    return Err(error.hint("Use DROP ... CASCADE to drop the dependent objects too."));
+                }
+                self.skip(SqlState(*b"00000"), format!("drop cascades to {key}"));
+                match keys.iter_mut().find(|(t, _)| t.oid == table.oid) {
+                    Some((_, names)) => names.push(name),
+                    None => keys.push((table, vec![name])),
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let change: PendingChange = Arc::new(move |catalog| {
+            keys.iter().try_for_each(|(table, names)| {
+                catalog.change(table.oid, |relation| relation.constraints.retain(|c| !names.contains(&c.name)))
+            })
+        });
+        self.change(view, change).await
+    }
+
     /// The relation, if it is what the statement says and a client may drop it.
     fn droppable(&self, catalog: &Catalog, kind: ObjectType, name: &[String]) -> PgResult<Arc<Relation>> {
         let (word, wanted) = match kind {
@@ -446,14 +496,17 @@ impl Session {
         self.resolve(catalog, &name).map_err(|e| e.at(at))
     }
 
-    async fn rename(&mut self, statement: &RenameStmt) -> PgResult<Outcome> {
+    async fn rename(&mut self, statement: &RenameStmt, operation: &Operation) -> PgResult<Outcome> {
         let kind = statement.rename_type();
         let tag = match kind {
             ObjectType::ObjectView => "ALTER VIEW",
             ObjectType::ObjectMatview => "ALTER MATERIALIZED VIEW",
             ObjectType::ObjectTable => "ALTER TABLE",
             ObjectType::ObjectSchema => return Err(PgError::unsupported("ALTER SCHEMA ... RENAME")),
-            ObjectType::ObjectColumn => return Err(PgError::unsupported("ALTER ... RENAME COLUMN")),
+            ObjectType::ObjectSequence => "ALTER SEQUENCE",
+            ObjectType::ObjectColumn | ObjectType::ObjectTabconstraint | ObjectType::ObjectIndex => {
+                return self.rename_part(statement, operation).await;
+            }
             _ => return Err(PgError::unsupported("this ALTER ... RENAME")),
         };
         let view = self.view();
@@ -464,10 +517,9 @@ impl Session {
         let new = statement.newname.clone();
         let change: PendingChange = Arc::new(move |catalog| {
             let oid = find(catalog, &schema, &name)?.oid;
-            unread(catalog, oid)?;
-            catalog.change(oid, |relation| relation.name.clone_from(&new))
+            move_relation(catalog, oid, |relation| relation.name.clone_from(&new))
         });
-        self.change(&view, change).await?;
+        self.change_of(&view, &relation, change).await?;
         Ok(Outcome::done(tag))
     }
 
@@ -487,10 +539,14 @@ impl Session {
         let change: PendingChange = Arc::new(move |catalog| {
             let target = catalog.namespace_named(&new).ok_or_else(|| undefined_schema(&new))?.oid;
             let oid = find(catalog, &schema, &name)?.oid;
-            unread(catalog, oid)?;
-            catalog.change(oid, |relation| relation.schema = target)
+            let indexes: Vec<String> = find(catalog, &schema, &name)?.index_names().collect();
+            indexes.iter().try_for_each(|index| catalog.check_free(target, index))?;
+            for sequence in sequences_of(catalog, oid) {
+                catalog.change(sequence.oid, |sequence| sequence.schema = target)?;
+            }
+            move_relation(catalog, oid, |relation| relation.schema = target)
         });
-        self.change(&view, change).await?;
+        self.change_of(&view, &relation, change).await?;
         Ok(Outcome::done(tag))
     }
 
@@ -514,6 +570,17 @@ impl Session {
         }
     }
 
+    /// What exists may be used by everybody: a grant gives nothing more, and taking it back takes nothing.
+    fn grant(&mut self, statement: &GrantStmt) -> PgResult<Outcome> {
+        let view = self.view();
+        for object in &statement.objects {
+            if let Some(NodeEnum::RangeVar(range)) = &object.node {
+                self.resolve_range(&view.catalog, Some(range))?;
+            }
+        }
+        Ok(Outcome::done(if statement.is_grant { "GRANT" } else { "REVOKE" }))
+    }
+
     async fn comment(&mut self, statement: &CommentStmt) -> PgResult<Outcome> {
         let view = self.view();
         let text = Some(statement.comment.clone()).filter(|text| !text.is_empty());
@@ -527,7 +594,10 @@ impl Session {
                     Ok(())
                 })
             }
-            ObjectType::ObjectTable | ObjectType::ObjectView | ObjectType::ObjectMatview => {
+            ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence => {
                 let relation = self.resolve(&view.catalog, &name)?;
                 not_system(&relation)?;
                 let (schema, name) = full_name(&view.catalog, &relation);
@@ -685,15 +755,6 @@ fn not_fed(relation: &Relation) -> PgResult<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// A definition is kept as it was written, with names, so what others read by its name must keep it.
-fn unread(catalog: &Catalog, oid: Oid) -> PgResult<()> {
-    let Some(dependent) = catalog.dependents(oid).next() else { return Ok(()) };
-    let name = catalog.relation(oid).map(|r| r.name.clone()).unwrap_or_default();
-    let message = format!("renaming \"{name}\", which other views read, is not supported");
-    let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
-    Err(error.detail(format!("{} reads it.", described(catalog, dependent))))
 }
 
 fn has_dependents(catalog: &Catalog, oid: Oid, dependent: &Relation) -> PgError {

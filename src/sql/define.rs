@@ -11,7 +11,7 @@ use crate::catalog::{
 use crate::types::codec::TextSettings;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{self, AConst, ColumnDef, ConstrType, Node, ResTarget, SelectStmt, TypeName, a_const};
+use pg_query::protobuf::{self, AConst, ColumnDef, ConstrType, Node, TypeName, a_const};
 use std::sync::Arc;
 
 /// What a draft is made with.
@@ -158,7 +158,8 @@ impl<'a> Draft<'a> {
             return Err(PgError::new(SqlState::INVALID_PARAMETER, message));
         }
         if column.default.is_some() || column.identity.is_some() {
-            let message = format!("column \"{name}\" of relation \"{}\" already has a default value", self.relation.name);
+            let message =
+                format!("column \"{name}\" of relation \"{}\" already has a default value", self.relation.name);
             return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
         }
         self.own_sequence(attnum, ty, options, true)?;
@@ -331,8 +332,7 @@ impl<'a> Draft<'a> {
                 let of = bind::names::strings(&constraint.pk_attrs);
                 let numbers = of.iter().map(|name| {
                     referred.column(name).map(|(_, c)| c.attnum).ok_or_else(|| {
-                        let message =
-                            format!("column \"{name}\" referenced in foreign key constraint does not exist");
+                        let message = format!("column \"{name}\" referenced in foreign key constraint does not exist");
                         PgError::new(SqlState::UNDEFINED_COLUMN, message)
                     })
                 });
@@ -402,7 +402,12 @@ impl<'a> Draft<'a> {
             });
         }
         if clause.options & INDEXES != 0 && !other.key.is_empty() {
-            let names: Vec<i16> = other.key.iter().filter_map(|i| self.relation.column(&other.columns[*i].name)).map(|(_, c)| c.attnum).collect();
+            let names: Vec<i16> = other
+                .key
+                .iter()
+                .filter_map(|i| self.relation.column(&other.columns[*i].name))
+                .map(|(_, c)| c.attnum)
+                .collect();
             self.primary_key(&names, "")?;
         }
         Ok(())
@@ -625,10 +630,15 @@ fn string_literal(node: &Node) -> Option<String> {
 
 /// An expression as SQL.
 pub fn expression_text(node: &Node) -> PgResult<String> {
-    let target = ResTarget { val: Some(Box::new(node.clone())), ..ResTarget::default() };
-    let target_list = vec![Node { node: Some(NodeEnum::ResTarget(Box::new(target))) }];
-    let select = SelectStmt { target_list, ..SelectStmt::default() };
-    let text = bind::deparse(&NodeEnum::SelectStmt(Box::new(select)))?;
+    // A statement as the parser makes it, with another expression in it: deparsing needs every field of it to be right.
+    let mut select = bind::parse("SELECT NULL")?.pop().map(|s| s.node);
+    let Some(NodeEnum::SelectStmt(select)) = &mut select else { return Err(PgError::internal("a lost statement")) };
+    for target in &mut select.target_list {
+        if let Some(NodeEnum::ResTarget(target)) = &mut target.node {
+            target.val = Some(Box::new(node.clone()));
+        }
+    }
+    let text = bind::deparse(&NodeEnum::SelectStmt(select.clone()))?;
     Ok(text.strip_prefix("SELECT ").unwrap_or(&text).to_owned())
 }
 
@@ -720,7 +730,11 @@ pub fn sequence_relation(catalog: &Catalog, schema: Oid, name: String, sequence:
         schema,
         name,
         kind: RelationKind::Sequence,
-        columns: vec![column("last_value", oid::INT8, 1), column("log_cnt", oid::INT8, 2), column("is_called", oid::BOOL, 3)],
+        columns: vec![
+            column("last_value", oid::INT8, 1),
+            column("log_cnt", oid::INT8, 2),
+            column("is_called", oid::BOOL, 3),
+        ],
         last_attnum: 3,
         sequence: Some(sequence),
         ..Relation::default()

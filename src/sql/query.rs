@@ -5,7 +5,7 @@
 
 use super::context::StatementContext;
 use super::database::Database;
-use super::relations::SnapshotRelations;
+use super::relations::{SnapshotRelations, Staged};
 use super::transaction::View;
 use crate::bind::RelationsExtension;
 use crate::kernels::context::SessionExtension;
@@ -47,7 +47,7 @@ pub struct Execution {
     pub query: Arc<QueryPlan>,
     pub params: Vec<ScalarValue>,
     /// The rows that a writing statement has made so far.
-    pub staged: Option<RecordBatch>,
+    pub staged: Staged,
 }
 
 impl Execution {

@@ -8,7 +8,8 @@ use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
 use crate::pg_catalog::{self, SessionFacts, SettingRow, SystemContext};
 use crate::types::{Oid, PgError, SqlState};
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Field, Schema};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
@@ -21,16 +22,19 @@ pub struct SnapshotRelations {
     view: View,
     context: Arc<StatementContext>,
     /// The rows that the statement has made so far: [`STAGED`].
-    staged: Option<RecordBatch>,
+    staged: Staged,
+}
+
+/// The rows that a statement has made so far.
+#[derive(Debug, Clone, Default)]
+pub struct Staged {
+    pub rows: Option<RecordBatch>,
+    /// What the statements in WITH returned.
+    pub ctes: Arc<Vec<(Oid, RecordBatch)>>,
 }
 
 impl SnapshotRelations {
-    pub fn new(
-        database: &Arc<Database>,
-        view: &View,
-        context: &Arc<StatementContext>,
-        staged: Option<RecordBatch>,
-    ) -> Self {
+    pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>, staged: Staged) -> Self {
         Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context), staged }
     }
 
@@ -66,10 +70,16 @@ impl Relations for SnapshotRelations {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if oid == STAGED {
+        if oid == STAGED || self.staged.ctes.iter().any(|(staged, _)| *staged == oid) {
             let missing = || DataFusionError::from(PgError::internal("a statement has no rows of its own"));
-            let batch = self.staged.clone().ok_or_else(missing)?;
-            let schema = batch.schema();
+            let of_cte = self.staged.ctes.iter().find(|(staged, _)| *staged == oid).map(|(_, rows)| rows);
+            let batch = of_cte.or(self.staged.rows.as_ref()).ok_or_else(missing)?;
+            let field = |(i, field): (usize, &Arc<Field>)| Field::new(format!("s{i}"), field.data_type().clone(), true);
+            let fields: Vec<Field> = batch.schema_ref().fields().iter().enumerate().map(field).collect();
+            let schema = Arc::new(Schema::new(fields));
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?;
             return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
         }
         if let Some(written) = self.view.written.get(&oid) {

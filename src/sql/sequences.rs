@@ -67,9 +67,9 @@ impl SessionSequences {
 }
 
 fn find(catalog: &Catalog, oid: Oid) -> PgResult<(&Arc<Relation>, &Sequence)> {
-    let relation = catalog.relation(oid).ok_or_else(|| {
-        PgError::new(SqlState::UNDEFINED_TABLE, format!("could not open relation with OID {oid}"))
-    })?;
+    let relation = catalog
+        .relation(oid)
+        .ok_or_else(|| PgError::new(SqlState::UNDEFINED_TABLE, format!("could not open relation with OID {oid}")))?;
     match &relation.sequence {
         Some(sequence) if relation.kind == RelationKind::Sequence => Ok((relation, sequence)),
         _ => {

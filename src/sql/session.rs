@@ -8,11 +8,12 @@ use super::interrupt::{CancelHandle, Operation};
 use super::plan_cache::KeyRef;
 use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
 use super::query::{Execution, QueryPlan};
+use super::relations::Staged;
 use super::sequences::SessionSequences;
 use super::settings::Settings;
 use super::temporary::Temporaries;
 use super::transaction::{Phase, Transaction, View};
-use super::{CopyOptions, OutputColumn, explain};
+use super::{CopyIn, CopyOptions, OutputColumn, explain};
 use crate::pg_catalog::{Lookup, PreparedRow};
 use crate::types::codec::TextSettings;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
@@ -80,6 +81,8 @@ pub enum Outcome {
         stream: SendableRecordBatchStream,
         options: CopyOptions,
     },
+    /// `COPY … FROM STDIN`: see [`Session::copy_in`].
+    CopyIn(CopyIn),
     Done {
         tag: String,
     },
@@ -464,6 +467,11 @@ impl Session {
                 let stream = self.execution(query, params).start();
                 Ok(Outcome::CopyOut { columns: Arc::clone(columns), stream, options: options.clone() })
             }
+            Kind::CopyIn { plan, columns, options } => {
+                self.writable("COPY FROM")?;
+                let (plan, columns) = (Arc::clone(plan), Arc::clone(columns));
+                Ok(Outcome::CopyIn(CopyIn { plan, columns, options: options.clone() }))
+            }
             Kind::Declare { query, columns, name, hold } => {
                 if self.transaction.phase == Phase::Idle && !hold {
                     let message = "DECLARE CURSOR can only be used in transaction blocks";
@@ -521,7 +529,7 @@ impl Session {
         let view = self.view();
         let context = self.context(&view);
         let database = Arc::clone(&self.database);
-        Execution { database, view, context, query: Arc::clone(query), params, staged: None }
+        Execution { database, view, context, query: Arc::clone(query), params, staged: Staged::default() }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {

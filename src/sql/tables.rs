@@ -7,7 +7,7 @@ use super::prepare::{Kind, Known};
 use super::session::{Outcome, Session};
 use super::temporary::OnCommit;
 use super::transaction::{PendingChange, Phase, View};
-use super::write::WritePlan;
+use super::write::WriteStatement;
 use crate::bind::{self, check_writable};
 use crate::catalog::{Catalog, Namespace, Relation, RelationKind};
 use crate::engine::TableWrites;
@@ -30,10 +30,7 @@ pub(super) struct Place {
 
 impl Session {
     /// Runs `f` in the transaction, or in one of its own.
-    pub(super) async fn transactional<T>(
-        &mut self,
-        f: impl AsyncFnOnce(&mut Self) -> PgResult<T>,
-    ) -> PgResult<T> {
+    pub(super) async fn transactional<T>(&mut self, f: impl AsyncFnOnce(&mut Self) -> PgResult<T>) -> PgResult<T> {
         if self.transaction.phase != Phase::Idle {
             return f(self).await;
         }
@@ -230,12 +227,13 @@ impl Session {
     }
 
     /// Plans a statement that was made here, on the query runtime.
-    pub(super) async fn write_plan(&mut self, node: NodeEnum, operation: &Operation) -> PgResult<Arc<WritePlan>> {
+    pub(super) async fn write_plan(&mut self, node: NodeEnum, operation: &Operation) -> PgResult<Arc<WriteStatement>> {
         let view = self.view();
         let preparation = self.preparation(&view, &[]);
-        let task = self.database.runtime().spawn(async move {
-            preparation.prepare_node(String::new(), node, &|_| None::<Known>)
-        });
+        let task = self
+            .database
+            .runtime()
+            .spawn(async move { preparation.prepare_node(String::new(), node, &|_| None::<Known>) });
         let prepared = operation.guard(task).await?;
         let prepared = prepared.map_err(|e| PgError::internal(format!("a statement could not be prepared: {e}")))??;
         match prepared.kind {
@@ -247,11 +245,17 @@ impl Session {
     pub(super) async fn truncate(&mut self, statement: &TruncateStmt) -> PgResult<Outcome> {
         self.writable("TRUNCATE TABLE")?;
         self.transactional(async |session: &mut Session| {
+            let view = session.view();
+            let mut tables = Vec::with_capacity(statement.relations.len());
             for node in &statement.relations {
                 let Some(NodeEnum::RangeVar(range)) = &node.node else { continue };
-                let view = session.view();
                 let relation = session.resolve_range(&view.catalog, Some(range))?;
                 check_writable(&view.catalog, &relation)?;
+                tables.push(relation);
+            }
+            super::foreign::check_truncated(&view, &tables)?;
+            for relation in tables {
+                let view = session.view();
                 session.open_writes(&view, &relation)?;
                 if let Some(writes) = session.transaction.writes(relation.oid) {
                     writes.truncate()?;
@@ -368,8 +372,7 @@ impl Session {
 
 /// The sequences that go with a table.
 pub(super) fn sequences_of(catalog: &Catalog, table: Oid) -> Vec<Arc<Relation>> {
-    let owned = |r: &&Arc<Relation>| {
-        r.sequence.as_ref().is_some_and(|s| s.owner.is_some_and(|(owner, _)| owner == table.0))
-    };
+    let owned =
+        |r: &&Arc<Relation>| r.sequence.as_ref().is_some_and(|s| s.owner.is_some_and(|(owner, _)| owner == table.0));
     catalog.relations().filter(owned).cloned().collect()
 }

@@ -165,7 +165,11 @@ impl Transaction {
             for (oid, writes) in &self.writes {
                 let known = snapshot.catalog().relation(*oid).cloned();
                 let base = snapshot.table(*oid);
-                if known.is_some() && writes.is_clean() {
+                // A temporary table is the session's own.
+                let made = self.catalog.as_ref().is_some_and(|catalog| {
+                    catalog.relation(*oid).is_some_and(|r| Some(r.schema) != catalog.temporary())
+                });
+                if (known.is_none() && !made) || (known.is_some() && writes.is_clean()) {
                     continue;
                 }
                 tables.push(writes.commit(*oid, known, base)?);

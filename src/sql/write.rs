@@ -3,6 +3,7 @@
 //! Nothing is written before the statement has passed all its checks, so a statement that fails has changed nothing.
 
 use super::OutputColumn;
+use super::foreign;
 use super::interrupt::Operation;
 use super::prepare::Preparation;
 use super::query::{QueryPlan, ready};
@@ -16,7 +17,7 @@ use crate::store::earlier_twins;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, TableSchema};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
-use arrow::datatypes::{Int32Type, Int64Type, Schema, Field};
+use arrow::datatypes::{Field, Int32Type, Int64Type, Schema};
 use datafusion::scalar::ScalarValue;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -72,6 +73,30 @@ impl WritePlan {
     }
 }
 
+/// A statement with the statements in its WITH.
+#[derive(Debug)]
+pub struct WriteStatement {
+    /// In their order, and as which relation the others read what they return.
+    pub ctes: Vec<(WritePlan, Oid)>,
+    pub main: Main,
+}
+
+#[derive(Debug)]
+pub enum Main {
+    Write(WritePlan),
+    Query(Arc<QueryPlan>, Arc<[OutputColumn]>),
+}
+
+impl WriteStatement {
+    fn plans(&self) -> impl Iterator<Item = &WritePlan> {
+        let main = match &self.main {
+            Main::Write(plan) => Some(plan),
+            Main::Query(..) => None,
+        };
+        self.ctes.iter().map(|(plan, _)| plan).chain(main)
+    }
+}
+
 /// How often a statement outside a block is tried again when another transaction was first.
 const TRIES: usize = 32;
 
@@ -84,6 +109,7 @@ struct Run<'a> {
     relation: Arc<Relation>,
     schema: Arc<TableSchema>,
     params: Vec<ScalarValue>,
+    ctes: Arc<Vec<(Oid, RecordBatch)>>,
 }
 
 /// What a statement did: the target's rows that it wrote or ended, and of each what else RETURNING may name.
@@ -97,22 +123,32 @@ impl Session {
     /// Runs a statement that writes: within the transaction, or as one of its own.
     pub(super) async fn write(
         &mut self,
-        plan: &WritePlan,
+        statement: &WriteStatement,
         params: Vec<ScalarValue>,
         operation: &Operation,
     ) -> PgResult<Outcome> {
         self.writable("a statement that writes")?;
         if self.transaction.phase != Phase::Idle {
-            return self.write_now(plan, params, operation).await;
+            return self.write_now(statement, params, operation).await;
         }
         if self.pipelined {
             self.begin(Phase::Implicit);
-            return self.write_now(plan, params, operation).await;
+            return self.write_now(statement, params, operation).await;
         }
         let mut tries = 1;
+        let targets = |session: &mut Self| -> Vec<Option<Arc<Relation>>> {
+            let view = session.view();
+            statement.plans().map(|plan| view.catalog.relation(plan.target).cloned()).collect()
+        };
+        let planned = targets(self);
         loop {
             self.begin(Phase::Implicit);
-            let outcome = self.write_now(plan, params.clone(), operation).await?;
+            if tries > 1 && targets(self) != planned {
+                // The plan is for another form of the table.
+                let error = crate::engine::lost_race("update");
+                return Err(error);
+            }
+            let outcome = self.write_now(statement, params.clone(), operation).await?;
             let committed = self.commit().await;
             match committed {
                 Ok(()) => return Ok(outcome),
@@ -125,18 +161,58 @@ impl Session {
 
     async fn write_now(
         &mut self,
-        plan: &WritePlan,
+        statement: &WriteStatement,
         params: Vec<ScalarValue>,
         operation: &Operation,
     ) -> PgResult<Outcome> {
+        for plan in statement.plans() {
+            let view = self.view();
+            self.open_writes(&view, &target_of(&view, plan)?)?;
+        }
+        // All parts of a statement read what there was before it.
         let view = self.view();
-        let gone = || PgError::internal("a statement was planned for a table that is not there");
-        let relation = Arc::clone(view.catalog.relation(plan.target).ok_or_else(gone)?);
+        let mut returned = Vec::with_capacity(statement.ctes.len());
+        for (plan, oid) in &statement.ctes {
+            let ctes = Arc::new(returned.clone());
+            let (_, rows) = self.run(plan, &view, &params, ctes, operation).await?;
+            returned.extend(rows.map(|rows| (*oid, rows)));
+        }
+        let ctes = Arc::new(returned);
+        match &statement.main {
+            Main::Write(plan) => {
+                let (count, rows) = self.run(plan, &view, &params, ctes, operation).await?;
+                let word = plan.word();
+                Ok(match (rows, plan.columns()) {
+                    (Some(rows), Some(columns)) => {
+                        Outcome::Rows { columns, stream: ready(rows), tag: RowsTag::counted(word) }
+                    }
+                    _ => Outcome::Done { tag: format!("{word} {count}") },
+                })
+            }
+            Main::Query(query, columns) => {
+                let mut execution = self.execution(query, params);
+                execution.view = view;
+                execution.staged.ctes = ctes;
+                let rows = operation.guard(execution.collect()).await??;
+                let columns = Arc::clone(columns);
+                Ok(Outcome::Rows { columns, stream: ready(rows), tag: RowsTag::counted("SELECT") })
+            }
+        }
+    }
+
+    /// Runs one plan: how many rows it wrote, and what it returns.
+    async fn run(
+        &mut self,
+        plan: &WritePlan,
+        view: &View,
+        params: &[ScalarValue],
+        ctes: Arc<Vec<(Oid, RecordBatch)>>,
+        operation: &Operation,
+    ) -> PgResult<(usize, Option<RecordBatch>)> {
+        let relation = target_of(view, plan)?;
         let schema = Arc::new(relation.table_schema());
-        self.open_writes(&view, &relation)?;
-        let view = self.view();
-        let run = Run { session: self, operation, plan, view, relation, schema, params };
-        run.run().await
+        let (view, params) = (view.clone(), params.to_vec());
+        Run { session: self, operation, plan, view, relation, schema, params, ctes }.run().await
     }
 
     /// Begins to write to a table.
@@ -175,15 +251,20 @@ impl Session {
         operation: &Operation,
     ) -> PgResult<u64> {
         let view = self.view();
-        let gone = || PgError::internal("a statement was planned for a table that is not there");
-        let relation = Arc::clone(view.catalog.relation(plan.target).ok_or_else(gone)?);
+        let relation = target_of(&view, plan)?;
         let schema = Arc::new(relation.table_schema());
         self.open_writes(&view, &relation)?;
         let view = self.view();
-        let mut run = Run { session: self, operation, plan, view, relation, schema, params: Vec::new() };
+        let (params, ctes) = (Vec::new(), Arc::default());
+        let mut run = Run { session: self, operation, plan, view, relation, schema, params, ctes };
         let source = run.query(&plan.source, Some(staged)).await?;
         run.insert(source).await.map(|done| done.count as u64)
     }
+}
+
+fn target_of(view: &View, plan: &WritePlan) -> PgResult<Arc<Relation>> {
+    let gone = || PgError::internal("a statement was planned for a table that is not there");
+    view.catalog.relation(plan.target).cloned().ok_or_else(gone)
 }
 
 /// The columns that must be unique and have an index of their own.
@@ -197,7 +278,7 @@ fn may_try_again(error: &PgError) -> bool {
 }
 
 impl Run<'_> {
-    async fn run(mut self) -> PgResult<Outcome> {
+    async fn run(mut self) -> PgResult<(usize, Option<RecordBatch>)> {
         let plan = self.plan;
         let source = self.query(&plan.source, None).await?;
         let done = match plan.kind {
@@ -206,26 +287,25 @@ impl Run<'_> {
             WriteKind::Delete => self.delete(&source)?,
             WriteKind::Merge => self.merge(source).await?,
         };
-        let Some((returning, columns)) = &plan.returning else {
-            return Ok(Outcome::Done { tag: format!("{} {}", plan.word(), done.count) });
-        };
+        let Some((returning, _)) = &plan.returning else { return Ok((done.count, None)) };
         let staged = with_columns(&done.rows, done.extras)?;
         // Computed now: an error in it is the statement's.
         let rows = self.query(returning, Some(staged)).await?;
-        Ok(Outcome::Rows { columns: Arc::clone(columns), stream: ready(rows), tag: RowsTag::counted(plan.word()) })
+        Ok((done.count, Some(rows)))
     }
 
     /// Runs one of the statement's queries, over what the transaction saw when the statement began.
     async fn query(&mut self, query: &Arc<QueryPlan>, staged: Option<RecordBatch>) -> PgResult<RecordBatch> {
         let mut execution = self.session.execution(query, self.params.clone());
         execution.view = self.view.clone();
-        execution.staged = staged;
+        execution.staged.rows = staged;
+        execution.staged.ctes = Arc::clone(&self.ctes);
         self.operation.guard(execution.collect()).await?
     }
 
-    fn overlay(&self) -> PgResult<&Overlay> {
-        let overlay = self.view.written.get(&self.relation.oid);
-        overlay.ok_or_else(|| PgError::internal("a table that was not opened for writing"))
+    /// The table as it is now, with what earlier parts of the statement wrote.
+    fn overlay(&mut self) -> PgResult<Overlay> {
+        Ok(self.session.writes(self.relation.oid)?.overlay().clone())
     }
 
     /// Columns `from..` of a source as rows of the target.
@@ -287,12 +367,7 @@ impl Run<'_> {
 
     /// `23505` where one of `rows` has the key of another, or of a stored row that is not among `replaced`. `changed`: the columns
     /// that may be other than in the rows that they replace; `None`: all.
-    fn check_unique(
-        &self,
-        rows: &RecordBatch,
-        replaced: &HashSet<RowId>,
-        changed: Option<&[usize]>,
-    ) -> PgResult<()> {
+    fn check_unique(&mut self, rows: &RecordBatch, replaced: &HashSet<RowId>, changed: Option<&[usize]>) -> PgResult<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
@@ -314,8 +389,24 @@ impl Run<'_> {
     }
 
     fn write(&mut self, dead: &[RowId], rows: &RecordBatch) -> PgResult<()> {
-        self.session.writes(self.relation.oid)?.write(dead, rows)?;
-        Ok(())
+        if !foreign::concerns(&self.view, &self.relation) {
+            return self.session.writes(self.relation.oid)?.write(dead, rows);
+        }
+        let gone = self.overlay()?.rows_by_id(dead)?;
+        // Foreign keys are looked at when all is written, and a statement that fails leaves nothing.
+        let oid = self.relation.oid;
+        let (before, uniques) = {
+            let writes = self.session.writes(oid)?;
+            (writes.save(), writes.uniques().to_vec())
+        };
+        self.session.writes(oid)?.write(dead, rows)?;
+        let after = self.session.view();
+        let checked = foreign::check_written(&after, &self.relation, rows)
+            .and_then(|()| foreign::check_removed(&after, &self.relation, &gone));
+        if checked.is_err() {
+            self.session.transaction.put_writes(oid, TableWrites::restored(before, uniques)?);
+        }
+        checked
     }
 
     async fn insert(&mut self, source: RecordBatch) -> PgResult<Done> {

@@ -34,9 +34,9 @@ mod maintain;
 mod secondary;
 mod snapshot;
 mod table;
-mod write;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use arrow::array::RecordBatch;
 use std::ops::Range;

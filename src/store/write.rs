@@ -79,15 +79,17 @@ impl TableSnapshot {
         {
             for (row, hash) in hashes.iter().enumerate().filter(|(row, _)| !is_null(*row)) {
                 let id = index.find(*hash, |id| {
-                    state.visible(id).is_some_and(|slot| {
-                        rows_equal(&probes, row, &state.chunks.chunk(slot).keys, slot.row as usize)
-                    })
+                    state
+                        .visible(id)
+                        .is_some_and(|slot| rows_equal(&probes, row, &state.chunks.chunk(slot).keys, slot.row as usize))
                 });
                 found.extend(id.map(|id| (row as u32, RowId(id))));
             }
             return Ok(found);
         }
-        if let Some(index) = state.secondaries.iter().find(|i| i.parts.iter().map(|p| p.column).eq(columns.iter().copied())) {
+        if let Some(index) =
+            state.secondaries.iter().find(|i| i.parts.iter().map(|p| p.column).eq(columns.iter().copied()))
+        {
             for (row, hash) in hashes.iter().enumerate().filter(|(row, _)| !is_null(*row)) {
                 for id in index.postings.find(*hash, usize::MAX, |id| id < state.next_id) {
                     let Some(slot) = state.visible(id) else { continue };

@@ -10,7 +10,7 @@ use super::message::{Bind, Frame, Message, Target};
 use super::portal::{Portal, State, no_portal, no_statement};
 use super::reply::{self, Severity};
 use super::rows::{Framing, Rows, describe};
-use crate::sql::{CopyFormat, CopyOptions, Operation, Outcome, OutputColumn, Prepared, Session};
+use crate::sql::{CopyFormat, CopyIn, CopyOptions, CopyReader, Operation, Outcome, OutputColumn, Prepared, Session};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use datafusion::execution::SendableRecordBatchStream;
 use std::collections::HashMap;
@@ -209,6 +209,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.notices();
                 reply::command_complete(&mut self.channel.output, &tag);
             }
+            Outcome::CopyIn(copy) => {
+                let count = self.copy_in(&copy, operation).await?;
+                self.notices();
+                reply::command_complete(&mut self.channel.output, &format!("COPY {count}"));
+            }
             Outcome::Rows { columns, stream, tag } => {
                 let formats = vec![0; columns.len()];
                 describe(&mut self.channel.output, &columns, &formats);
@@ -378,6 +383,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     portal.state = State::Done { rows: None };
                     return Ok(Progress::Finished(format!("COPY {count}")));
                 }
+                Outcome::CopyIn(copy) => {
+                    let count = self.copy_in(&copy, operation).await?;
+                    portal.state = State::Done { rows: None };
+                    return Ok(Progress::Finished(format!("COPY {count}")));
+                }
                 Outcome::Rows { columns, stream, tag } => {
                     let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
                     let rows = Rows::new(&columns, stream, &portal.formats, &settings, names)?;
@@ -402,6 +412,35 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 Err(error.into())
             }
         }
+    }
+
+    /// Takes rows from the client until it says that they are all.
+    async fn copy_in(&mut self, copy: &CopyIn, operation: &Operation) -> Handled<u64> {
+        reply::copy_in(&mut self.channel.output, copy.options.format == CopyFormat::Binary, copy.columns.len());
+        self.channel.flush().await?;
+        let mut reader = CopyReader::new(copy, &self.session.text_settings());
+        loop {
+            let frame = operation.guard(self.channel.receive(None)).await??;
+            match frame.tag {
+                b'd' => reader.feed(&frame.body)?,
+                b'c' => break,
+                b'f' => {
+                    let end = frame.body.iter().position(|b| *b == 0).unwrap_or(frame.body.len());
+                    let reason = String::from_utf8_lossy(&frame.body[..end]);
+                    let message = format!("COPY from stdin failed: {reason}");
+                    return Err(PgError::new(SqlState::QUERY_CANCELED, message).into());
+                }
+                // What the extended protocol sends ahead.
+                b'H' | b'S' => {}
+                tag => {
+                    let message = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
+                    return Err(PgError::new(SqlState::PROTOCOL_VIOLATION, message).into());
+                }
+            }
+        }
+        let rows = reader.finish()?;
+        let written = self.session.copy_in(copy, rows, operation);
+        Ok(self.channel.watch(written).await??)
     }
 
     async fn copy_out(

@@ -137,6 +137,15 @@ pub fn copy_out(out: &mut BytesMut, binary: bool, columns: usize) {
     });
 }
 
+/// CopyInResponse.
+pub fn copy_in(out: &mut BytesMut, binary: bool, columns: usize) {
+    message(out, b'G', |out| {
+        out.put_u8(binary.into());
+        out.put_u16(columns as u16);
+        (0..columns).for_each(|_| out.put_i16(binary.into()));
+    });
+}
+
 pub fn copy_done(out: &mut BytesMut) {
     message(out, b'c', |_| ());
 }

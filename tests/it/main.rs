@@ -12,3 +12,4 @@ mod schema_moves;
 mod sql;
 mod support;
 mod whole_transactions;
+mod writes;

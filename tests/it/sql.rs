@@ -133,12 +133,14 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 7] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
     ("nested", include_str!("cases/nested.sql")),
     ("queries", include_str!("cases/queries.sql")),
+    ("tables", include_str!("cases/tables.sql")),
+    ("tables_catalog", include_str!("cases/tables_catalog.sql")),
 ];
 
 /// The server of these tests and the names of its types.

@@ -85,8 +85,11 @@ pub fn bind_columns(
     scope.items.push(binder.target_item(old, &old.name, ids.into_iter()));
     binder.scopes.push(scope);
     let mut rel = query.rel;
-    if let super::Rel::Scan { oid: scanned, .. } = &mut rel {
+    if let super::Rel::Scan { oid: scanned, columns, .. } = &mut rel {
         *scanned = oid;
+        if oid == super::STAGED {
+            columns.iter_mut().enumerate().for_each(|(i, column)| column.name = format!("s{i}"));
+        }
     }
     let mut out = Vec::with_capacity(exprs.len());
     for (name, ty, source) in exprs {
@@ -118,7 +121,10 @@ pub fn bind_columns(
 pub enum ColumnSource {
     /// The old column of this number.
     Column(usize),
-    Expression { node: Node, explicit: bool },
+    Expression {
+        node: Node,
+        explicit: bool,
+    },
     Null,
 }
 

@@ -29,6 +29,43 @@ impl Binder<'_> {
         })
     }
 
+    pub(super) fn copy(
+        &mut self,
+        statement: &pg_query::protobuf::CopyStmt,
+    ) -> PgResult<(BoundWrite, Vec<OutputColumn>)> {
+        let target = self.target(statement.relation.as_ref())?;
+        let given: Vec<usize> = match statement.attlist.is_empty() {
+            // Generated columns are neither written nor read by COPY.
+            true => (0..target.columns.len()).filter(|i| !target.columns[*i].generated).collect(),
+            false => {
+                let named = names::strings(&statement.attlist);
+                named.iter().map(|name| self.column_of(&target, name, None)).collect::<PgResult<_>>()?
+            }
+        };
+        if let Some(generated) = given.iter().map(|i| &target.columns[*i]).find(|c| c.generated) {
+            let message = format!("column \"{}\" is a generated column", generated.name);
+            let error = PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message);
+            return Err(error.detail("Generated columns cannot be used in COPY."));
+        }
+        let types: Vec<ExprType> = given.iter().map(|i| ExprType::of(target.columns[*i].ty())).collect();
+        let (rel, staged) = self.staged(types.iter().cloned());
+        let mut exprs = Vec::with_capacity(target.columns.len());
+        for (i, column) in target.columns.iter().enumerate() {
+            let value = match given.iter().position(|g| *g == i) {
+                Some(place) => Expr::column(staged[place].0, staged[place].1.clone()),
+                None => self.default(&target, i)?,
+            };
+            exprs.push((column.name.clone(), value));
+        }
+        let source = self.projected(rel, exprs)?;
+        let columns = given.iter().zip(types).map(|(i, ty)| {
+            let column = &target.columns[*i];
+            OutputColumn { name: column.name.clone(), ty, table: target.oid, attnum: column.attnum }
+        });
+        let columns = columns.collect();
+        Ok((update::write(WriteKind::Insert, target, source, None), columns))
+    }
+
     /// The columns of the list, as indexes; `None` without a list.
     fn insert_columns(&self, target: &Relation, statement: &InsertStmt) -> PgResult<Option<Vec<usize>>> {
         if statement.cols.is_empty() {
@@ -226,8 +263,7 @@ impl Binder<'_> {
         if !infer.conname.is_empty() {
             let found = uniques.into_iter().find(|(_, name)| *name == infer.conname).map(|(columns, _)| columns);
             return found.map(Some).ok_or_else(|| {
-                let message =
-                    format!("constraint \"{}\" for table \"{}\" does not exist", infer.conname, target.name);
+                let message = format!("constraint \"{}\" for table \"{}\" does not exist", infer.conname, target.name);
                 PgError::new(SqlState::UNDEFINED_OBJECT, message)
             });
         }
@@ -280,8 +316,7 @@ fn check_given(column: &crate::catalog::CatalogColumn, overriding: OverridingKin
     if column.generated {
         return Err(refused(format!("Column \"{name}\" is a generated column.")));
     }
-    let overridden =
-        matches!(overriding, OverridingKind::OverridingSystemValue | OverridingKind::OverridingUserValue);
+    let overridden = matches!(overriding, OverridingKind::OverridingSystemValue | OverridingKind::OverridingUserValue);
     if column.identity == Some(Identity::Always) && !overridden {
         let detail = format!("Column \"{name}\" is an identity column defined as GENERATED ALWAYS.");
         return Err(refused(detail).hint("Use OVERRIDING SYSTEM VALUE to override."));

@@ -16,9 +16,9 @@ mod update;
 pub use check::{Checked, ColumnSource, bind_check, bind_columns};
 
 use super::expr::coerce::{store, with_position};
+use super::query::filter;
 use super::scope::{Clause, Item, NamedColumn, Origin, Scope};
 use super::tree::{ColId, Expr, ExprKind, Rel, ScanColumn};
-use super::query::filter;
 use super::{BindContext, Binder, BoundQuery, OutputColumn, names, overload};
 use crate::catalog::{Relation, RelationKind};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
@@ -89,7 +89,7 @@ impl BoundWrite {
 }
 
 /// Binds a statement that writes; `None` for any other.
-pub fn bind_write(node: &NodeEnum, cx: &mut BindContext<'_>) -> PgResult<Option<(BoundWrite, Vec<PgType>)>> {
+pub fn bind_write(node: &NodeEnum, cx: &mut BindContext<'_>) -> PgResult<Option<BoundWrite>> {
     let mut binder = Binder::new(cx);
     let mut write = match node {
         NodeEnum::InsertStmt(statement) => binder.insert(statement)?,
@@ -100,8 +100,19 @@ pub fn bind_write(node: &NodeEnum, cx: &mut BindContext<'_>) -> PgResult<Option<
     };
     write.finish = binder.finish(&write.target)?;
     write.checks = check::checks(&write.target).map(|(name, _)| name.to_owned()).collect();
-    let params = binder.settled_params()?;
-    Ok(Some((write, params)))
+    Ok(Some(write))
+}
+
+/// Binds `COPY … FROM`: an INSERT whose source reads the columns that COPY names from staged rows; gives these columns too.
+pub fn bind_copy(
+    statement: &pg_query::protobuf::CopyStmt,
+    cx: &mut BindContext<'_>,
+) -> PgResult<(BoundWrite, Vec<OutputColumn>)> {
+    let mut binder = Binder::new(cx);
+    let (mut write, columns) = binder.copy(statement)?;
+    write.finish = binder.finish(&write.target)?;
+    write.checks = check::checks(&write.target).map(|(name, _)| name.to_owned()).collect();
+    Ok((write, columns))
 }
 
 /// `42809` for what no statement may write to.
@@ -199,11 +210,19 @@ impl Binder<'_> {
         (staged_scan(&columns), columns)
     }
 
-    fn bound(
-        &mut self,
-        rel: Rel,
-        outputs: Vec<(String, ColId, ExprType)>,
-    ) -> PgResult<BoundQuery> {
+    /// What a statement in WITH gave, as a query.
+    pub(super) fn staged_query(&mut self, cte: &super::StagedCte) -> super::query::Query {
+        let (mut rel, ids) = self.staged(cte.columns.iter().map(|(_, ty)| ty.clone()));
+        if let Rel::Scan { oid, .. } = &mut rel {
+            *oid = cte.oid;
+        }
+        let columns = cte.columns.iter().zip(ids);
+        let columns =
+            columns.map(|((name, _), (id, ty))| super::query::QueryColumn { name: name.clone(), id, ty }).collect();
+        super::query::Query { rel, columns }
+    }
+
+    fn bound(&mut self, rel: Rel, outputs: Vec<(String, ColId, ExprType)>) -> PgResult<BoundQuery> {
         let rel = self.unnest(rel)?;
         let ids = outputs.iter().map(|(_, id, _)| *id).collect();
         let columns = outputs.into_iter().map(|(name, id, ty)| {
@@ -323,7 +342,8 @@ impl Binder<'_> {
 
 fn staged_scan(columns: &[(ColId, ExprType)]) -> Rel {
     let columns = columns.iter().enumerate();
-    let columns = columns.map(|(index, (id, ty))| ScanColumn { id: *id, name: format!("s{index}"), index, ty: ty.clone() });
+    let columns =
+        columns.map(|(index, (id, ty))| ScanColumn { id: *id, name: format!("s{index}"), index, ty: ty.clone() });
     Rel::Scan { oid: STAGED, columns: columns.collect(), key: Vec::new() }
 }
 

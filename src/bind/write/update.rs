@@ -13,14 +13,16 @@ impl Binder<'_> {
             b.in_scope(|b| {
                 let (rel, item, row_id) = b.target_rows(&target, &name, &statement.from_clause)?;
                 let rel = b.filtered_by(rel, statement.where_clause.as_deref())?;
-                let (row, assigned) = b.within(Clause::Update, |b| b.set_clause(&target, &item, &statement.target_list))?;
+                let (row, assigned) =
+                    b.within(Clause::Update, |b| b.set_clause(&target, &item, &statement.target_list))?;
                 let others = b.scope().items[1..].to_vec();
                 let extras = b.extras(&others, returned(statement.returning_clause.as_ref())?);
                 let mut exprs = vec![("row".to_owned(), row_id)];
                 exprs.extend(target.columns.iter().map(|c| c.name.clone()).zip(row));
                 exprs.extend(extras.iter().map(|(id, ty)| (String::new(), Expr::column(*id, ty.clone()))));
                 let source = b.projected(rel, exprs)?;
-                let returning = b.returning(returned(statement.returning_clause.as_ref())?, &target, &name, others, &extras)?;
+                let returning =
+                    b.returning(returned(statement.returning_clause.as_ref())?, &target, &name, others, &extras)?;
                 Ok(BoundWrite { assigned, ..write(WriteKind::Update, Arc::clone(&target), source, returning) })
             })
         })
@@ -38,7 +40,8 @@ impl Binder<'_> {
                 let mut exprs = vec![("row".to_owned(), row_id)];
                 exprs.extend(extras.iter().map(|(id, ty)| (String::new(), Expr::column(*id, ty.clone()))));
                 let source = b.projected(rel, exprs)?;
-                let returning = b.returning(returned(statement.returning_clause.as_ref())?, &target, &name, others, &extras)?;
+                let returning =
+                    b.returning(returned(statement.returning_clause.as_ref())?, &target, &name, others, &extras)?;
                 Ok(write(WriteKind::Delete, Arc::clone(&target), source, returning))
             })
         })

@@ -1,9 +1,9 @@
 //! `columns`: the columns of tables and views.
 
 use super::listed;
+use crate::catalog::Identity;
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::describe::{collation_name, sql_type};
-use crate::catalog::Identity;
 use crate::pg_catalog::objects::shown;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row, yes_or_no};

@@ -1,11 +1,11 @@
 //! `constraint_column_usage` and `constraint_table_usage`: what constraints are on; a foreign key is on what it refers to.
 
 use super::tables as all_tables;
-use crate::types::Oid;
-use crate::pg_catalog::context::SystemContext;
 use crate::catalog::Relation;
+use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::objects::{TableConstraint, constraints_of};
 use crate::pg_catalog::rows::{Rows, row};
+use crate::types::Oid;
 
 pub fn columns(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();

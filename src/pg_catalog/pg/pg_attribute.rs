@@ -36,7 +36,9 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         for index in indexes_of(relation) {
             for ((attnum, name), of) in (1..).zip(index.column_names()).zip(&index.attnums) {
                 let column = match relation.column_numbered(*of) {
-                    Some((_, column)) => CatalogColumn { identity: None, default: None, generated: false, ..column.clone() },
+                    Some((_, column)) => {
+                        CatalogColumn { identity: None, default: None, generated: false, ..column.clone() }
+                    }
                     None => CatalogColumn::new(name, crate::types::PgType::new(crate::types::oid::TEXT), false, 0),
                 };
                 push(rows, relation, index.oid, &column, attnum, false);

@@ -1,8 +1,8 @@
 //! `pg_depend`: what falls with what. A view depends on what it reads through its rule, as in PostgreSQL; columns are not
 //! told apart (`refobjsubid` 0).
 
-use crate::pg_catalog::context::SystemContext;
 use crate::catalog::ConstraintKind;
+use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::objects::constraints_of;
 use crate::pg_catalog::rows::{Rows, row};
 
