@@ -367,9 +367,26 @@ impl Session {
         Ok(holds.iter().all(|holds| holds != Some(false)))
     }
 
+    /// A view that would not be what it is over the changed table.
+    fn broken_by(&self, view: &View, old: &Relation, new: &Relation) -> PgResult<Option<Arc<Relation>>> {
+        let mut catalog = Catalog::clone(&view.catalog);
+        catalog.change(old.oid, |relation| *relation = new.clone())?;
+        let mut over = vec![old.oid];
+        while let Some(oid) = over.pop() {
+            for dependent in view.catalog.dependents(oid) {
+                // The rows of a materialized view are kept by the places of the columns that it reads.
+                if dependent.kind != RelationKind::View || !same_query(&catalog, dependent) {
+                    return Ok(Some(Arc::clone(dependent)));
+                }
+                over.push(dependent.oid);
+            }
+        }
+        Ok(None)
+    }
+
     /// A view keeps the columns that it reads: their names and types stay while it is there.
     fn check_dependents(&mut self, view: &View, old: &Relation, new: &Relation, _cascade: bool) -> PgResult<()> {
-        let Some(dependent) = view.catalog.dependents(old.oid).next() else { return Ok(()) };
+        let Some(dependent) = self.broken_by(view, old, new)? else { return Ok(()) };
         let kept = |c: &crate::catalog::CatalogColumn| {
             new.column_numbered(c.attnum).is_some_and(|(_, n)| n.name == c.name && n.ty() == c.ty())
         };
@@ -386,6 +403,20 @@ impl Session {
             }
         }
     }
+}
+
+/// Does a view's query still give the view's columns?
+fn same_query(catalog: &Catalog, view: &Relation) -> bool {
+    let select = || {
+        let statement = bind::parse(view.definition.as_deref()?).ok()?.pop()?;
+        match statement.node {
+            NodeEnum::SelectStmt(select) => Some(select),
+            _ => None,
+        }
+    };
+    let mut cx = BindContext::new(catalog, &view.search_path);
+    let bound = select().and_then(|select| bind::bind_query(&select, &mut cx).ok());
+    bound.is_some_and(|bound| bound.columns.iter().map(|c| c.ty.pg.oid.0).eq(view.columns.iter().map(|c| c.type_oid)))
 }
 
 /// Does the new definition demand more of rows than the old?
@@ -417,6 +448,10 @@ fn added_defaults(draft: &mut Draft<'_>, old: &Relation, plan: &mut Plan) -> PgR
 fn undefined_column(relation: &Relation, name: &str) -> PgError {
     let message = format!("column \"{name}\" of relation \"{}\" does not exist", relation.name);
     PgError::new(SqlState::UNDEFINED_COLUMN, message)
+}
+
+fn in_quotes(name: &str) -> String {
+    format!("\"{name}\"")
 }
 
 fn skipping(error: PgError) -> PgError {
@@ -491,6 +526,13 @@ fn alter(
             let Some(NodeEnum::ColumnDef(def)) = def else { return Err(PgError::internal("a type without one")) };
             let ty = def.type_name.as_ref().ok_or_else(|| PgError::internal("a column without a type"))?;
             let ty = typename::resolve(ty)?;
+            if let Some(generated) = draft.generated_from(attnum)? {
+                let message = "cannot alter type of a column used by a generated column";
+                let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
+                let detail =
+                    format!("Column {} is used by generated column {}.", in_quotes(name), in_quotes(&generated));
+                return Err(error.detail(detail));
+            }
             let source = match &def.raw_default {
                 Some(using) => ColumnSource::Expression { node: Node::clone(using), explicit: false },
                 None => {

@@ -206,7 +206,7 @@ impl<'a> Draft<'a> {
         match constraint.contype() {
             ConstrType::ConstrPrimary => {
                 let keys = keys(self)?;
-                self.primary_key(&keys, &constraint.conname)
+                self.primary_key(&keys, &constraint.conname, usize::try_from(constraint.location).ok())
             }
             ConstrType::ConstrUnique => {
                 if constraint.nulls_not_distinct {
@@ -250,10 +250,14 @@ impl<'a> Draft<'a> {
         Ok(found)
     }
 
-    fn primary_key(&mut self, columns: &[i16], name: &str) -> PgResult<()> {
+    fn primary_key(&mut self, columns: &[i16], name: &str, at: Option<usize>) -> PgResult<()> {
         if !self.relation.key.is_empty() {
             let message = format!("multiple primary keys for table \"{}\" are not allowed", self.relation.name);
-            return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, message));
+            let error = PgError::new(SqlState::INVALID_TABLE_DEFINITION, message);
+            return Err(match at {
+                Some(at) => error.at(at),
+                None => error,
+            });
         }
         for attnum in columns {
             self.with_column(*attnum, |c| c.not_null = true);
@@ -408,7 +412,7 @@ impl<'a> Draft<'a> {
                 .filter_map(|i| self.relation.column(&other.columns[*i].name))
                 .map(|(_, c)| c.attnum)
                 .collect();
-            self.primary_key(&names, "")?;
+            self.primary_key(&names, "", None)?;
         }
         Ok(())
     }
@@ -511,9 +515,23 @@ impl<'a> Draft<'a> {
             let error = PgError::new(SqlState(*b"42P17"), message);
             return Err(error.detail("A generated column cannot reference another generated column."));
         }
-        let text = expression_text(node)?;
+        let text = match &node.node {
+            Some(NodeEnum::AExpr(_) | NodeEnum::BoolExpr(_)) => format!("({})", expression_text(node)?),
+            _ => expression_text(node)?,
+        };
         self.with_column(attnum, |c| c.default = Some(text));
         Ok(())
+    }
+
+    /// The generated column whose expression names this one.
+    pub fn generated_from(&self, attnum: i16) -> PgResult<Option<String>> {
+        for column in self.relation.columns.iter().filter(|c| c.generated) {
+            let node = bind::expression(column.default.as_deref().unwrap_or("NULL"))?;
+            if self.understand(&node, true, Clause::Generated, None)?.columns.contains(&attnum) {
+                return Ok(Some(column.name.clone()));
+            }
+        }
+        Ok(None)
     }
 
     fn check(&mut self, name: String, column: Option<i16>, node: &Node) -> PgResult<()> {

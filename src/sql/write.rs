@@ -19,7 +19,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBat
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{Field, Int32Type, Int64Type, Schema};
 use datafusion::scalar::ScalarValue;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A statement that writes, planned.
@@ -167,7 +167,8 @@ impl Session {
     ) -> PgResult<Outcome> {
         for plan in statement.plans() {
             let view = self.view();
-            self.open_writes(&view, &target_of(&view, plan)?)?;
+            let target = target_of(&view, plan)?;
+            self.open_writes(&view, &target)?;
         }
         // All parts of a statement read what there was before it.
         let view = self.view();
@@ -367,7 +368,12 @@ impl Run<'_> {
 
     /// `23505` where one of `rows` has the key of another, or of a stored row that is not among `replaced`. `changed`: the columns
     /// that may be other than in the rows that they replace; `None`: all.
-    fn check_unique(&mut self, rows: &RecordBatch, replaced: &HashSet<RowId>, changed: Option<&[usize]>) -> PgResult<()> {
+    fn check_unique(
+        &mut self,
+        rows: &RecordBatch,
+        replaced: &HashSet<RowId>,
+        changed: Option<&[usize]>,
+    ) -> PgResult<()> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
@@ -459,13 +465,19 @@ impl Run<'_> {
             ));
         }
         let old = self.overlay()?.rows_by_id(&ids)?;
-        let excluded = take_record_batch(&rows, &UInt32Array::from(at))?;
+        let excluded = take_record_batch(&rows, &UInt32Array::from(at.clone()))?;
         let row_ids: ArrayRef = Arc::new(Int64Array::from_iter_values(ids.iter().map(|id| id.0 as i64)));
         let extras = excluded.columns().iter().cloned().chain([row_ids]).collect();
         let changed = self.query(update, Some(with_columns(&old, extras)?)).await?;
+        let places: HashMap<RowId, u32> = ids.iter().copied().zip(at).collect();
         let (ids, rows) = self.replaced(&changed, None).await?;
         let replaced: HashSet<RowId> = ids.iter().copied().collect();
         let all = arrow::compute::concat_batches(self.schema.arrow(), [&new, &rows])?;
+        // In the order of the source, as RETURNING shows them.
+        let inserted = stored.iter().enumerate().filter(|(_, id)| id.is_none()).map(|(row, _)| row as u32);
+        let order: Vec<u32> = inserted.take(new.num_rows()).chain(ids.iter().map(|id| places[id])).collect();
+        let sorted = arrow::compute::sort_to_indices(&UInt32Array::from(order), None, None)?;
+        let all = take_record_batch(&all, &sorted)?;
         self.check_unique(&all, &replaced, None)?;
         self.write(&ids, &all)?;
         Ok(Done { count: all.num_rows(), rows: all, extras: Vec::new() })

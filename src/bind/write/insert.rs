@@ -108,7 +108,7 @@ impl Binder<'_> {
                 if let Some(with) = &select.with_clause {
                     self.with_clause(with)?;
                 }
-                let made = self.insert_values(target, &given, listed.is_some(), select, overriding);
+                let made = self.insert_values(target, &given, &statement.cols, select, overriding);
                 self.ctes.truncate(ctes);
                 let (rel, ids) = made?;
                 let given: Vec<usize> = given[..ids.len()].to_vec();
@@ -156,12 +156,12 @@ impl Binder<'_> {
         &mut self,
         target: &Relation,
         given: &[usize],
-        listed: bool,
+        columns: &[Node],
         select: &SelectStmt,
         overriding: OverridingKind,
     ) -> PgResult<(Rel, Vec<ColId>)> {
         self.scopes.push(Scope::new(Clause::Values));
-        let made = self.value_rows(target, given, listed, select, overriding);
+        let made = self.value_rows(target, given, columns, select, overriding);
         self.scopes.pop();
         let (rows, width) = made?;
         let columns: Vec<(ColId, ExprType)> =
@@ -181,10 +181,11 @@ impl Binder<'_> {
         &mut self,
         target: &Relation,
         given: &[usize],
-        listed: bool,
+        columns: &[Node],
         select: &SelectStmt,
         overriding: OverridingKind,
     ) -> PgResult<(Vec<Row>, usize)> {
+        let listed = !columns.is_empty();
         let mut rows = Vec::with_capacity(select.values_lists.len());
         let mut width = None;
         for node in &select.values_lists {
@@ -195,7 +196,8 @@ impl Binder<'_> {
             }
             width = Some(list.items.len());
             let extra = list.items.get(given.len()).and_then(names::location);
-            check_width(list.items.len(), given.len(), listed).map_err(|e| with_position(e, extra))?;
+            let lacking = columns.get(list.items.len()).and_then(names::location);
+            check_width(list.items.len(), given.len(), listed).map_err(|e| with_position(e, extra.or(lacking)))?;
             let row = list.items.iter().zip(given).map(|(node, column)| {
                 let of = &target.columns[*column];
                 if matches!(node.node, Some(NodeEnum::SetToDefault(_))) {

@@ -295,6 +295,11 @@ impl Binder<'_> {
                 .hint("You will need to rewrite or cast the expression.");
             return Err(with_position(error, at));
         }
+        // A literal is read as the plain type: to cut it to the modifier's length would be an explicit cast.
+        let value = match from == oid::UNKNOWN && ty.typmod != -1 && ty.oid != oid::INTERVAL {
+            true => self.convert(value, PgType::new(ty.oid), overload::Context::Assignment)?,
+            false => value,
+        };
         let value = self.convert(value, ty, overload::Context::Assignment)?;
         let mut value = store(value, &ty.storage())?;
         value.ty.pg = ty;
