@@ -17,6 +17,7 @@ mod copy;
 mod cursor;
 mod database;
 mod ddl;
+mod direct;
 mod engine;
 mod explain;
 mod interrupt;

@@ -2,6 +2,7 @@
 
 use super::copy::CopyOptions;
 use super::database::Database;
+use super::direct::Direct;
 use super::query::QueryPlan;
 use super::session::text_columns;
 use super::transaction::View;
@@ -181,7 +182,8 @@ impl Preparation {
         let stable = bound.volatile_functions.is_empty();
         let plan = if stable { bind::optimize(plan, &self.database.state)? } else { plan };
         let columns: Arc<[OutputColumn]> = bound.columns.clone().into();
-        Ok((Arc::new(QueryPlan { plan, optimized: stable, params: bound.params.clone() }), columns))
+        let direct = if stable { Direct::of(&plan) } else { None };
+        Ok((Arc::new(QueryPlan { plan, optimized: stable, params: bound.params.clone(), direct }), columns))
     }
 
     fn context(&self) -> BindContext<'_> {

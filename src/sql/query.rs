@@ -5,6 +5,7 @@
 
 use super::context::StatementContext;
 use super::database::Database;
+use super::direct::Direct;
 use super::relations::SnapshotRelations;
 use super::transaction::View;
 use crate::bind::RelationsExtension;
@@ -37,6 +38,8 @@ pub struct QueryPlan {
     /// Whether `plan` went through the optimizer.
     pub optimized: bool,
     pub params: Vec<PgType>,
+    /// How it runs without DataFusion, where it can.
+    pub direct: Option<Direct>,
 }
 
 /// One execution of a query.
@@ -77,9 +80,6 @@ impl Execution {
     }
 
     /// The plan over the snapshot, ready to run.
-    ///
-    /// The place for look-ups by key that need no DataFusion: a projection over `key = constant` goes straight to the
-    /// snapshot's index, before any of this.
     pub async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
         let state = self.state();
         let mut plan = self.query.plan.clone();
