@@ -71,6 +71,14 @@ impl StorageSnapshot for Snapshot {
         Some(keys.map_err(PgError::from).and_then(|keys| table.lookup(&keys, Some(outputs))))
     }
 
+    fn changed_tick(&self, oid: Oid) -> Option<Tick> {
+        let table = self.status.tables.iter().find(|table| table.oid == oid)?;
+        match self.status.views.iter().find(|view| view.oid == oid) {
+            Some(view) => (view.phase == ViewPhase::Live).then(|| view.changed_tick.max(table.changed_tick)),
+            None => Some(table.changed_tick),
+        }
+    }
+
     fn state(&self, sources: &[Arc<SourceStatus>]) -> State {
         let status = &self.status;
         let lake = &status.lake;

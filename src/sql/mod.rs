@@ -21,6 +21,7 @@ mod direct;
 mod engine;
 mod explain;
 mod interrupt;
+mod kept;
 pub mod parameters;
 mod plan_cache;
 mod prepare;

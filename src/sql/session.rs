@@ -494,20 +494,37 @@ impl Session {
 
     /// The result of a query, on its way.
     fn rows(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> PgResult<SendableRecordBatchStream> {
-        if let Some(direct) = &query.direct {
-            let view = self.view();
-            if let Some(rows) = direct.run(&*view.snapshot, &params)? {
-                self.database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
-                return Ok(super::query::ready(rows));
-            }
+        let view = self.view();
+        let started = &self.database.metrics.queries_started;
+        if let Some(direct) = &query.direct
+            && let Some(rows) = direct.run(&*view.snapshot, &params)?
+        {
+            started.fetch_add(1, Ordering::Relaxed);
+            return Ok(super::query::ready(rows));
         }
-        Ok(self.execution(query, params).start())
+        let kept = query.kept.as_ref().filter(|_| !view.changed);
+        let keep = kept.and_then(|kept| kept.versions(&view));
+        if let (Some(kept), Some(versions)) = (kept, &keep)
+            && let Some(batches) = kept.get(versions)
+        {
+            started.fetch_add(1, Ordering::Relaxed);
+            return Ok(super::query::ready_all(Arc::clone(query.plan.schema().inner()), batches));
+        }
+        // Over the very view that the result would be kept for.
+        let mut execution = self.execution_over(view, query, params);
+        execution.keep = keep;
+        Ok(execution.start())
     }
 
     pub(super) fn execution(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let view = self.view();
+        self.execution_over(view, query, params)
+    }
+
+    fn execution_over(&self, view: View, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let context = self.context(&view);
-        Execution { database: Arc::clone(&self.database), view, context, query: Arc::clone(query), params }
+        let database = Arc::clone(&self.database);
+        Execution { database, view, context, query: Arc::clone(query), params, keep: None }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {

@@ -52,6 +52,9 @@ pub trait StorageSnapshot: Send + Sync + 'static {
         outputs: &[usize],
     ) -> Option<PgResult<RecordBatch>>;
 
+    /// The tick in which the rows of a stored relation last changed; `None` where it has none, or cannot be read.
+    fn changed_tick(&self, oid: Oid) -> Option<Tick>;
+
     /// What the engine and its sources say of themselves at this tick.
     fn state(&self, sources: &[Arc<SourceStatus>]) -> State;
 

@@ -120,6 +120,10 @@ impl StorageSnapshot for FixedSnapshot {
         None
     }
 
+    fn changed_tick(&self, _: Oid) -> Option<Tick> {
+        None
+    }
+
     fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
         Arc::default()
     }
