@@ -1,0 +1,161 @@
+//! One random case: tables, views, ticks; run it, and print it.
+
+use super::compare::{Same, compare};
+use super::grammar::{Source, View};
+use super::rig::Rig;
+use super::tables::{Change, RawChange, Table, announced};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// The numbers that a case is made from. Whatever is taken away from them leaves a case.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    pub tables: Vec<u16>,
+    pub steps: Vec<Vec<RawChange>>,
+    pub views: Vec<Vec<u16>>,
+    /// How many steps come before the views; whether the engine is started anew in the end.
+    pub before: u8,
+    pub restart: bool,
+}
+
+pub fn raw(steps: usize, views: usize) -> impl Strategy<Value = Raw> {
+    let change = (any::<u8>(), any::<u8>(), any::<u8>(), vec(any::<u16>(), 0..8));
+    let parts = (
+        vec(any::<u16>(), 0..32),
+        vec(vec(change, 0..12), 1..=steps),
+        vec(vec(any::<u16>(), 0..120), 1..=views),
+        0..3u8,
+        prop::bool::weighted(0.1),
+    );
+    parts.prop_map(|(tables, steps, views, before, restart)| Raw { tables, steps, views, before, restart })
+}
+
+pub struct Case {
+    tables: Vec<Table>,
+    steps: Vec<Vec<Change>>,
+    views: Vec<View>,
+    before: usize,
+    restart: bool,
+}
+
+/// What was seen over many cases.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub cases: u64,
+    pub views: u64,
+    /// Comparisons that found rows, and those that found an error on both sides.
+    pub compared: u64,
+    pub in_error: u64,
+    /// `0A000`, by message.
+    pub refused: BTreeMap<String, u64>,
+    /// Views that failed over the rows at their creation, as their query did.
+    pub failed_at_once: u64,
+    pub shapes: BTreeMap<&'static str, u64>,
+}
+
+impl From<&Raw> for Case {
+    fn from(raw: &Raw) -> Self {
+        let tables = Table::some(&raw.tables);
+        let changes = |step: &Vec<RawChange>| step.iter().map(|c| Change::from_raw(c, &tables)).collect();
+        let steps: Vec<Vec<Change>> = raw.steps.iter().map(changes).collect();
+        let mut sources: Vec<Source> = tables.iter().map(Source::table).collect();
+        let mut views = Vec::new();
+        for (i, numbers) in raw.views.iter().enumerate() {
+            let view = View::new(format!("v{i}"), numbers, &sources);
+            sources.push(view.as_source());
+            views.push(view);
+        }
+        Self { tables, before: usize::from(raw.before).min(steps.len()), steps, views, restart: raw.restart }
+    }
+}
+
+impl Case {
+    /// Runs it over an engine of its own. `Err` says what went wrong.
+    pub async fn run(&self, seen: &mut Seen) -> Result<(), String> {
+        let mut rig = Rig::start().await;
+        rig.feed(announced(&self.tables), 2).await;
+        let mut live = Vec::new();
+        for (i, step) in self.steps.iter().enumerate() {
+            if i == self.before {
+                live = self.create(&mut rig, seen).await?;
+            }
+            rig.feed(Change::together(step, &self.tables), step.len()).await;
+            self.compare(&mut rig, &live, seen).await.map_err(|e| format!("after tick {}: {e}", i + 1))?;
+        }
+        if self.before == self.steps.len() {
+            live = self.create(&mut rig, seen).await?;
+        }
+        if self.restart {
+            rig = rig.restart().await;
+            self.compare(&mut rig, &live, seen).await.map_err(|e| format!("after a restart: {e}"))?;
+            rig.feed(Change::together(&self.steps[0], &self.tables), self.steps[0].len()).await;
+            let compared = self.compare(&mut rig, &live, seen).await;
+            compared.map_err(|e| format!("after a restart and tick 1 once more: {e}"))?;
+        }
+        rig.stop().await;
+        seen.cases += 1;
+        Ok(())
+    }
+
+    /// Creates the views; those that are there.
+    async fn create(&self, rig: &mut Rig, seen: &mut Seen) -> Result<Vec<&View>, String> {
+        let create = |v: &View| format!("CREATE MATERIALIZED VIEW {} AS {}", v.qualified(), v.sql);
+        let statements: Vec<String> = self.views.iter().map(create).collect();
+        let mut live = Vec::new();
+        for (view, statement) in self.views.iter().zip(&statements) {
+            seen.views += 1;
+            match rig.run(statement).await {
+                Ok(_) => {
+                    view.shapes.iter().for_each(|shape| *seen.shapes.entry(shape).or_default() += 1);
+                    live.push(view);
+                }
+                Err(error) if error.state.as_str() == "0A000" => {
+                    *seen.refused.entry(error.message.clone()).or_default() += 1;
+                }
+                // A view over one that is not there.
+                Err(error) if error.state.as_str() == "42P01" && live.len() < self.views.len() => {}
+                Err(error) => match rig.run(&view.sql).await {
+                    Err(by_hand) if by_hand.state == error.state && error.state.as_str().starts_with("22") => {
+                        seen.failed_at_once += 1;
+                    }
+                    Err(by_hand) => return Err(format!("{statement}\n  {error:?}\n  and by hand {by_hand:?}")),
+                    Ok(_) => return Err(format!("{statement}\n  {error:?}\n  and by hand it works")),
+                },
+            }
+        }
+        self.compare(rig, &live, seen).await.map_err(|e| format!("after the creation: {e}"))?;
+        Ok(live)
+    }
+
+    async fn compare(&self, rig: &mut Rig, live: &[&View], seen: &mut Seen) -> Result<(), String> {
+        for view in live {
+            match compare(rig, &view.qualified(), &view.sql, view.loose).await? {
+                Same::Rows => seen.compared += 1,
+                Same::Error => seen.in_error += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// The case as SQL, tick by tick.
+    pub fn script(&self) -> String {
+        let mut lines = vec!["CREATE SCHEMA silver; CREATE SCHEMA gold;".to_string()];
+        lines.extend(self.tables.iter().map(Table::create));
+        for i in 0..=self.steps.len() {
+            if i == self.before {
+                let create = |v: &View| format!("CREATE MATERIALIZED VIEW {} AS\n  {};", v.qualified(), v.sql);
+                lines.extend(self.views.iter().map(create));
+            }
+            let Some(step) = self.steps.get(i) else { continue };
+            lines.push(format!("-- tick {}", i + 1));
+            lines.push("BEGIN;".to_string());
+            lines.extend(step.iter().map(|change| change.sql(&self.tables)));
+            lines.push("COMMIT;".to_string());
+        }
+        if self.restart {
+            lines.push("-- a restart, and tick 1 once more".to_string());
+        }
+        lines.join("\n")
+    }
+}
