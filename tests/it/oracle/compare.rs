@@ -16,7 +16,8 @@ pub async fn compare(rig: &mut Rig, view: &str, query: &str, loose: bool) -> Res
     rig.must("BEGIN").await;
     let held = rig.run_inside(&format!("SELECT * FROM {view}")).await;
     let wanted = rig.run_inside(query).await;
-    let told = rig.must(&format!("SELECT error FROM sluice.views WHERE schema_name || '.' || view_name = '{view}'")).await;
+    let told =
+        rig.must(&format!("SELECT error FROM sluice.views WHERE schema_name || '.' || view_name = '{view}'")).await;
     rig.must("COMMIT").await;
     let told = told.into_iter().flatten().next().flatten();
     match (held, wanted) {

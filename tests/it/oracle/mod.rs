@@ -14,5 +14,6 @@ mod compare;
 mod grammar;
 mod random;
 mod rig;
+mod shrink;
 mod tables;
 mod tape;

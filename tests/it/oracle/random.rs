@@ -1,12 +1,16 @@
 //! Many random cases.
 
 use super::case::{Case, Raw, Seen, raw};
+use super::shrink::Shrinker;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::cell::RefCell;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Cases of the inner ring.
 const CASES: u32 = 40;
+/// How long a failing case is made smaller.
+const SHRINK: Duration = Duration::from_secs(120);
 /// One view in so many may be refused with `0A000`.
 const REFUSED: u64 = 20;
 
@@ -28,13 +32,7 @@ fn a_random_view_equals_its_query_at_every_tick() {
     let seed = number("SLUICE_ORACLE_SEED").unwrap_or_else(|| if long.is_some() { clock() } else { 1 });
     let cases = long.map_or(CASES, |cases| cases as u32);
     println!("SLUICE_ORACLE_SEED={seed} SLUICE_ORACLE_CASES={cases}");
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 1500,
-        max_shrink_time: 300_000,
-        ..Config::default()
-    };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let seen = RefCell::new(Seen::default());
     let begun = Instant::now();
@@ -47,7 +45,13 @@ fn a_random_view_equals_its_query_at_every_tick() {
     match outcome {
         Ok(()) => {}
         Err(TestError::Fail(reason, raw)) => {
-            panic!("SLUICE_ORACLE_SEED={seed}\n\n{}\n\n{reason}", Case::from(&raw).script())
+            let mut fails = |case: &Case| {
+                let run = AssertUnwindSafe(|| runtime.block_on(case.run(&mut Seen::default())));
+                catch_unwind(run).unwrap_or_else(|_| Err("a panic, see above".to_string())).err()
+            };
+            println!("a case fails and is made smaller; at first:\n{}\n\n{reason}", Case::from(&raw).script());
+            let (case, reason) = Shrinker::run(Case::from(&raw), reason.to_string(), SHRINK, &mut fails);
+            panic!("SLUICE_ORACLE_SEED={seed}\n\n{}\n\n{reason}", case.script())
         }
         Err(TestError::Abort(reason)) => panic!("SLUICE_ORACLE_SEED={seed}: {reason}"),
     }

@@ -5,14 +5,14 @@ use bytes::BytesMut;
 use futures::StreamExt;
 use sluice::change::{Delivery, Position, Schemas, StreamId, TableChanges};
 use sluice::engine::{self, EngineHandle, EngineOptions};
-use sluice::lake::LakeOptions;
+use sluice::lake::{LakeError, LakeOptions};
 use sluice::pg_catalog::system_relations;
 use sluice::source::{DeliveryLimits, StreamSender, deliveries};
 use sluice::sql::{Database, DatabaseOptions, Outcome, Session, Startup};
 use sluice::types::PgError;
 use sluice::types::codec::{ColumnEncoder, Format, TextSettings};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Cells as text.
@@ -32,13 +32,21 @@ impl Rig {
     }
 
     async fn over(folder: TempDir, next: Position) -> Self {
-        let (sender, receiver) = deliveries(DeliveryLimits::default());
-        let mut options = EngineOptions::new(LakeOptions::new(folder.path().join("lake").to_string_lossy()));
-        // Only what a statement waits for is flushed.
-        options.flush_interval = Duration::from_secs(3600);
-        let start = move || engine::start(options, system_relations(), Arc::new(Schemas::default()), receiver, vec![]);
-        let engine = tokio::task::spawn_blocking(start).await.expect("the engine's start does not panic");
-        let engine = engine.expect("the engine starts over a folder of ours").handle;
+        let deadline = Instant::now() + PATIENCE;
+        let (sender, engine) = loop {
+            let (sender, receiver) = deliveries(DeliveryLimits::default());
+            let mut options = EngineOptions::new(LakeOptions::new(folder.path().join("lake").to_string_lossy()));
+            // Only what a statement waits for is flushed.
+            options.flush_interval = Duration::from_secs(3600);
+            let start =
+                move || engine::start(options, system_relations(), Arc::new(Schemas::default()), receiver, vec![]);
+            match tokio::task::spawn_blocking(start).await.expect("the engine's start does not panic") {
+                Ok(recovered) => break (sender, recovered.handle),
+                // The engine before has said that it is done; its threads are ending.
+                Err(LakeError::Locked { .. }) if Instant::now() < deadline => tokio::task::yield_now().await,
+                Err(error) => panic!("the engine does not start over a folder of ours: {error}"),
+            }
+        };
         let options = DatabaseOptions { query_threads: 1, ..DatabaseOptions::default() };
         let database = Database::new(engine.clone(), vec![], options).expect("a database over an engine");
         let startup = Startup { user: "oracle".into(), database: "sluice".into(), ..Startup::default() };

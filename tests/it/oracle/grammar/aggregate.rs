@@ -3,6 +3,9 @@
 use super::{Column, Maker, Query, select_list};
 use crate::oracle::tables::Ty;
 
+/// The end of a call whose result is rounded; its FILTER comes before.
+const ROUNDED: &str = ", 6)";
+
 impl Maker<'_> {
     pub(super) fn aggregate(&mut self, depth: usize) -> Query {
         let (from, scope) = self.from(depth);
@@ -44,7 +47,9 @@ impl Maker<'_> {
     pub(super) fn grouping_sets(&mut self, depth: usize) -> Query {
         let (from, scope) = self.from(depth);
         let filter = self.filter(&scope);
-        let (a, b) = (self.tape.choose(&scope).clone(), self.tape.choose(&scope).clone());
+        let first = self.tape.pick(scope.len());
+        let second = (first + 1 + self.tape.pick(scope.len().max(2) - 1)) % scope.len();
+        let (a, b) = (scope[first].clone(), scope[second].clone());
         [&a, &b].iter().for_each(|c| self.represent(c.ty));
         let (one, two) = (&a.sql, &b.sql);
         let (sets, shape) = match self.tape.pick(4) {
@@ -63,12 +68,16 @@ impl Maker<'_> {
 
     fn aggregate_call(&mut self, scope: &[Column]) -> (String, Ty) {
         let (call, ty) = self.bare_call(scope);
-        match self.tape.pick(5) {
+        let filter = match self.tape.pick(5) {
             4 => {
                 self.shape("FILTER");
-                (format!("{call} FILTER (WHERE {})", self.simple_predicate(scope)), ty)
+                format!(" FILTER (WHERE {})", self.simple_predicate(scope))
             }
-            _ => (call, ty),
+            _ => String::new(),
+        };
+        match call.strip_suffix(ROUNDED) {
+            Some(call) => (format!("round({call}{filter}{ROUNDED}"), ty),
+            None => (call + &filter, ty),
         }
     }
 
@@ -109,8 +118,8 @@ impl Maker<'_> {
             }
             16 => call!("bool_and and bool_or", Bool, Bool, "bool_and({x})"),
             17 => call!("bool_and and bool_or", Bool, Bool, "bool_or({x})"),
-            18 => call!("variance and stddev", Int4, Numeric, "round(stddev({x}), 6)"),
-            19 => call!("variance and stddev", Fixed, Numeric, "round(var_pop({x}), 6)"),
+            18 => call!("variance and stddev", Int4, Numeric, "stddev({x}), 6)"),
+            19 => call!("variance and stddev", Fixed, Numeric, "var_pop({x}), 6)"),
             20 | 21 => {
                 let column = self.tape.choose(scope).clone();
                 self.shape("count distinct");

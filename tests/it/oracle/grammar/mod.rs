@@ -37,26 +37,36 @@ pub struct View {
     pub loose: bool,
     /// What it is made of.
     pub shapes: BTreeSet<&'static str>,
+    /// What it was made from.
+    numbers: Vec<u16>,
+    sources: Vec<Source>,
 }
 
 impl View {
     /// The view that `numbers` choose, over `sources`.
     pub fn new(name: String, numbers: &[u16], sources: &[Source]) -> Self {
-        let mut maker = Maker {
-            tape: Tape::new(numbers),
-            sources: sources.to_vec(),
-            names: 0,
-            loose: false,
-            shapes: BTreeSet::new(),
-            fuel: 24,
-        };
+        let (tape, sources) = (Tape::new(numbers), sources.to_vec());
+        let mut maker = Maker { tape, sources, names: 0, loose: false, shapes: BTreeSet::new(), fuel: 24 };
         let query = maker.query(2);
-        let Maker { loose, shapes, .. } = maker;
-        Self { name, sql: query.sql, columns: query.columns, loose, shapes }
+        let Maker { loose, shapes, sources, .. } = maker;
+        Self { name, sql: query.sql, columns: query.columns, loose, shapes, numbers: numbers.to_vec(), sources }
+    }
+
+    pub fn numbers(&self) -> &[u16] {
+        &self.numbers
+    }
+
+    /// The view of this name over the same sources that other numbers choose.
+    pub fn with(&self, numbers: Vec<u16>) -> Self {
+        Self::new(self.name.clone(), &numbers, &self.sources)
     }
 
     pub fn qualified(&self) -> String {
         format!("gold.{}", self.name)
+    }
+
+    pub fn create(&self) -> String {
+        format!("CREATE MATERIALIZED VIEW {} AS\n  {}", self.qualified(), self.sql)
     }
 
     pub fn as_source(&self) -> Source {
