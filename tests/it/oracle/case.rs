@@ -1,6 +1,6 @@
 //! One random case: tables, views, ticks; run it, and print it.
 
-use super::compare::{Same, compare};
+use super::compare::{Same, compare, shown};
 use super::grammar::{Source, View};
 use super::rig::Rig;
 use super::tables::{Change, RawChange, Table, announced};
@@ -120,7 +120,7 @@ impl Case {
                 }
                 // A view over one that is not there.
                 Err(error) if error.state.as_str() == "42P01" && live.len() < self.views.len() => {}
-                Err(error) => return Err(format!("{}\n  {error:?}", view.create())),
+                Err(error) => return Err(format!("{}\n  {}", view.create(), shown(&error))),
             }
         }
         if rig.run("COMMIT").await.is_err() {
@@ -148,7 +148,11 @@ impl Case {
                 Err(by_hand) if by_hand.state == error.state && error.state.as_str().starts_with("22") => {
                     seen.failed_at_once += 1;
                 }
-                by_hand => return Err(format!("{}\n  {error:?}\n  and by hand {by_hand:?}", view.create())),
+                Err(by_hand) => {
+                    let (create, error, by_hand) = (view.create(), shown(&error), shown(&by_hand));
+                    return Err(format!("{create}\n  {error}\n  and by hand {by_hand}"));
+                }
+                Ok(_) => return Err(format!("{}\n  {}\n  and by hand it works", view.create(), shown(&error))),
             }
         }
         Ok(live)

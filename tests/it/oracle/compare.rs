@@ -1,7 +1,15 @@
 //! Whether a view holds what its query gives.
 
 use super::rig::{Rig, Row};
+use sluice::types::PgError;
 use std::fmt::Write;
+
+/// An error in one line.
+pub fn shown(error: &PgError) -> String {
+    let detail = error.rest.as_ref().and_then(|rest| rest.detail.as_deref());
+    let detail = detail.map_or(String::new(), |detail| format!(" ({detail})"));
+    format!("SQLSTATE {}: {}{detail}", error.state.as_str(), error.message)
+}
 
 /// How a comparison went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +35,11 @@ pub async fn compare(rig: &mut Rig, view: &str, query: &str, loose: bool) -> Res
             (_, Some(difference)) => Err(format!("{view} is not its query:\n{difference}")),
         },
         (Err(_), Err(_)) if told.is_some() => Ok(Same::Error),
-        (Err(held), Err(_)) => Err(format!("{view} fails, and sluice.views does not say so: {held:?}")),
-        (Err(held), Ok(_)) => Err(format!("{view} is in error, and its query by hand is not: {held:?}")),
-        (Ok(held), Err(wanted)) => Err(format!("{view} has {} rows, and its query fails: {wanted:?}", held.len())),
+        (Err(held), Err(_)) => Err(format!("{view} fails, and sluice.views does not say so: {}", shown(&held))),
+        (Err(held), Ok(_)) => Err(format!("{view} is in error, and its query by hand is not: {}", shown(&held))),
+        (Ok(held), Err(wanted)) => {
+            Err(format!("{view} has {} rows, and its query fails: {}", held.len(), shown(&wanted)))
+        }
     }
 }
 

@@ -17,3 +17,4 @@ mod rig;
 mod shrink;
 mod tables;
 mod tape;
+mod tpch;

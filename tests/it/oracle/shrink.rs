@@ -77,8 +77,25 @@ impl<'a> Shrinker<'a> {
         }
         let mut case = self.case.clone();
         change(&mut case);
-        let Some(reason) = (self.fails)(&case) else { return false };
+        let Some(reason) = (self.fails)(&case).filter(|reason| kind(reason) == kind(&self.reason)) else {
+            return false;
+        };
         (self.case, self.reason) = (case, reason);
         true
     }
+}
+
+/// What must stay the same about a reason, so that no other failure takes the place of the one that was found.
+fn kind(reason: &str) -> (Option<&'static str>, Option<&str>) {
+    let phrases = [
+        "is not its query",
+        "is in error, and",
+        "and its query fails",
+        "does not say so",
+        "sluice.views says",
+        "CREATE",
+    ];
+    let phrase = phrases.into_iter().find(|phrase| reason.contains(phrase));
+    let state = reason.find("SQLSTATE ").and_then(|at| reason.get(at..at + 14));
+    (phrase, state)
 }

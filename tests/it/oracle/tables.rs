@@ -175,7 +175,7 @@ impl Table {
     fn row(&self, key: u8, numbers: &[u16]) -> Vec<Option<String>> {
         let numbers = |i: usize| numbers.get(i).copied().unwrap_or(0);
         let cell = |(i, (_, ty)): (usize, &(String, Ty))| match self.key.iter().position(|k| *k == i) {
-            Some(0) => Some((key % 12).to_string()),
+            Some(_) if *ty == Ty::Int4 => Some((key % 12).to_string()),
             Some(_) => Some(["a", "b"][usize::from(key / 12 % 2)].to_string()),
             // Without a key of its own, the first column is a number like others.
             None => ty.value(numbers(i)),

@@ -15,7 +15,10 @@ impl Maker<'_> {
             let group = match self.tape.pick(4) {
                 3 => {
                     let ty = *self.tape.choose(&crate::oracle::tables::STORED);
-                    (self.expr(ty, &scope, 1), ty)
+                    self.plain = true;
+                    let group = (self.expr(ty, &scope, 1), ty);
+                    self.plain = false;
+                    group
                 }
                 _ => {
                     let column = self.tape.choose(&scope).clone();
@@ -136,7 +139,13 @@ impl Maker<'_> {
                 }
             }
             24 => call!("string_agg", Text, Text, "string_agg({x}, ',' ORDER BY {x})"),
-            25 => call!("string_agg", Text, Text, "string_agg(DISTINCT {x}, '-' ORDER BY {x})"),
+            25 => {
+                // The argument comes twice; a subquery is not the same one when it is written twice.
+                let before = std::mem::replace(&mut self.plain, true);
+                let call = call!("string_agg", Text, Text, "string_agg(DISTINCT {x}, '-' ORDER BY {x})");
+                self.plain = before;
+                call
+            }
             26 => call!("percentile", Int4, Other, "percentile_cont(0.5) WITHIN GROUP (ORDER BY {x})"),
             27 => call!("percentile", Text, Text, "percentile_disc(0.25) WITHIN GROUP (ORDER BY {x})"),
             28 => call!("jsonb_agg", Int4, Other, "jsonb_agg({x} ORDER BY {x})"),

@@ -111,7 +111,7 @@ impl Maker<'_> {
         let columns = columns_of(&name, &source.columns);
         let value = self.column_of(ty, &columns);
         let from = format!("FROM {} AS {name}", source.name);
-        if !self.fuel(3) {
+        if self.plain || !self.fuel(3) {
             return None;
         }
         let filter = match self.tape.pick(3) {
@@ -198,7 +198,7 @@ impl Maker<'_> {
             .flat_map(|o| columns.iter().map(move |i| (o, i)))
             .filter(|(o, i)| comparable(o.ty, i.ty))
             .collect();
-        if pairs.is_empty() || !self.fuel(3) {
+        if pairs.is_empty() || self.plain || !self.fuel(3) {
             return None;
         }
         let (outer, inner) = *self.tape.choose(&pairs);
@@ -217,7 +217,7 @@ impl Maker<'_> {
     }
 
     fn exists(&mut self, scope: &[Column]) -> Option<String> {
-        if !self.fuel(3) {
+        if self.plain || !self.fuel(3) {
             return None;
         }
         let source = self.tape.choose(&self.sources).clone();

@@ -46,7 +46,8 @@ impl View {
     /// The view that `numbers` choose, over `sources`.
     pub fn new(name: String, numbers: &[u16], sources: &[Source]) -> Self {
         let (tape, sources) = (Tape::new(numbers), sources.to_vec());
-        let mut maker = Maker { tape, sources, names: 0, loose: false, shapes: BTreeSet::new(), fuel: 24 };
+        let mut maker =
+            Maker { tape, sources, names: 0, loose: false, shapes: BTreeSet::new(), fuel: 24, plain: false };
         let query = maker.query(2);
         let Maker { loose, shapes, sources, .. } = maker;
         Self { name, sql: query.sql, columns: query.columns, loose, shapes, numbers: numbers.to_vec(), sources }
@@ -95,6 +96,8 @@ struct Maker<'a> {
     shapes: BTreeSet<&'static str>,
     /// Subqueries and joined relations that may still come.
     fuel: usize,
+    /// Expressions are to be without subqueries.
+    plain: bool,
 }
 
 impl Maker<'_> {
