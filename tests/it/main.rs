@@ -7,6 +7,7 @@ mod freshness;
 mod landing;
 mod one_tick;
 mod operations;
+mod oracle;
 mod restart;
 mod schema_moves;
 mod sql;
