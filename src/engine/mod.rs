@@ -17,6 +17,7 @@
 pub mod align;
 mod evolve;
 mod flush;
+mod hydrate;
 mod recover;
 mod scan;
 mod snapshot;

@@ -69,6 +69,7 @@ pub(super) fn start(
         relations: HashMap::new(),
     };
     let (ticks, ticks_seen) = watch::channel(tick.0);
+    let (arrival_sender, arrivals) = crossbeam_channel::unbounded();
     let mut engine = Engine {
         aligner: Aligner::new(options.align),
         options,
@@ -94,6 +95,10 @@ pub(super) fn start(
         last_flush: Instant::now(),
         flushing: false,
         catalog_changed: fresh,
+        starting: true,
+        arrivals: arrival_sender,
+        creating: vec![],
+        failures: HashMap::new(),
     };
     let mut tables = HashMap::new();
     if let Some(manifest) = &manifest {
@@ -110,6 +115,7 @@ pub(super) fn start(
     }
     engine.run_views(&mut changed, &[]);
     engine.settle();
+    engine.starting = false;
     engine.publish(now_us());
 
     let (command_sender, commands) = crossbeam_channel::unbounded();
@@ -127,7 +133,7 @@ pub(super) fn start(
             }
         }
     })?;
-    let channels = Channels { deliveries, commands, jobs: job_sender, done, ended: ended_sender };
+    let channels = Channels { deliveries, commands, jobs: job_sender, done, arrivals, ended: ended_sender };
     spawn("engine", move || engine.run(channels))?;
     Ok(Recovered { handle, resume, rows, took: begun.elapsed(), fresh })
 }
