@@ -7,8 +7,8 @@ use super::operator::{Emit, Operator, Tick, line};
 use super::tally::Tally;
 use crate::types::{PgError, PgResult};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
-use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::cast;
+use arrow::compute::kernels::cmp::not_distinct;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 use foldhash::fast::RandomState;
@@ -90,6 +90,8 @@ pub struct Aggregate {
     calls: Vec<Call>,
     groups: Groups,
     steps: u64,
+    /// The group of all rows, which is there even without any: of a total, and of the empty grouping set.
+    always: Option<u32>,
     schema: SchemaRef,
 }
 
@@ -108,11 +110,18 @@ impl Aggregate {
             free: vec![],
             touched: vec![],
         };
-        let mut made = Self { input, grouping, calls, groups, steps: 1, schema };
+        let mut made = Self { input, grouping, calls, groups, steps: 1, always: None, schema };
         if made.grouping.is_total() {
-            made.groups.keys.push(Box::default());
-            made.groups.rows.push(0);
-            made.groups.touched.push(0);
+            made.always = Some(made.groups.number(&[]));
+        } else if let Some(sets) = &made.grouping.sets
+            && let Some(set) = sets.iter().find(|set| !set.contains(&true))
+        {
+            let nothing: Vec<ArrayRef> =
+                (0..set.len()).map(|key| new_null_array(made.schema.field(key).data_type(), 1)).collect();
+            let key = made.groups.encoding.encode(&made.set_columns(&nothing, set, 1)?)?;
+            made.always = Some(made.groups.number(key.row(0).data()));
+        }
+        if made.always.is_some() {
             made.calls.iter_mut().for_each(|call| call.tally.grow(1));
         }
         Ok(made)
@@ -204,7 +213,7 @@ impl Aggregate {
     }
 
     fn exists(&self, group: u32) -> bool {
-        self.groups.rows[group as usize] > 0 || self.grouping.is_total()
+        self.groups.rows[group as usize] > 0 || self.always == Some(group)
     }
 }
 
