@@ -5,10 +5,12 @@
 
 use super::align::Aligner;
 use super::flush::{Flusher, lake_kind};
+use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::tick::{Channels, Engine, ViewSlot, ensure_dead_letters, is_appended, view_state};
+use super::tick::{Channels, Engine, ensure_dead_letters, is_appended};
+use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
@@ -70,6 +72,7 @@ pub(super) fn start(
     let (ticks, ticks_seen) = watch::channel(tick.0);
     let mut engine = Engine {
         aligner: Aligner::new(options.align),
+        departed: manifest.as_ref().map_or_else(Departed::default, |m| Departed::from_json(&m.extra["departed"])),
         options,
         catalog: Arc::new(catalog),
         tick,
@@ -77,6 +80,7 @@ pub(super) fn start(
         names: HashMap::new(),
         views: vec![],
         relations: HashMap::new(),
+        before: HashMap::new(),
         positions,
         schemas,
         lake_state,
@@ -106,7 +110,8 @@ pub(super) fn start(
         let data = slot.publish(engine.tick);
         engine.relations.insert(slot.oid, data);
     }
-    engine.run_views(&mut changed);
+    engine.run_views(&mut changed, &[]);
+    engine.settle();
     engine.publish(now_us());
 
     let (command_sender, commands) = crossbeam_channel::unbounded();
@@ -234,7 +239,7 @@ fn bind_views(engine: &mut Engine) {
             Rows::Hot(table) => table.len() as u64,
             Rows::Appended { .. } => 0,
         });
-        engine.views.push(ViewSlot { view, state });
+        engine.views.push(ViewSlot::new(view, state));
     }
     engine.order_views();
     // What a view shows before its first run is what the lake holds: right at the manifest's tick.

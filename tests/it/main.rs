@@ -4,6 +4,7 @@ mod bad_events;
 mod deployments;
 mod exactly_once;
 mod freshness;
+mod key_changes;
 mod landing;
 mod one_tick;
 mod operations;

@@ -83,6 +83,7 @@ impl Rig {
             transactions: vec![],
             transaction_kind: None,
             marks: vec![],
+            moves: vec![],
             newest_source_ts: None,
             bytes: 1,
         };
