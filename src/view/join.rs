@@ -48,7 +48,12 @@ struct Side {
 }
 
 impl Side {
-    fn new(input: Box<dyn Operator>, keys: Vec<Arc<dyn PhysicalExpr>>, whole: bool, needs: &mut Vec<IndexNeed>) -> PgResult<Self> {
+    fn new(
+        input: Box<dyn Operator>,
+        keys: Vec<Arc<dyn PhysicalExpr>>,
+        whole: bool,
+        needs: &mut Vec<IndexNeed>,
+    ) -> PgResult<Self> {
         let columns: Option<Vec<usize>> = keys.iter().map(plain).collect();
         if let Some(columns) = &columns
             && !whole
@@ -109,11 +114,7 @@ impl Side {
         matches!(&self.access, Access::Arranged(arrangement) if arrangement.at(when).is_empty())
     }
 
-    fn arranged_rows(
-        extra: &[usize],
-        keys: &[Arc<dyn PhysicalExpr>],
-        rows: &RecordBatch,
-    ) -> PgResult<RecordBatch> {
+    fn arranged_rows(extra: &[usize], keys: &[Arc<dyn PhysicalExpr>], rows: &RecordBatch) -> PgResult<RecordBatch> {
         if extra.is_empty() {
             return Ok(rows.clone());
         }
@@ -225,7 +226,9 @@ impl Core {
     }
 
     fn residual(&self, pairs: RecordBatch, numbers: Vec<u32>) -> PgResult<(RecordBatch, Vec<u32>)> {
-        let Some(condition) = self.residual.as_ref().filter(|_| !numbers.is_empty()) else { return Ok((pairs, numbers)) };
+        let Some(condition) = self.residual.as_ref().filter(|_| !numbers.is_empty()) else {
+            return Ok((pairs, numbers));
+        };
         let mask = passing(condition, &pairs)?;
         let numbers = mask.values().set_indices().map(|i| numbers[i]).collect();
         Ok((filter_rows(&pairs, &mask)?, numbers))
@@ -285,14 +288,21 @@ impl Core {
 
     /// The rows of side `main` whose having a partner changes because the other side does, as they were before the
     /// tick, and for each whether it has one now.
-    fn turned(&self, tick: &Tick<'_>, main: usize, sides: &[Side; 2], delta: &Delta) -> PgResult<(RecordBatch, Vec<bool>)> {
+    fn turned(
+        &self,
+        tick: &Tick<'_>,
+        main: usize,
+        sides: &[Side; 2],
+        delta: &Delta,
+    ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
         let Some(bytes) = &self.keys else {
             return self.turned_without_keys(tick, main, sides);
         };
         let (keys, _) = self.probes(other.key_values(&delta.rows)?)?;
         let encoded = bytes.encode(&keys)?;
-        let mut seen = hashbrown::HashSet::with_capacity_and_hasher(keys[0].len(), foldhash::fast::RandomState::default());
+        let mut seen =
+            hashbrown::HashSet::with_capacity_and_hasher(keys[0].len(), foldhash::fast::RandomState::default());
         let first: Vec<u32> =
             (0..encoded.num_rows()).filter(|row| seen.insert(encoded.row(*row).data())).map(|row| row as u32).collect();
         let pick = |keys: &[ArrayRef], rows: Vec<u32>| -> PgResult<Vec<ArrayRef>> {
@@ -316,7 +326,12 @@ impl Core {
         self.turned_among(tick, rows, main, sides)
     }
 
-    fn turned_without_keys(&self, tick: &Tick<'_>, main: usize, sides: &[Side; 2]) -> PgResult<(RecordBatch, Vec<bool>)> {
+    fn turned_without_keys(
+        &self,
+        tick: &Tick<'_>,
+        main: usize,
+        sides: &[Side; 2],
+    ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
         if self.residual.is_none() && other.is_empty(When::Old) == other.is_empty(When::New) {
             return Ok((RecordBatch::new_empty(Arc::clone(side.schema())), vec![]));
@@ -391,7 +406,11 @@ impl Join {
         let full = kind == Kind::Pairs { keep: [true, true] };
         let left = Side::new(left.operator, left.keys, false, needs)?;
         let right = Side::new(right.operator, right.keys, full, needs)?;
-        Ok(Self { sides: [left, right], core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys }, bytes })
+        Ok(Self {
+            sides: [left, right],
+            core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys },
+            bytes,
+        })
     }
 
     /// The side whose rows a first run streams through the join.
@@ -447,9 +466,7 @@ impl Join {
             let keys = side.key_values(&delta.rows)?;
             let matched = core.matched(tick, &delta.rows, keys, main, other, When::New)?;
             parts.push(match core.kind {
-                Kind::Mark { .. } => {
-                    Delta { rows: core.marked(&delta.rows, matched)?, weights: delta.weights.clone() }
-                }
+                Kind::Mark { .. } => Delta { rows: core.marked(&delta.rows, matched)?, weights: delta.weights.clone() },
                 kind => {
                     let picks = rows_where(&matched, matches!(kind, Kind::Semi { .. }));
                     let weights = weights_of(&delta.weights, &picks);

@@ -29,8 +29,8 @@ mod tests;
 
 pub use compile::Plan;
 pub use delta::{Delta, difference};
-pub use recompute::any_changed;
 pub use operator::{Added, IndexNeed, Input, Operator, Tick};
+pub use recompute::any_changed;
 
 use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
 use crate::catalog::{Catalog, RelationKind};
@@ -180,4 +180,3 @@ fn in_column_storage(query: &BoundQuery, plan: LogicalPlan) -> PgResult<LogicalP
     }
     Ok(LogicalPlanBuilder::from(plan).project(projected)?.build()?)
 }
-
