@@ -2,6 +2,7 @@
 
 use super::compare::{Same, compare, shown};
 use super::grammar::{Source, View};
+use super::postgres::Postgres;
 use super::rig::Rig;
 use super::tables::{Change, RawChange, Table, announced};
 use proptest::collection::vec;
@@ -82,23 +83,28 @@ impl Case {
     /// Runs it over an engine of its own. `Err` says what went wrong.
     pub async fn run(&self, seen: &mut Seen) -> Result<(), String> {
         let mut rig = Rig::start().await;
+        let postgres = Postgres::named(&self.tables).await;
         rig.feed(announced(&self.tables), 2).await;
         let mut live = Vec::new();
         for (i, step) in self.steps.iter().enumerate() {
             if i == self.before {
-                live = self.create(&mut rig, seen).await?;
+                live = self.create(&mut rig, postgres.as_ref(), seen).await?;
             }
             rig.feed(Change::together(step, &self.tables), step.len()).await;
-            self.compare(&mut rig, &live, seen).await.map_err(|e| format!("after tick {}: {e}", i + 1))?;
+            if let Some(postgres) = &postgres {
+                postgres.feed(step, &self.tables).await;
+            }
+            let compared = self.compare(&mut rig, postgres.as_ref(), &live, seen).await;
+            compared.map_err(|e| format!("after tick {}: {e}", i + 1))?;
         }
         if self.before == self.steps.len() {
-            live = self.create(&mut rig, seen).await?;
+            live = self.create(&mut rig, postgres.as_ref(), seen).await?;
         }
         if let (true, Some(first)) = (self.restart, self.steps.first()) {
             rig = rig.restart().await;
-            self.compare(&mut rig, &live, seen).await.map_err(|e| format!("after a restart: {e}"))?;
+            self.compare(&mut rig, None, &live, seen).await.map_err(|e| format!("after a restart: {e}"))?;
             rig.feed(Change::together(first, &self.tables), first.len()).await;
-            let compared = self.compare(&mut rig, &live, seen).await;
+            let compared = self.compare(&mut rig, None, &live, seen).await;
             compared.map_err(|e| format!("after a restart and tick 1 once more: {e}"))?;
         }
         rig.stop().await;
@@ -107,7 +113,7 @@ impl Case {
     }
 
     /// Creates the views; those that are there.
-    async fn create(&self, rig: &mut Rig, seen: &mut Seen) -> Result<Vec<&View>, String> {
+    async fn create(&self, rig: &mut Rig, postgres: Option<&Postgres>, seen: &mut Seen) -> Result<Vec<&View>, String> {
         // In one transaction, which waits for the lake once; where it fails over the rows, one by one.
         rig.must("BEGIN").await;
         let mut live = Vec::new();
@@ -126,8 +132,13 @@ impl Case {
         if rig.run("COMMIT").await.is_err() {
             live = self.create_singly(rig, live, seen).await?;
         }
+        if let Some(postgres) = postgres {
+            for view in &live {
+                postgres.create(view).await?;
+            }
+        }
         live.iter().flat_map(|v| &v.shapes).for_each(|shape| *seen.shapes.entry(shape).or_default() += 1);
-        self.compare(rig, &live, seen).await.map_err(|e| format!("after the creation: {e}"))?;
+        self.compare(rig, postgres, &live, seen).await.map_err(|e| format!("after the creation: {e}"))?;
         Ok(live)
     }
 
@@ -158,11 +169,20 @@ impl Case {
         Ok(live)
     }
 
-    async fn compare(&self, rig: &mut Rig, live: &[&View], seen: &mut Seen) -> Result<(), String> {
+    async fn compare(
+        &self,
+        rig: &mut Rig,
+        postgres: Option<&Postgres>,
+        live: &[&View],
+        seen: &mut Seen,
+    ) -> Result<(), String> {
         for view in live {
             match compare(rig, &view.qualified(), &view.sql, view.loose).await? {
                 Same::Rows => seen.compared += 1,
                 Same::Error => seen.in_error += 1,
+            }
+            if let Some(postgres) = postgres {
+                postgres.compare(rig, view).await?;
             }
         }
         Ok(())

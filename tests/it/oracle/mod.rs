@@ -8,10 +8,15 @@
 //! |---|---|
 //! | `SLUICE_ORACLE_CASES` | how many random cases (long mode: thousands) |
 //! | `SLUICE_ORACLE_SEED` | where they begin; a long run without it takes one from the clock and prints it |
+//! | `SLUICE_ORACLE_POSTGRES` | a server that every answer is compared with too |
 
+mod benchmark;
 mod case;
 mod compare;
+mod errors;
 mod grammar;
+mod nexmark;
+mod postgres;
 mod random;
 mod rig;
 mod shrink;

@@ -4,21 +4,15 @@
 //! order made total where a LIMIT needs one. The rows are made here: few, and drawn from the values that the queries ask for,
 //! so that every query has an answer to lose.
 
-use super::compare::{Same, compare};
-use super::rig::Rig;
-use super::tables::{Change, Table, Ty, announced};
+use super::benchmark::{follow, queries, row};
+use super::tables::{Change, Table, Ty};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-macro_rules! queries {
-    ($($name:literal),*) => { [$(($name, include_str!(concat!("tpch/", $name, ".sql")))),*] };
-}
-
-const QUERIES: [(&str, &str); 22] = queries!(
+const QUERIES: [(&str, &str); 22] = queries!("tpch":
     "q01", "q02", "q03", "q04", "q05", "q06", "q07", "q08", "q09", "q10", "q11", "q12", "q13", "q14", "q15", "q16",
-    "q17", "q18", "q19", "q20", "q21", "q22"
-);
+    "q17", "q18", "q19", "q20", "q21", "q22");
 
 const REGIONS: [&str; 5] = ["AFRICA", "AMERICA", "ASIA", "EUROPE", "MIDDLE EAST"];
 /// Those that the queries name, and two of Asia; with their regions.
@@ -90,13 +84,6 @@ fn tables() -> Vec<Table> {
         Table::new(name.to_string(), columns.split(',').map(column).collect(), (0..*key).collect())
     };
     SCHEMA.iter().map(table).collect()
-}
-
-/// A row's cells from anything that can be shown.
-macro_rules! row {
-    ($table:ident: $($cell:expr),* $(,)?) => {
-        Change::Upsert { table: $table, cells: vec![$(Some($cell.to_string())),*] }
-    };
 }
 
 /// The business that the rows come from.
@@ -257,37 +244,7 @@ fn date(day: usize) -> String {
 
 #[tokio::test]
 async fn tpch_queries_as_views_follow_refreshes() {
-    let tables = tables();
     let mut business = Business { random: ChaCha8Rng::seed_from_u64(1), next_order: 0 };
-    let mut rig = Rig::start().await;
-    rig.feed(announced(&tables), 2).await;
     let rows = business.all();
-    rig.feed(Change::together(&rows, &tables), rows.len()).await;
-    rig.must("SET search_path = silver").await;
-    rig.must("BEGIN").await;
-    for (name, sql) in QUERIES {
-        rig.must(&format!("CREATE MATERIALIZED VIEW gold.{name} AS {sql}")).await;
-    }
-    rig.must("COMMIT").await;
-    check(&mut rig, "the creation").await;
-    for (name, _) in QUERIES {
-        let some = rig.must(&format!("SELECT x::text FROM gold.{name} AS x")).await;
-        let nothing = |row: &Vec<Option<String>>| row[0].as_deref().is_none_or(|row| row == "()");
-        assert!(!some.is_empty() && !some.iter().all(nothing), "gold.{name} has no answer: {some:?}");
-    }
-    for (i, refresh) in business.refreshes().iter().enumerate() {
-        rig.feed(Change::together(refresh, &tables), refresh.len()).await;
-        check(&mut rig, &format!("refresh {}", i + 1)).await;
-    }
-    rig.stop().await;
-}
-
-async fn check(rig: &mut Rig, after: &str) {
-    for (name, sql) in QUERIES {
-        match compare(rig, &format!("gold.{name}"), sql, false).await {
-            Ok(Same::Rows) => {}
-            Ok(Same::Error) => panic!("after {after}: {name} is in error"),
-            Err(difference) => panic!("after {after}: {difference}"),
-        }
-    }
+    follow(&tables(), &QUERIES, &rows, &business.refreshes()).await;
 }
