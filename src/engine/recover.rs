@@ -9,7 +9,7 @@ use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::tick::{Channels, Engine, ViewSlot, ensure_dead_letters, is_appended, view_state};
+use super::tick::{Channels, Engine, ViewSlot, ensure_own_tables, is_appended, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
@@ -99,7 +99,7 @@ pub(super) fn start(
     if let Some(manifest) = &manifest {
         lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
     }
-    ensure_dead_letters(&mut engine)?;
+    ensure_own_tables(&mut engine)?;
     bind_views(&mut engine);
     let rows = engine.slots.values().map(|s| s.next_row_id().0).sum();
     engine.tick.0 += 1;
