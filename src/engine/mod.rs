@@ -24,6 +24,7 @@ mod snapshot;
 mod status;
 mod tables;
 mod tick;
+mod views;
 
 pub use align::AlignOptions;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};

@@ -9,7 +9,8 @@ use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::tick::{Channels, Engine, ViewSlot, ensure_own_tables, is_appended, view_state};
+use super::tick::{Channels, Engine, ensure_own_tables, is_appended};
+use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
@@ -79,6 +80,7 @@ pub(super) fn start(
         names: HashMap::new(),
         views: vec![],
         relations: HashMap::new(),
+        before: HashMap::new(),
         positions,
         schemas,
         lake_state,
@@ -108,7 +110,8 @@ pub(super) fn start(
         let data = slot.publish(engine.tick);
         engine.relations.insert(slot.oid, data);
     }
-    engine.run_views(&mut changed);
+    engine.run_views(&mut changed, &[]);
+    engine.settle();
     engine.publish(now_us());
 
     let (command_sender, commands) = crossbeam_channel::unbounded();
@@ -236,7 +239,7 @@ fn bind_views(engine: &mut Engine) {
             Rows::Hot(table) => table.len() as u64,
             Rows::Appended { .. } => 0,
         });
-        engine.views.push(ViewSlot { view, state });
+        engine.views.push(ViewSlot::new(view, state));
     }
     engine.order_views();
     // What a view shows before its first run is what the lake holds: right at the manifest's tick.

@@ -84,7 +84,7 @@ impl Snapshot {
         RelationScan::plan(data, projection, filters, partitions).map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)
     }
 
-    fn failing_view(&self, oid: Oid, reason: &str) -> PgError {
+    pub(super) fn failing_view(&self, oid: Oid, reason: &str) -> PgError {
         let name = self.catalog.relation(oid).map_or_else(|| oid.to_string(), |r| self.catalog.qualified_name(r));
         PgError::new(SqlState::OBJECT_NOT_IN_STATE, format!("materialized view \"{name}\" is in error"))
             .detail(format!("Its query fails over the present rows: {reason}"))

@@ -57,6 +57,14 @@ pub struct ViewState {
     pub runs: u64,
     pub total_us: u64,
     pub last_us: u64,
+    /// How it is maintained, a line for each operator.
+    pub plan: Arc<[String]>,
+    /// Why it, or a part of it, is recomputed.
+    pub reason: Option<String>,
+    /// All of it is recomputed.
+    pub recomputed: bool,
+    /// Bytes of its operators' own state.
+    pub bytes: u64,
 }
 
 /// Durability of the whole database.

@@ -1,6 +1,7 @@
 //! The engine's own, mutable tables: what a tick changes and what a flush has still to write.
 
 use super::evolve;
+use super::scan::AddedRows;
 use super::snapshot::{LakeAndTail, RelationData};
 use crate::catalog::RelationKind;
 use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
@@ -53,6 +54,12 @@ pub struct Slot {
     pub reshaped: bool,
     /// Changed since the last publish.
     pub dirty: bool,
+    /// A view reads it.
+    watched: bool,
+    /// Of a hot table that is watched: the ids that died in this tick.
+    pub died: Vec<RowId>,
+    /// Of an append-only table that is watched: the rows of this tick, as they are stored.
+    added: Vec<RecordBatch>,
 }
 
 impl Slot {
@@ -72,7 +79,22 @@ impl Slot {
             changed_tick: Tick(0),
             reshaped: false,
             dirty: true,
+            watched: false,
+            died: vec![],
+            added: vec![],
         }
+    }
+
+    /// A new tick, in which nothing has changed yet.
+    pub fn begin_tick(&mut self, watched: bool) {
+        self.watched = watched;
+        self.died.clear();
+        self.added.clear();
+    }
+
+    /// The rows of this tick of an append-only table, in the columns that queries see.
+    pub fn added(&self) -> AddedRows {
+        AddedRows::new(self.added.clone(), Arc::clone(self.schema()))
     }
 
     pub fn schema(&self) -> &Arc<TableSchema> {
@@ -100,6 +122,9 @@ impl Slot {
 
     fn note(&mut self, delta: TableDelta) {
         let written = self.written;
+        if self.watched {
+            self.died.extend(&delta.dead);
+        }
         self.dead.extend(delta.dead.into_iter().filter(|id| *id < written));
         self.dirty = true;
     }
@@ -111,6 +136,9 @@ impl Slot {
                 let first = *next;
                 next.0 += batch.num_rows() as u64;
                 let bytes = batch.get_array_memory_size() as u64;
+                if self.watched {
+                    self.added.push(batch.clone());
+                }
                 tail.push(TailBatch { rows: batch, first, bytes });
                 self.dirty = true;
             }
@@ -122,12 +150,13 @@ impl Slot {
         Ok(())
     }
 
-    /// A Z-set into a gold view's rows.
-    pub fn apply_weighted(&mut self, rows: &RecordBatch, weights: &[i64]) -> PgResult<()> {
-        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+    /// A Z-set into a gold view's rows; how many rows went.
+    pub fn apply_weighted(&mut self, rows: &RecordBatch, weights: &[i64]) -> PgResult<usize> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(0) };
         let delta = table.apply_weighted(rows, weights)?;
+        let gone = delta.dead.len();
         self.note(delta);
-        Ok(())
+        Ok(gone)
     }
 
     /// Gives a gold view's rows other columns.

@@ -3,9 +3,10 @@
 use super::align::{Aligner, Released};
 use super::flush::{Done, Job, TableJob, lake_kind};
 use super::moves::Departed;
-use super::snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
-use super::status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+use super::snapshot::{RelationData, Snapshot, bronze_columns};
+use super::status::{LakeState, Status, StreamState, TableState};
 use super::tables::{Rows, Slot};
+use super::views::ViewSlot;
 use super::{Command, EngineOptions, now_us};
 use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
 use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
@@ -14,7 +15,7 @@ use crate::lake::{LakeError, LakeTableKind};
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::Table;
 use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema, oid};
-use crate::view::{self, View};
+use crate::view::View;
 use arc_swap::ArcSwap;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use crossbeam_channel::{Receiver, Sender, select};
@@ -35,13 +36,6 @@ const FLUSH_RETRY: Duration = Duration::from_secs(1);
 /// Rows that background work on one table may touch between two ticks.
 const MAINTENANCE_ROWS: usize = 65_536;
 
-/// A gold view and how it does.
-pub(super) struct ViewSlot {
-    /// `None` where its definition can no longer be bound; the state says why.
-    pub view: Option<View>,
-    pub state: ViewState,
-}
-
 /// The database as its one writer holds it.
 pub(super) struct Engine {
     pub options: EngineOptions,
@@ -53,6 +47,8 @@ pub(super) struct Engine {
     /// Views in dependency order.
     pub views: Vec<ViewSlot>,
     pub relations: HashMap<Oid, RelationData>,
+    /// What changed in this tick, as it was before.
+    pub before: HashMap<Oid, RelationData>,
     pub positions: BTreeMap<StreamId, StreamState>,
     pub schemas: Arc<Schemas>,
     pub aligner: Aligner,
@@ -214,14 +210,16 @@ impl Engine {
         let now = now_us();
         self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
+        let mut fresh = Vec::new();
         for (change, reply) in changes {
             let away = self.lake_state.error.as_deref().map(lake_is_away);
-            match away.map_or_else(|| self.change_catalog(change, &mut changed), Err) {
+            match away.map_or_else(|| self.change_catalog(change, &mut changed, &mut fresh), Err) {
                 Ok(()) => self.waiting.push(Waiting { tick: self.tick, since: Instant::now(), reply }),
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
-        self.run_views(&mut changed);
+        self.run_views(&mut changed, &fresh);
+        self.settle();
         self.publish(now);
     }
 
@@ -343,7 +341,7 @@ impl Engine {
             }
         })?;
         self.catalog_changed = true;
-        self.rebind_views();
+        self.rebind_views(oid);
         Ok(())
     }
 
@@ -418,7 +416,7 @@ impl Engine {
         })
     }
 
-    fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
+    pub(super) fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
         let taken = self.slots.values().any(|s| s.folder == *name) || self.dropped.contains(name);
         let folder: Arc<str> = if taken { format!("{name}-{oid}").into() } else { Arc::clone(name) };
         let kind = self.catalog.relation(oid).map_or(RelationKind::Silver, |r| r.kind);
@@ -428,90 +426,24 @@ impl Engine {
 
     /// Publishes the tables that changed; says which.
     fn publish_dirty(&mut self) -> HashSet<Oid> {
-        let mut changed = HashSet::new();
-        for slot in self.slots.values_mut().filter(|s| s.dirty) {
-            let data = slot.publish(self.tick);
-            slot.changed_tick = self.tick;
-            self.relations.insert(slot.oid, data);
-            changed.insert(slot.oid);
+        let changed: HashSet<Oid> = self.slots.values().filter(|s| s.dirty).map(|s| s.oid).collect();
+        for oid in &changed {
+            self.publish_slot(*oid);
+            if let Some(slot) = self.slots.get_mut(oid) {
+                slot.changed_tick = self.tick;
+            }
         }
         changed
     }
 
-    /// The tables and views of now as what queries read, before the tick is published.
-    fn working(&self) -> Arc<SnapshotRelations> {
-        let status = Status { views: self.views.iter().map(|v| v.state.clone()).collect(), ..Status::default() };
-        let snapshot = Snapshot {
-            tick: self.tick,
-            at_us: now_us(),
-            catalog: Arc::clone(&self.catalog),
-            status: Arc::new(status),
-            relations: self.relations.clone(),
-        };
-        Arc::new(SnapshotRelations { snapshot: Arc::new(snapshot), partitions: 1 })
-    }
-
-    /// Brings every view whose inputs changed up to date, in dependency order.
-    pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>) {
-        for i in 0..self.views.len() {
-            let slot = &self.views[i];
-            let Some(view) = &slot.view else { continue };
-            if !view.inputs.iter().any(|input| changed.contains(input)) {
-                continue;
-            }
-            let oid = view.oid;
-            let start = Instant::now();
-            let outcome = self.recompute(i);
-            let took = start.elapsed().as_micros() as u64;
-            let tick = self.tick;
-            let state = &mut self.views[i].state;
-            state.runs += 1;
-            state.total_us += took;
-            state.last_us = took;
-            let failed_before = state.phase != ViewPhase::Live;
-            match outcome {
-                Ok(moved) => {
-                    state.phase = ViewPhase::Live;
-                    if moved {
-                        state.changed_tick = tick;
-                    }
-                    // A view that heals is news to the views over it even if its rows are those from before.
-                    if moved || failed_before {
-                        changed.insert(oid);
-                    }
-                }
-                Err(error) => {
-                    if !failed_before {
-                        tracing::warn!(view = %oid, %error, "a gold view's query fails");
-                    }
-                    state.phase = ViewPhase::Error(error.message);
-                    changed.insert(oid);
-                }
-            }
-        }
-    }
-
-    /// Recomputes one view and applies the difference; whether there was one.
-    fn recompute(&mut self, index: usize) -> PgResult<bool> {
-        let working = self.working();
-        let Some(view) = &self.views[index].view else { return Ok(false) };
-        let oid = view.oid;
-        let wanted = self.runtime.block_on(view.compute(working, &self.session))?;
-        let Some(RelationData::Hot(held)) = self.relations.get(&oid) else {
-            return Err(PgError::internal("a view without rows"));
-        };
-        let Some(difference) = view::difference(held, &wanted)? else { return Ok(false) };
-        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
-        slot.apply_weighted(&difference.rows, &difference.weights)?;
-        slot.changed_tick = self.tick;
-        let data = slot.publish(self.tick);
-        self.views[index].state.rows = data.rows();
-        self.relations.insert(oid, data);
-        Ok(true)
-    }
-
     /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    fn change_catalog(&mut self, change: super::CatalogChange, changed: &mut HashSet<Oid>) -> PgResult<()> {
+    /// `fresh` gets the views that it made.
+    fn change_catalog(
+        &mut self,
+        change: super::CatalogChange,
+        changed: &mut HashSet<Oid>,
+        fresh: &mut Vec<Oid>,
+    ) -> PgResult<()> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
@@ -532,7 +464,7 @@ impl Engine {
         self.order_views();
         for oid in &added {
             let index = self.views.iter().position(|v| v.state.oid == *oid);
-            let filled = index.map_or(Ok(false), |i| self.recompute(i));
+            let filled = index.map_or(Ok(false), |i| self.run_view(i));
             if let Err(error) = filled {
                 self.catalog = before;
                 self.forget_missing();
@@ -540,41 +472,10 @@ impl Engine {
             }
             changed.insert(*oid);
         }
+        fresh.extend(added);
         self.forget_missing();
         self.catalog_changed = true;
         Ok(())
-    }
-
-    /// A slot and a state for a new view, empty.
-    pub(super) fn add_view(&mut self, view: View) {
-        let oid = view.oid;
-        let relation = self.catalog.relation(oid).map(|r| self.catalog.qualified_name(r));
-        let name: Arc<str> = relation.unwrap_or_else(|| oid.to_string()).into();
-        let table = Table::bag(Arc::clone(&view.schema));
-        self.add_slot(oid, &name, Rows::Hot(Box::new(table)));
-        if let Some(slot) = self.slots.get_mut(&oid) {
-            let data = slot.publish(self.tick);
-            self.relations.insert(oid, data);
-        }
-        self.views.push(ViewSlot { state: view_state(oid), view: Some(view) });
-    }
-
-    /// Views after those that they read.
-    pub(super) fn order_views(&mut self) {
-        let mut waiting = std::mem::take(&mut self.views);
-        while !waiting.is_empty() {
-            let pending: HashSet<Oid> = waiting.iter().map(|v| v.state.oid).collect();
-            let reads_pending =
-                |slot: &ViewSlot| slot.view.as_ref().is_some_and(|v| v.inputs.iter().any(|i| pending.contains(i)));
-            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(reads_pending);
-            // Views cannot read each other in a circle: each is bound over what was there before it.
-            let stuck = ready.is_empty();
-            self.views.extend(ready);
-            waiting = later;
-            if stuck {
-                self.views.append(&mut waiting);
-            }
-        }
     }
 
     /// Drops rows and views of relations that the catalog no longer has, and follows renames.
@@ -586,46 +487,12 @@ impl Engine {
         }
         self.slots.retain(|oid, _| known(oid));
         self.relations.retain(|oid, _| known(oid));
-        self.views.retain(|v| known(&v.state.oid));
+        self.drop_views(known);
         let name = |slot: &Slot| {
             let relation = catalog.relation(slot.oid)?;
             Some((Arc::from(catalog.qualified_name(relation)), slot.oid))
         };
         self.names = self.slots.values().filter_map(name).collect();
-    }
-
-    /// Binds every view anew after a table changed its columns; one that no longer binds is in error until it does.
-    fn rebind_views(&mut self) {
-        for i in 0..self.views.len() {
-            let oid = self.views[i].state.oid;
-            let bound = self.follow_types(oid).and_then(|()| View::bind(oid, &self.catalog, &self.session));
-            let slot = &mut self.views[i];
-            match bound {
-                Ok(view) => slot.view = Some(view),
-                Err(error) => {
-                    slot.view = None;
-                    slot.state.phase = ViewPhase::Error(error.message);
-                }
-            }
-        }
-    }
-
-    /// Gives a view's columns the types that its query has now.
-    fn follow_types(&mut self, oid: Oid) -> PgResult<()> {
-        let relation = self.catalog.relation(oid).ok_or_else(|| PgError::internal("a view without a name"))?;
-        let names: Vec<String> = relation.columns.iter().map(|c| c.name.clone()).collect();
-        let sql = relation.definition.as_deref().unwrap_or_default();
-        let schema = view::define(sql, &relation.search_path, &self.catalog, &names)?.schema;
-        if relation.columns.iter().map(|c| c.ty()).eq(schema.columns.iter().map(|c| c.ty)) {
-            return Ok(());
-        }
-        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
-        slot.reshape(schema.clone())?;
-        Arc::make_mut(&mut self.catalog).change(oid, |relation| {
-            for (known, column) in relation.columns.iter_mut().zip(&schema.columns) {
-                (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod);
-            }
-        })
     }
 
     /// Whether the lake holds all of the database as it is now.
@@ -824,11 +691,6 @@ fn lake_is_away(reason: &str) -> PgError {
     PgError::new(SqlState::IO_ERROR, "the change cannot be made: the lake cannot be written")
         .detail(reason)
         .hint("Flushes are tried again each second; see sluice.ticks.flush_error.")
-}
-
-/// A view that has not run yet.
-pub(super) fn view_state(oid: Oid) -> ViewState {
-    ViewState { oid, phase: ViewPhase::Live, rows: 0, changed_tick: Tick(0), runs: 0, total_us: 0, last_us: 0 }
 }
 
 /// The table of what could not be applied, kept like bronze.

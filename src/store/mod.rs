@@ -26,6 +26,7 @@
 //! columns, one stamp, one index entry. Memory besides the Arrow data: some 20–35 B an index entry, 4 B a row in
 //! chunks with dead rows, 4 B a row for ids in compacted chunks.
 
+mod changes;
 mod chunk;
 mod index;
 mod key;

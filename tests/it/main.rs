@@ -10,6 +10,7 @@ mod landing;
 mod limits;
 mod one_tick;
 mod operations;
+mod oracle;
 mod restart;
 mod schema_moves;
 mod sql;
