@@ -601,7 +601,14 @@ impl Session {
         let applied = match self.transaction.take_changes() {
             Some(change) => {
                 self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
-                self.database.storage.change_catalog(change).await
+                let applied = self.database.storage.change_catalog(change);
+                match &self.operation {
+                    // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
+                    Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
+                        Err(stopped.detail("The change may be visible already; it is not known to be durable."))
+                    }),
+                    None => applied.await,
+                }
             }
             None => Ok(()),
         };
