@@ -185,6 +185,12 @@ impl Binder<'_> {
                 self.star(column, &mut targets)?;
                 continue;
             }
+            if let Some(NodeEnum::AIndirection(indirection)) = &value.node
+                && names::is_star(value)
+            {
+                self.record_star(indirection, &mut targets)?;
+                continue;
+            }
             let mut expr = self.expr(value)?;
             if settle {
                 expr = self.settle_unknown(expr)?;
@@ -197,6 +203,27 @@ impl Binder<'_> {
             targets.push(Target { name, expr, id, junk: false });
         }
         Ok(targets)
+    }
+
+    /// `(record).*`
+    fn record_star(&mut self, node: &protobuf::AIndirection, targets: &mut Vec<Target>) -> PgResult<()> {
+        let mut inner = node.clone();
+        inner.indirection.pop();
+        let at = node.arg.as_deref().and_then(names::location);
+        let record = match (inner.indirection.is_empty(), node.arg.as_deref()) {
+            (true, Some(arg)) => self.expr(arg)?,
+            _ => self.expr(&Node { node: Some(NodeEnum::AIndirection(Box::new(inner))) })?,
+        };
+        let fields = super::expr::fields_of(&record).ok_or_else(|| {
+            let message = format!("type {} is not composite", names::type_name(record.ty.pg.oid));
+            with_position(PgError::new(SqlState::WRONG_OBJECT_TYPE, message), at)
+        })?;
+        for (name, expr) in fields {
+            let expr = self.settle_unknown(expr)?;
+            let id = self.new_id();
+            targets.push(Target { name, expr, id, junk: false });
+        }
+        Ok(())
     }
 
     fn star(&mut self, column: &protobuf::ColumnRef, targets: &mut Vec<Target>) -> PgResult<()> {

@@ -246,7 +246,8 @@ impl Binder<'_> {
         if item.scalar_function && columns.len() == 1 {
             return columns.remove(0);
         }
-        super::expr::row(columns)
+        let names: Vec<String> = item.columns.iter().map(|c| c.name.clone()).collect();
+        super::expr::named_row(columns, &names)
     }
 }
 

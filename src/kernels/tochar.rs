@@ -53,7 +53,7 @@ fn pattern_at(rest: &str) -> Option<&'static str> {
         .copied()
 }
 
-fn ordinal(number: &str, upper: bool) -> &'static str {
+pub fn ordinal(number: &str, upper: bool) -> &'static str {
     let digits = number.as_bytes();
     let teen = digits.len() > 1 && digits[digits.len() - 2] == b'1';
     match (digits.last(), teen, upper) {
