@@ -4,7 +4,7 @@ use super::adapt::*;
 use super::dates::zone_of;
 use super::registry::Registry;
 use crate::types::datetime::{
-    MICROS_PER_SECOND, Zone, civil_from_days, date_of, days_from_civil, days_in_month, timestamp_of,
+    MICROS_PER_SECOND, Zone, civil_from_days, date_of, days_from_civil, days_in_month, round_timestamp, timestamp_of,
     timestamp_out_of_range,
 };
 use crate::types::{PgError, PgResult, SqlState};
@@ -200,6 +200,8 @@ struct Found {
     month: i64,
     ms: i64,
     us: i64,
+    /// Fraction digits that FF1 to FF6 ask for; 0 where there was none.
+    places: i32,
     year: i64,
     bc: i64,
     week: i64,
@@ -472,6 +474,9 @@ fn take_field(
                     return Ok(());
                 }
                 "US" | "FF1" | "FF2" | "FF3" | "FF4" | "FF5" | "FF6" => {
+                    if name != "US" {
+                        f.places = digits as i32;
+                    }
                     set(&mut f.us, value, shown)?;
                     f.us = fraction(value, length, 6);
                     return Ok(());
@@ -515,6 +520,7 @@ struct Moment {
     days: i64,
     time: i64,
     east: Option<i64>,
+    places: i32,
 }
 
 fn moment(text: &str, format: &str) -> PgResult<Moment> {
@@ -637,16 +643,17 @@ fn moment(text: &str, format: &str) -> PgResult<Moment> {
         east = Some(f.zone_sign * (f.zone_hour * 3600 + f.zone_minute * 60));
     }
     let time = (hour * 3600 + minute * 60 + second) * MICROS_PER_SECOND + micros;
-    Ok(Moment { days: days_from_civil(year, month as u32, day as u32), time, east })
+    Ok(Moment { days: days_from_civil(year, month as u32, day as u32), time, east, places: f.places })
 }
 
 fn to_timestamp(text: &str, format: &str, zone: &Zone) -> PgResult<i64> {
     let m = moment(text, format)?;
     let local = timestamp_of(m.days, m.time).ok_or_else(timestamp_out_of_range)?;
-    Ok(match m.east {
+    let moment = match m.east {
         Some(east) => local - east * MICROS_PER_SECOND,
         None => zone.to_utc(local),
-    })
+    };
+    Ok(if m.places > 0 { round_timestamp(moment, m.places) } else { moment })
 }
 
 fn to_date(text: &str, format: &str) -> PgResult<i32> {

@@ -35,8 +35,10 @@ mod like;
 mod names;
 mod numerics;
 mod operators;
+mod overlaps;
 mod privileges;
 mod regexp;
+mod regexp_choice;
 mod registry;
 mod session;
 mod sets;
@@ -81,6 +83,7 @@ fn declare_all(registry: &mut registry::Registry) {
     jsontext::declare(registry);
     tochar::declare(registry);
     fromchar::declare(registry);
+    overlaps::declare(registry);
     tochar_number::declare(registry);
     text_io::declare(registry);
     tojson::declare(registry);

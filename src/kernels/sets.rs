@@ -438,7 +438,8 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
                     if any_null(args, row) {
                         return Ok(None);
                     }
-                    let pieces = regexp::split(values.value(row), patterns.value(row), flags_at(args, row)?)?;
+                    let flags = flags_at(args, row)?.no_global("regexp_split_to_table()")?;
+                    let pieces = regexp::split(values.value(row), patterns.value(row), flags)?;
                     Ok(Some(Arc::new(StringArray::from(pieces)) as ArrayRef))
                 })
             }),

@@ -627,6 +627,8 @@ fn float_to_char(value: f64, template: &str, significant: usize) -> PgResult<Str
         } else {
             "-Infinity"
         };
+        let length = text.trim_start_matches('-').len();
+        t.post = t.post.min(significant.saturating_sub(length));
         let digits = Digits::fitted(text, &t);
         return Ok(print(&t, &digits));
     }
@@ -737,7 +739,7 @@ impl Reader<'_> {
                 if !self.sign_here() {
                     self.at -= 1;
                 }
-            } else if !read && !self.t.sign && !self.t.plus && !self.t.minus {
+            } else if !read && !self.t.sign && (self.t.plus || self.t.minus) {
                 self.sign_here();
             }
         }

@@ -566,9 +566,9 @@ impl Parser<'_> {
             return Err(PgError::new(SqlState(*b"54001"), "stack depth limit exceeded"));
         }
         let made = if self.symbol("+") {
-            Item::new(Head::Sign(false, Box::new(self.unary()?)))
+            signed(false, self.unary()?)
         } else if self.symbol("-") {
-            Item::new(Head::Sign(true, Box::new(self.unary()?)))
+            signed(true, self.unary()?)
         } else {
             self.primary()?
         };
@@ -734,6 +734,14 @@ impl Parser<'_> {
         let level = level.ok_or_else(|| self.wrong())?;
         self.at += 1;
         Ok(level)
+    }
+}
+
+/// A sign before a number belongs to the number.
+fn signed(minus: bool, item: Item) -> Item {
+    match &item.head {
+        Head::Number(n) if item.then.is_empty() => Item::new(Head::Number(if minus { n.neg() } else { n.clone() })),
+        _ => Item::new(Head::Sign(minus, Box::new(item))),
     }
 }
 

@@ -159,6 +159,17 @@ impl Binder<'_> {
         arg_names: &[String],
         variadic: bool,
     ) -> PgResult<Resolved> {
+        // The elements of a written array are as good as arguments of their own where any type will do.
+        let mut args = args;
+        if variadic && found.iter().any(|c| c.row.variadic == oid::ANY) {
+            let spread = match args.pop() {
+                Some(Expr { kind: ExprKind::Array(items), .. }) => items,
+                _ => return Err(PgError::unsupported(format!("VARIADIC of a computed array with {name}()"))),
+            };
+            args.extend(spread);
+            let found = overload::candidates(name, args.len(), arg_names, false);
+            return self.resolve(name, found, args, arg_names, false);
+        }
         let inputs: Vec<Oid> = args.iter().map(|a| a.ty.pg.oid).collect();
         let chosen = match overload::choose_function(&found, &inputs) {
             Choice::One(candidate) => candidate,
@@ -191,9 +202,6 @@ impl Binder<'_> {
                 oid::ANY => self.settle_unknown(arg)?,
                 ty => self.implicit(arg, ty)?,
             });
-        }
-        if variadic && chosen.row.variadic == oid::ANY {
-            return Err(PgError::unsupported(format!("VARIADIC with {name}()")));
         }
         if chosen.variadic > 0 && chosen.row.variadic != oid::ANY {
             let spread = converted.split_off(converted.len() - chosen.variadic);

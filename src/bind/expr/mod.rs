@@ -333,7 +333,7 @@ impl Binder<'_> {
                     let index = self.expr(some(&indices.uidx, "a subscript")?)?;
                     self.subscript(value, index)?
                 }
-                Some(NodeEnum::AIndices(_)) => return Err(with_position(PgError::unsupported("array slices"), at)),
+                Some(NodeEnum::AIndices(indices)) => self.slice(value, indices)?,
                 Some(NodeEnum::String(field)) if matches!(value.ty.storage, DataType::Struct(_)) => {
                     let found = fields_of(&value).into_iter().flatten().find(|(name, _)| *name == field.sval);
                     let (_, found) =
@@ -378,6 +378,29 @@ impl Binder<'_> {
         let ty = ExprType { pg: ty, storage: field.data_type().clone() };
         let udf = lists::element_at(base);
         Ok(Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![value, index] }, ty).at(at))
+    }
+
+    /// `array[from:to]`; a bound that is left out is the array's own.
+    fn slice(&mut self, value: Expr, indices: &protobuf::AIndices) -> PgResult<Expr> {
+        let at = value.at;
+        if overload::element_of(value.ty.pg.oid).is_none() {
+            return Err(with_position(PgError::unsupported("a slice of what is no array"), at));
+        }
+        let mut bound = |node: Option<&Node>, open: i32| -> PgResult<Expr> {
+            let Some(node) = node else { return Ok(constant::int4(open)) };
+            let index = self.expr(node)?;
+            if index.ty.pg.oid != oid::UNKNOWN
+                && !overload::can_coerce(&[index.ty.pg.oid], &[oid::INT4], Context::Assignment)
+            {
+                let message = "array subscript must have type integer";
+                return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), index.at));
+            }
+            self.convert(index, PgType::new(oid::INT4), Context::Assignment)
+        };
+        let from = bound(indices.lidx.as_deref(), 1)?;
+        let to = bound(indices.uidx.as_deref(), i32::MAX)?;
+        let kernel = crate::kernels::array_slice(&value.ty)?;
+        coerce::call(oid::INVALID, &kernel, vec![value, from, to]).map(|e| e.at(at))
     }
 
     fn collate(&mut self, node: &protobuf::CollateClause) -> PgResult<Expr> {

@@ -72,7 +72,7 @@ pub fn lower_expr(expr: &Expr) -> PgResult<Df> {
             Df::ScalarFunction(ScalarFunction::new_udf(udf, many(fields)?))
         }
         ExprKind::Aggregate(_) | ExprKind::Grouping(_) | ExprKind::Window(_) => {
-            return Err(PgError::internal("an aggregate was left in an expression"));
+            return Err(PgError::unsupported("an aggregate or GROUPING() of an outer query in this place"));
         }
         ExprKind::Unnest(_) => {
             return Err(PgError::unsupported("a set-returning function in this place"));

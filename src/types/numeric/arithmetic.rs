@@ -297,7 +297,7 @@ impl Numeric {
             return Err(overflow());
         }
         if estimate + 1.0 < -MAX_RESULT_SCALE as f64 {
-            return Ok(Self::ZERO.round(MAX_RESULT_SCALE));
+            return Ok(Self::ZERO.round(MIN_SIGNIFICANT_DIGITS.max(*have).min(MAX_RESULT_SCALE)));
         }
         let scale = MIN_SIGNIFICANT_DIGITS.max(*have).min(MAX_RESULT_SCALE);
         if exponent == 0 {
