@@ -421,6 +421,10 @@ impl Session {
     }
 
     pub async fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<ScalarValue>) -> PgResult<Outcome> {
+        if params.len() < prepared.params.len() {
+            let message = format!("there is no parameter ${}", params.len() + 1);
+            return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, message));
+        }
         self.may_run(prepared)?;
         let operation = self.operation();
         let prepared = self.current(prepared, &operation).await?;
