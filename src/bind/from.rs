@@ -97,7 +97,8 @@ impl Binder<'_> {
         let relation = Arc::clone(relation);
         self.relations.insert(relation.oid);
         if let (0, Some(at)) = (self.view_depth, at) {
-            self.mentions.push(super::Mention { relation: relation.oid, at, aliased: range.alias.is_some() });
+            let aliased = range.alias.is_some();
+            self.references.push(super::Reference { oid: relation.oid, at, aliased });
         }
         let name = range.alias.as_ref().map_or(range.relname.as_str(), |a| a.aliasname.as_str());
         let query = match relation.kind {
@@ -150,6 +151,18 @@ impl Binder<'_> {
             }
             e
         })?;
+        let mut query = query;
+        if query.columns.len() > relation.columns.len() {
+            // A star over a table that has got columns since: the view keeps those that it was made with.
+            let same = query.columns.iter().zip(&relation.columns).all(|(made, known)| made.name == known.name);
+            if !same {
+                let message = format!("view \"{}\" has to be made anew", relation.name);
+                return Err(PgError::new(SqlState::OBJECT_NOT_IN_STATE, message)
+                    .detail("A table that it reads has got columns, and its query names all columns by a star.")
+                    .hint("Use CREATE OR REPLACE VIEW with the columns that it is to have."));
+            }
+            query.columns.truncate(relation.columns.len());
+        }
         let mut exprs = Vec::with_capacity(query.columns.len());
         let mut columns = Vec::with_capacity(query.columns.len());
         for (i, made) in query.columns.into_iter().enumerate() {
@@ -231,19 +244,17 @@ impl Binder<'_> {
     }
 
     fn range_function(&mut self, node: &RangeFunction) -> PgResult<(Rel, Vec<Item>)> {
-        if !node.coldeflist.is_empty() {
-            return Err(PgError::unsupported("a column definition list of a function in FROM"));
-        }
         let mut lists = Vec::new();
         let mut named: Vec<NamedColumn> = Vec::new();
         let mut first_name = String::new();
         for function in &node.functions {
             let Some(NodeEnum::List(pair)) = &function.node else { continue };
             let Some(call) = pair.items.first() else { continue };
-            if pair.items.get(1).is_some_and(|d| matches!(&d.node, Some(NodeEnum::List(l)) if !l.items.is_empty())) {
-                return Err(PgError::unsupported("a column definition list of a function in FROM"));
-            }
-            let (name, set) = self.within(Clause::From, |b| b.set_call(call))?;
+            let definitions = match pair.items.get(1).and_then(|d| d.node.as_ref()) {
+                Some(NodeEnum::List(list)) if !list.items.is_empty() => list.items.as_slice(),
+                _ => node.coldeflist.as_slice(),
+            };
+            let (name, set) = self.within(Clause::From, |b| b.set_call(call, definitions))?;
             if first_name.is_empty() {
                 first_name = name;
             }
@@ -255,8 +266,8 @@ impl Binder<'_> {
         }
         let name = node.alias.as_ref().map_or(first_name.as_str(), |a| a.aliasname.as_str()).to_string();
         // The one column of a function is called as the function's alias.
-        let scalar = named.len() == 1;
-        if let ([column], Some(_)) = (named.as_mut_slice(), &node.alias) {
+        let scalar = named.len() == 1 && node.coldeflist.is_empty();
+        if let ([column], Some(_), true) = (named.as_mut_slice(), &node.alias, scalar) {
             column.name = name.clone();
         }
         let ordinality = node.ordinality.then(|| {

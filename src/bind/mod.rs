@@ -122,23 +122,6 @@ pub fn bind_query(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> Pg
     Ok(BoundQuery { columns, relations, params, volatile_functions, rel, outputs })
 }
 
-/// A relation that a query names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mention {
-    pub relation: Oid,
-    /// Byte offset of the name.
-    pub at: usize,
-    /// The query calls it otherwise.
-    pub aliased: bool,
-}
-
-/// Every place where a query itself, not a view in it, names a relation.
-pub fn bind_mentions(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> PgResult<Vec<Mention>> {
-    let mut binder = Binder::new(cx);
-    binder.query(select, true)?;
-    Ok(binder.mentions)
-}
-
 /// Binds an expression that names no columns (arguments of EXECUTE, rows of INSERT, …), converted to `target` by
 /// assignment where there is one. Run it as a query of one row.
 pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>) -> PgResult<BoundQuery> {
@@ -163,6 +146,26 @@ pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>
     })
 }
 
+/// A relation that a query names in FROM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub oid: Oid,
+    /// Where its name begins in the text.
+    pub at: usize,
+    /// The query gives it a name of its own.
+    pub aliased: bool,
+}
+
+/// The relations that a query names itself, in the order of the text; not what views among them read.
+pub fn references(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> PgResult<Vec<Reference>> {
+    let mut binder = Binder::new(cx);
+    binder.query(select, true)?;
+    let mut found = std::mem::take(&mut binder.references);
+    found.sort_by_key(|reference| reference.at);
+    found.dedup();
+    Ok(found)
+}
+
 /// Everything that lives while one statement is bound.
 struct Binder<'b> {
     catalog: &'b Catalog,
@@ -175,11 +178,12 @@ struct Binder<'b> {
     /// WITH queries in sight, the innermost last.
     ctes: Vec<query::Cte>,
     relations: BTreeSet<Oid>,
+    /// What the statement itself names in FROM.
+    references: Vec<Reference>,
     functions: BTreeSet<Oid>,
     /// Where columns come from, for messages and RowDescription.
     origins: HashMap<ColId, Origin>,
     view_depth: usize,
-    mentions: Vec<Mention>,
     staged: Vec<StagedCte>,
 }
 
@@ -200,10 +204,10 @@ impl<'b> Binder<'b> {
             scopes: Vec::new(),
             ctes: Vec::new(),
             relations: BTreeSet::new(),
+            references: Vec::new(),
             functions: BTreeSet::new(),
             origins: HashMap::new(),
             view_depth: 0,
-            mentions: Vec::new(),
             staged: cx.staged.clone(),
         }
     }
@@ -214,7 +218,7 @@ impl<'b> Binder<'b> {
     }
 
     fn settled_params(&self) -> PgResult<Vec<PgType>> {
-        settled(self.params)
+        settled(&*self.params)
     }
 
     fn volatile_functions(&self) -> Vec<String> {

@@ -298,7 +298,13 @@ pub fn value_text(relation: &Relation, column: usize, rows: &RecordBatch, row: u
 
 impl Engine {
     /// Applies a transaction, rows and names in one, or nothing of it.
-    pub(super) fn commit(&mut self, commit: Commit, changed: &mut HashSet<Oid>) -> PgResult<()> {
+    /// See [`Engine::change_catalog`] for `fresh` and what it gives.
+    pub(super) fn commit(
+        &mut self,
+        commit: Commit,
+        changed: &mut HashSet<Oid>,
+        fresh: &mut Vec<Oid>,
+    ) -> PgResult<HashSet<Oid>> {
         for table in &commit.tables {
             self.verify(table)?;
         }
@@ -307,17 +313,21 @@ impl Engine {
             for table in commit.tables {
                 self.write(&table, changed)?;
             }
-            return Ok(());
+            return Ok(HashSet::new());
         };
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
         let tables: Vec<TableCommit> =
             commit.tables.into_iter().filter(|table| next.relation(table.oid).is_some()).collect();
         let mut undo = Vec::new();
+        let mut made_anew = Vec::new();
         for relation in next.user_relations().filter(|r| r.kind == RelationKind::Managed) {
             let replaced = tables.iter().any(|t| t.oid == relation.oid && t.replaced && t.known.is_some());
             if replaced || before.relation(relation.oid).is_none() {
-                undo.push(self.fresh_slot(relation, &next));
+                undo.push(self.fresh_slot(relation, &next)?);
+            }
+            if replaced {
+                made_anew.push(relation.oid);
             }
         }
         // Names first: what is written below is looked up by them.
@@ -327,19 +337,22 @@ impl Engine {
         }
         self.sync_indexes(&before)?;
         self.publish_new_slots(changed);
+        for oid in made_anew {
+            self.rebind_views(oid);
+        }
         self.catalog = before;
         let whole: CatalogChange = Box::new(move |catalog| {
             *catalog = next;
             Ok(())
         });
-        match self.change_catalog(whole, changed) {
-            Ok(()) => {
+        match self.change_catalog(whole, changed, fresh) {
+            Ok(unfilled) => {
                 for step in undo {
                     if let Undo::Slot { old: Some(old), .. } = step {
                         self.dropped.push(Arc::clone(&old.folder));
                     }
                 }
-                Ok(())
+                Ok(unfilled)
             }
             Err(error) => {
                 for step in undo.into_iter().rev() {
@@ -390,13 +403,10 @@ impl Engine {
     }
 
     /// Puts an empty table in the place of what the relation had.
-    fn fresh_slot(&mut self, relation: &Relation, catalog: &Catalog) -> Undo {
+    fn fresh_slot(&mut self, relation: &Relation, catalog: &Catalog) -> PgResult<Undo> {
         let name: Arc<str> = catalog.qualified_name(relation).into();
-        let mut table = Table::new(Arc::new(relation.table_schema()));
+        let table = Table::new(Arc::new(relation.table_schema()));
         let old = self.slots.remove(&relation.oid);
-        if let Some(old) = &old {
-            table.set_next_row_id(old.next_row_id());
-        }
         let taken = |folder: &str| {
             self.slots.values().chain(&old).any(|s| *s.folder == *folder) || self.dropped.iter().any(|d| **d == *folder)
         };
@@ -410,13 +420,13 @@ impl Engine {
                     .into();
         }
         self.names.insert(name, relation.oid);
-        // No row of the new table has an id that the old one gave.
-        let first = table.next_row_id();
         let mut slot = Slot::new(relation.oid, RelationKind::Managed, folder, Rows::Hot(Box::new(table)));
-        (slot.flushed, slot.written) = (first, first);
+        if let Some(old) = &old {
+            slot.succeed(old)?;
+        }
         self.slots.insert(relation.oid, slot);
-        let data = self.relations.remove(&relation.oid);
-        Undo::Slot { oid: relation.oid, old: old.map(Box::new), data }
+        let data = self.relations.get(&relation.oid).cloned();
+        Ok(Undo::Slot { oid: relation.oid, old: old.map(Box::new), data })
     }
 
     /// Applies rows that [`Engine::verify`] has let pass, and shows them.
@@ -438,19 +448,20 @@ impl Engine {
         let dead: &[RowId] = if table.truncated { &[] } else { &table.dead };
         slot.write(dead, &table.rows)?;
         slot.changed_tick = tick;
-        let data = slot.publish(tick);
-        self.relations.insert(table.oid, data);
+        self.publish_slot(table.oid);
         changed.insert(table.oid);
         let added = (first.0..first.0 + table.rows.num_rows() as u64).map(RowId).collect();
         Ok(retracted.map(|retracted| Undo::Rows { oid: table.oid, added, retracted }))
     }
 
     fn publish_new_slots(&mut self, changed: &mut HashSet<Oid>) {
-        for slot in self.slots.values_mut().filter(|s| s.kind == RelationKind::Managed && s.dirty) {
-            let data = slot.publish(self.tick);
-            slot.changed_tick = self.tick;
-            self.relations.insert(slot.oid, data);
-            changed.insert(slot.oid);
+        let dirty = self.slots.values().filter(|s| s.kind == RelationKind::Managed && s.dirty);
+        for oid in dirty.map(|s| s.oid).collect::<Vec<_>>() {
+            self.publish_slot(oid);
+            if let Some(slot) = self.slots.get_mut(&oid) {
+                slot.changed_tick = self.tick;
+            }
+            changed.insert(oid);
         }
     }
 
@@ -469,10 +480,7 @@ impl Engine {
                 Ok(())
             }
             Undo::Rows { oid, added, retracted } => match self.slots.get_mut(&oid) {
-                Some(slot) => slot.write(&added, &retracted).map(|()| {
-                    let data = slot.publish(self.tick);
-                    self.relations.insert(oid, data);
-                }),
+                Some(slot) => slot.write(&added, &retracted).map(|()| self.publish_slot(oid)),
                 None => Ok(()),
             },
         };

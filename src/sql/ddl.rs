@@ -6,7 +6,7 @@
 use super::OutputColumn;
 use super::context::{quoted, undefined_schema};
 use super::interrupt::Operation;
-use super::retarget::move_relation;
+use super::rename;
 use super::session::{Outcome, Session};
 use super::tables::sequences_of;
 use super::transaction::{PendingChange, Phase, View};
@@ -375,17 +375,25 @@ impl Session {
             }
         }
         let view = self.view();
-        let names: Vec<(String, String)> = all.iter().map(|r| full_name(&view.catalog, r)).collect();
+        let is_named = |r: &&Arc<Relation>| doomed.iter().any(|d| d.oid == r.oid);
+        let names: Vec<(String, String)> = all.iter().filter(is_named).map(|r| full_name(&view.catalog, r)).collect();
         let change: PendingChange = Arc::new(move |catalog| {
             let mut oids = Vec::with_capacity(names.len());
             for (schema, name) in &names {
                 oids.push(find(catalog, schema, name)?.oid);
             }
-            // What came to depend on them since must not be left without them.
-            let stays = |r: &&Arc<Relation>| !oids.contains(&r.oid);
-            for oid in &oids {
-                if let Some(dependent) = catalog.dependents(*oid).find(stays) {
-                    return Err(has_dependents(catalog, *oid, dependent));
+            // What depends on them now: some of it may be gone since the statement, some may have come.
+            let mut at = 0;
+            while let Some(oid) = oids.get(at).copied() {
+                at += 1;
+                for dependent in catalog.dependents(oid) {
+                    if oids.contains(&dependent.oid) {
+                        continue;
+                    }
+                    if !cascade {
+                        return Err(has_dependents(catalog, oid, dependent));
+                    }
+                    oids.push(dependent.oid);
                 }
             }
             for oid in &oids {
@@ -434,9 +442,14 @@ impl Session {
             return Ok(());
         }
         let change: PendingChange = Arc::new(move |catalog| {
-            keys.iter().try_for_each(|(table, names)| {
-                catalog.change(table.oid, |relation| relation.constraints.retain(|c| !names.contains(&c.name)))
-            })
+            keys.iter()
+                .filter(|(table, _)| catalog.relation(table.oid).is_some())
+                .cloned()
+                .collect::<Vec<_>>()
+                .iter()
+                .try_for_each(|(table, names)| {
+                    catalog.change(table.oid, |relation| relation.constraints.retain(|c| !names.contains(&c.name)))
+                })
         });
         self.change(view, change).await
     }
@@ -517,7 +530,7 @@ impl Session {
         let new = statement.newname.clone();
         let change: PendingChange = Arc::new(move |catalog| {
             let oid = find(catalog, &schema, &name)?.oid;
-            move_relation(catalog, oid, |relation| relation.name.clone_from(&new))
+            rename::change_name(catalog, oid, |relation| relation.name.clone_from(&new))
         });
         self.change_of(&view, &relation, change).await?;
         Ok(Outcome::done(tag))
@@ -544,7 +557,7 @@ impl Session {
             for sequence in sequences_of(catalog, oid) {
                 catalog.change(sequence.oid, |sequence| sequence.schema = target)?;
             }
-            move_relation(catalog, oid, |relation| relation.schema = target)
+            rename::change_name(catalog, oid, |relation| relation.schema = target)
         });
         self.change_of(&view, &relation, change).await?;
         Ok(Outcome::done(tag))
@@ -721,7 +734,7 @@ fn full_name(catalog: &Catalog, relation: &Relation) -> (String, String) {
     (schema, relation.name.clone())
 }
 
-fn described(catalog: &Catalog, relation: &Relation) -> String {
+pub(super) fn described(catalog: &Catalog, relation: &Relation) -> String {
     let (schema, name) = full_name(catalog, relation);
     let word = match relation.kind {
         RelationKind::View => "view",

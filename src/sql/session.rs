@@ -448,13 +448,17 @@ impl Session {
     }
 
     pub async fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<ScalarValue>) -> PgResult<Outcome> {
+        if params.len() < prepared.params.len() {
+            let message = format!("there is no parameter ${}", params.len() + 1);
+            return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, message));
+        }
         self.may_run(prepared)?;
         let operation = self.operation();
         let prepared = self.current(prepared, &operation).await?;
         match &prepared.kind {
             Kind::Empty => Ok(Outcome::Empty),
             Kind::Query(query) => {
-                let stream = self.execution(query, params).start();
+                let stream = self.rows(query, params)?;
                 let columns = prepared.columns.clone().unwrap_or_default();
                 Ok(Outcome::Rows { columns, stream, tag: RowsTag::counted("SELECT") })
             }
@@ -464,7 +468,7 @@ impl Session {
                 operation.guard(explain::run(execution, columns, *options)).await?
             }
             Kind::CopyOut { query, columns, options } => {
-                let stream = self.execution(query, params).start();
+                let stream = self.rows(query, params)?;
                 Ok(Outcome::CopyOut { columns: Arc::clone(columns), stream, options: options.clone() })
             }
             Kind::CopyIn { plan, columns, options } => {
@@ -481,7 +485,7 @@ impl Session {
                     let message = format!("cursor \"{name}\" already exists");
                     return Err(PgError::new(SqlState::DUPLICATE_CURSOR, message));
                 }
-                let stream = self.execution(query, params).start();
+                let stream = self.rows(query, params)?;
                 self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
                 Ok(Outcome::done("DECLARE CURSOR"))
             }
@@ -525,11 +529,42 @@ impl Session {
         Ok(again)
     }
 
+    /// The result of a query, on its way.
+    fn rows(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> PgResult<SendableRecordBatchStream> {
+        let view = self.view();
+        let started = &self.database.metrics.queries_started;
+        // What the transaction itself has written is not in the snapshot.
+        let settled = view.written.is_empty() && !view.changed;
+        if let Some(direct) = query.direct.as_ref().filter(|_| settled)
+            && let Some(rows) = direct.run(&*view.snapshot, &params)?
+        {
+            started.fetch_add(1, Ordering::Relaxed);
+            return Ok(super::query::ready(rows));
+        }
+        let kept = query.kept.as_ref().filter(|_| settled);
+        let keep = kept.and_then(|kept| kept.versions(&view));
+        if let (Some(kept), Some(versions)) = (kept, &keep)
+            && let Some(batches) = kept.get(versions)
+        {
+            started.fetch_add(1, Ordering::Relaxed);
+            return Ok(super::query::ready_all(Arc::clone(query.plan.schema().inner()), batches));
+        }
+        // Over the very view that the result would be kept for.
+        let mut execution = self.execution_over(view, query, params);
+        execution.keep = keep;
+        Ok(execution.start())
+    }
+
     pub(super) fn execution(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let view = self.view();
+        self.execution_over(view, query, params)
+    }
+
+    fn execution_over(&self, view: View, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let context = self.context(&view);
         let database = Arc::clone(&self.database);
-        Execution { database, view, context, query: Arc::clone(query), params, staged: Staged::default() }
+        let (query, staged) = (Arc::clone(query), Staged::default());
+        Execution { database, view, context, query, params, staged, keep: None }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {
@@ -618,7 +653,14 @@ impl Session {
                 if commit.change.is_some() {
                     self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
                 }
-                self.database.storage.commit(commit).await
+                let applied = self.database.storage.commit(commit);
+                match &self.operation {
+                    // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
+                    Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
+                        Err(stopped.detail("The change may be visible already; it is not known to be durable."))
+                    }),
+                    None => applied.await,
+                }
             }
             Ok(None) if self.sequences.take_moved() => self.database.keep_sequences().await,
             Ok(None) => Ok(()),

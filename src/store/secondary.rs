@@ -42,11 +42,15 @@ impl Secondary {
         }
     }
 
+    pub fn users(&self) -> usize {
+        self.users
+    }
+
     pub fn hash_of(&self, chunk: &Chunk, row: usize) -> u64 {
         hash_row(chunk.indexed(&self.parts), row)
     }
 
-    fn is_over(&self, columns: &[usize]) -> bool {
+    pub fn is_over(&self, columns: &[usize]) -> bool {
         self.parts.iter().map(|part| part.column).eq(columns.iter().copied())
     }
 }

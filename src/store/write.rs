@@ -38,6 +38,22 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Makes the indexes that another table has, for as many users, over the columns of the same names.
+    pub fn adopt_indexes(&mut self, other: &Table) -> PgResult<()> {
+        for index in &other.secondaries {
+            let name = |part: &super::key::KeyPart| &other.schema.columns[part.column].name;
+            let columns: Option<Vec<usize>> = index.parts.iter().map(|p| self.schema.index_of(name(p))).collect();
+            for _ in 0..index.users() {
+                if let Some(columns) = &columns {
+                    self.ensure_index(columns)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl TableSnapshot {
     /// [`TableSnapshot::chunk`], and the ids of its rows.
     pub fn chunk_with_ids(&self, i: usize, projection: Option<&[usize]>) -> PgResult<(RecordBatch, Vec<RowId>)> {

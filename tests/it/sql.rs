@@ -133,7 +133,7 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
@@ -141,6 +141,7 @@ const FILES: [(&str, &str); 7] = [
     ("queries", include_str!("cases/queries.sql")),
     ("tables", include_str!("cases/tables.sql")),
     ("tables_catalog", include_str!("cases/tables_catalog.sql")),
+    ("write_queries", include_str!("cases/write_queries.sql")),
 ];
 
 /// The server of these tests and the names of its types.

@@ -342,8 +342,50 @@ fn fit_text(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
         oid::NAME if text.len() > 63 => Ok(Cow::Borrowed(&text[..text.floor_char_boundary(63)])),
         oid::CHAR => Ok(Cow::Borrowed(&text[..text.chars().next().map_or(0, char::len_utf8)])),
         oid::JSON => jsonb::validate_json(text.as_bytes()).map(|()| Cow::Borrowed(text)),
+        oid::JSONPATH => Ok(Cow::Owned(crate::types::jsonpath::JsonPath::parse(text)?.to_text())),
+        // Kept as text, but not checked or brought to their normal form: another text would be another value.
+        unread if is_unread(unread) => Err(PgError::unsupported(format!("input of type {}", format_type(ty)))),
         _ => Ok(Cow::Borrowed(text)),
     }
+}
+
+/// Types whose input has rules that are not known here.
+fn is_unread(ty: Oid) -> bool {
+    matches!(
+        ty,
+        oid::MONEY
+            | oid::POINT
+            | oid::LSEG
+            | oid::PATH
+            | oid::BOX
+            | oid::POLYGON
+            | oid::LINE
+            | oid::CIRCLE
+            | oid::INET
+            | oid::CIDR
+            | oid::MACADDR
+            | oid::MACADDR8
+            | oid::XML
+            | oid::TSVECTOR
+            | oid::TSQUERY
+            | oid::PG_LSN
+            | oid::TID
+            | oid::TXID_SNAPSHOT
+            | oid::PG_SNAPSHOT
+            | oid::XID8
+            | oid::INT4RANGE
+            | oid::INT8RANGE
+            | oid::NUMRANGE
+            | oid::TSRANGE
+            | oid::TSTZRANGE
+            | oid::DATERANGE
+            | oid::INT4MULTIRANGE
+            | oid::INT8MULTIRANGE
+            | oid::NUMMULTIRANGE
+            | oid::TSMULTIRANGE
+            | oid::TSTZMULTIRANGE
+            | oid::DATEMULTIRANGE
+    )
 }
 
 fn fit_length(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {

@@ -1,4 +1,4 @@
-CREATE TABLE shown (id serial, a int NOT NULL DEFAULT 7, t text DEFAULT 'x', c numeric(6,2) CHECK (c > 0), g int GENERATED ALWAYS AS (a * 2) STORED, i int GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (id), UNIQUE (a, t));
+CREATE TABLE shown (id serial, a int NOT NULL DEFAULT 7, t text DEFAULT 'x', c int CHECK (c > 0), g int GENERATED ALWAYS AS (a * 2) STORED, i int GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (id), UNIQUE (a, t));
 -- CREATE TABLE
 
 CREATE INDEX ON shown (t);
@@ -21,14 +21,14 @@ SELECT column_name, ordinal_position, column_default, is_nullable, data_type, is
 -- id | 1 | nextval('shown_id_seq'::regclass) | NO | integer | NO | ∅ | NEVER
 -- a | 2 | 7 | NO | integer | NO | ∅ | NEVER
 -- t | 3 | 'x'::text | YES | text | NO | ∅ | NEVER
--- c | 4 | ∅ | YES | numeric | NO | ∅ | NEVER
+-- c | 4 | ∅ | YES | integer | NO | ∅ | NEVER
 -- g | 5 | ∅ | YES | integer | NO | ∅ | ALWAYS
 -- i | 6 | ∅ | NO | integer | YES | ALWAYS | NEVER
 
 SELECT conname, contype, conkey, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'shown'::regclass ORDER BY conname;
 -- conname:name | contype:char | conkey:_int2 | pg_get_constraintdef:text
 -- shown_a_t_key | u | {2,3} | UNIQUE (a, t)
--- shown_c_check | c | {4} | CHECK ((c > (0)::numeric))
+-- shown_c_check | c | {4} | CHECK ((c > 0))
 -- shown_pkey | p | {1} | PRIMARY KEY (id)
 
 SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'shown' ORDER BY 1;
@@ -44,7 +44,7 @@ SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasde
 -- id | integer | t | t |  |  | nextval('shown_id_seq'::regclass)
 -- a | integer | t | t |  |  | 7
 -- t | text | f | t |  |  | 'x'::text
--- c | numeric(6,2) | f | f |  |  | ∅
+-- c | integer | f | f |  |  | ∅
 -- g | integer | f | t |  | s | (a * 2)
 -- i | integer | t | f | a |  | ∅
 
@@ -65,12 +65,8 @@ SELECT constraint_name, constraint_type FROM information_schema.table_constraint
 -- shown_c_check | CHECK
 -- shown_pkey | PRIMARY KEY
 
-SELECT sequencename, data_type, start_value, increment_by, last_value FROM pg_sequences ORDER BY 1;
+SELECT sequencename, data_type, start_value, increment_by, last_value FROM pg_sequences WHERE sequencename LIKE 'shown%' ORDER BY 1;
 -- sequencename:name | data_type:regtype | start_value:int8 | increment_by:int8 | last_value:int8
--- counted_at_seq | integer | 1 | 1 | 7
--- counted_big_seq | bigint | 1 | 1 | 8
--- counted_by_default_seq | integer | 10 | 5 | 40
--- counted_id_seq | integer | 1 | 1 | 104
 -- shown_i_seq | integer | 1 | 1 | ∅
 -- shown_id_seq | integer | 1 | 1 | ∅
 
