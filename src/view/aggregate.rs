@@ -31,7 +31,7 @@ pub struct Grouping {
 }
 
 impl Grouping {
-    /// One row, whatever the input.
+    /// One group of all rows.
     fn is_total(&self) -> bool {
         self.exprs.is_empty() && self.sets.is_none()
     }
@@ -89,6 +89,8 @@ pub struct Aggregate {
     grouping: Grouping,
     calls: Vec<Call>,
     groups: Groups,
+    /// The group of all rows, which is there without any too.
+    always: Option<u32>,
     steps: u64,
     schema: SchemaRef,
 }
@@ -108,14 +110,24 @@ impl Aggregate {
             free: vec![],
             touched: vec![],
         };
-        let mut made = Self { input, grouping, calls, groups, steps: 1, schema };
-        if made.grouping.is_total() {
-            made.groups.keys.push(Box::default());
-            made.groups.rows.push(0);
-            made.groups.touched.push(0);
-            made.calls.iter_mut().for_each(|call| call.tally.grow(1));
-        }
+        let mut made = Self { input, grouping, calls, groups, always: None, steps: 1, schema };
+        made.always = made.group_of_all()?;
+        let groups = made.groups.keys.len();
+        made.calls.iter_mut().for_each(|call| call.tally.grow(groups));
         Ok(made)
+    }
+
+    /// Makes the group of an aggregate without GROUP BY, or of the empty grouping set.
+    fn group_of_all(&mut self) -> PgResult<Option<u32>> {
+        if self.grouping.is_total() {
+            return Ok(Some(self.groups.number(&[])));
+        }
+        let Some(sets) = &self.grouping.sets else { return Ok(None) };
+        let Some(empty) = sets.iter().find(|set| !set.contains(&true)) else { return Ok(None) };
+        let nulls: Vec<ArrayRef> =
+            (0..empty.len()).map(|i| new_null_array(self.schema.field(i).data_type(), 1)).collect();
+        let key = self.groups.encoding.encode(&self.set_columns(&nulls, empty, 1)?)?;
+        Ok(Some(self.groups.number(key.row(0).data())))
     }
 
     fn key_width(&self) -> usize {
@@ -204,7 +216,7 @@ impl Aggregate {
     }
 
     fn exists(&self, group: u32) -> bool {
-        self.groups.rows[group as usize] > 0 || self.grouping.is_total()
+        self.groups.rows[group as usize] > 0 || self.always == Some(group)
     }
 }
 
