@@ -151,7 +151,8 @@ impl World {
         let new: Vec<i64> = (0..(count * 7 + 9) / 10).map(|i| self.payments + i).collect();
         self.payments += new.len() as i64;
         self.payments(&new);
-        let mut some = |count: i64, of: i64| -> Vec<i64> { (0..count).map(|_| self.dice.random_range(0..of)).collect() };
+        let mut some =
+            |count: i64, of: i64| -> Vec<i64> { (0..count).map(|_| self.dice.random_range(0..of)).collect() };
         let (old, orders) = (some(count * 2 / 10, self.orders), some(count / 10, self.orders));
         if !old.is_empty() {
             self.payments(&old);
@@ -213,10 +214,8 @@ fn measure(orders: i64) {
     let session = view::session();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let view = bind(&mut catalog, &session);
-    let mut kept = Kept {
-        plan: view.compile(&catalog, &session).expect("a plan"),
-        held: Table::bag(Arc::clone(&view.schema)),
-    };
+    let mut kept =
+        Kept { plan: view.compile(&catalog, &session).expect("a plan"), held: Table::bag(Arc::clone(&view.schema)) };
     for need in &kept.plan.needs {
         let table = world.oids.iter().position(|oid| *oid == need.oid).expect("a table of ours");
         world.tables[table].ensure_index(&need.columns).expect("an index");
@@ -225,7 +224,8 @@ fn measure(orders: i64) {
     let mut step = |world: &mut World, first: bool| -> (u64, usize) {
         let now = world.publish();
         let inputs = world.inputs(&now);
-        let tick = Tick { inputs: &inputs, relations: Arc::new(Nothing), session: &session, runtime: &runtime, watch: None };
+        let tick =
+            Tick { inputs: &inputs, relations: Arc::new(Nothing), session: &session, runtime: &runtime, watch: None };
         let start = Instant::now();
         let rows = match first {
             true => {
@@ -247,10 +247,7 @@ fn measure(orders: i64) {
         (took, rows)
     };
     let (took, rows) = step(&mut world, true);
-    println!(
-        "{orders:>9} orders: first run {:.2} s, {rows} groups",
-        took as f64 / 1e9
-    );
+    println!("{orders:>9} orders: first run {:.2} s, {rows} groups", took as f64 / 1e9);
     for (changes, ticks) in [(1, 2_000), (10, 500), (100, 300), (1_000, 200), (10_000, 20)] {
         let mut times = Vec::with_capacity(ticks);
         let mut rows = 0;

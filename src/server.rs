@@ -153,6 +153,7 @@ impl Deployment {
             let source = JsonlSource::new(name.as_str().into(), options, tables);
             sources.push(Box::new(source.map_err(|e| named(name, e))?));
         }
+        share_tables(&mut sources, &[]);
         Ok(Self {
             listen: config.listen,
             http: config.http,
@@ -169,6 +170,14 @@ impl Deployment {
             demo: None,
         })
     }
+}
+
+/// Settles among all sources whose the tables are that have their names from topics.
+fn share_tables(sources: &mut [Box<dyn Source>], read: &[crate::change::StreamId]) {
+    let owners = Arc::default();
+    // What is declared anywhere counts before what was read anywhere.
+    sources.iter_mut().for_each(|source| source.share_tables(&owners, &[]));
+    sources.iter_mut().for_each(|source| source.share_tables(&owners, read));
 }
 
 /// Goes on with the rows and the seed that the folder's demo began with; answers what to note where it begins now.
@@ -235,6 +244,8 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     }
     let database = Database::new(engine.clone(), statuses.clone(), deployment.database).map_err(ServerError::Engine)?;
 
+    let read: Vec<_> = recovered.resume.keys().cloned().collect();
+    share_tables(&mut deployment.sources, &read);
     let shutdown = CancellationToken::new();
     let mut sources = JoinSet::new();
     for (source, status) in std::mem::take(&mut deployment.sources).into_iter().zip(&statuses) {

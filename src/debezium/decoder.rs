@@ -7,7 +7,9 @@ use super::rows::{self, Layout, Meta, Rows, Source, Trouble};
 use super::scan::{Cell, Fault, Kind, Scan, Value};
 use super::sink::{Connector, Habits};
 use super::{Record, Route, StreamKind, values};
-use crate::change::{DeadLetter, Delivery, Op, Position, Schemas, TransactionId, TransactionKind, TransactionMark};
+use crate::change::{
+    DeadLetter, Delivery, KeyMove, MoveHalf, Op, Position, Schemas, TransactionId, TransactionKind, TransactionMark,
+};
 use crate::types::TableSchema;
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub struct Decoder {
     habits: Habits,
     key_blocks: Blocks,
     value_blocks: Blocks,
+    header_blocks: Blocks,
     /// The schema block of the newest change, where it had one.
     block: Option<Arc<Block>>,
     key_block: Option<Arc<Block>>,
@@ -208,6 +211,7 @@ impl Decoder {
             habits: Habits::default(),
             key_blocks: Blocks::default(),
             value_blocks: Blocks::default(),
+            header_blocks: Blocks::default(),
             block: None,
             key_block: None,
             known: None,
@@ -242,6 +246,7 @@ impl Decoder {
                 transactions: Vec::with_capacity(records.len()),
                 transaction_kind: None,
                 marks: Vec::new(),
+                moves: Vec::new(),
                 newest_source_ts: None,
                 bytes,
             },
@@ -426,7 +431,9 @@ impl Decoder {
         if op == Op::Delete {
             self.deleted = record.key.map(|key| (key.to_vec(), transaction));
         }
-        self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch)
+        let done = self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch);
+        self.note_move(event, op, key, record, batch);
+        done
     }
 
     /// An event that `ExtractNewRecordState` has made: the row itself, with or without `__` fields.
@@ -471,7 +478,33 @@ impl Decoder {
         if op == Op::Delete {
             self.deleted = record.key.map(|key| (key.to_vec(), transaction));
         }
-        self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch)
+        let done = self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch);
+        // The delete may be a tombstone, which has no position: the keys alone must do.
+        self.position_text.clear();
+        self.note_move(event, op, key, record, batch);
+        done
+    }
+
+    /// Notes a record that is half of a key change: Debezium names the other key in a header.
+    fn note_move(&mut self, event: u32, op: Op, key: &Key<'_>, record: &Record<'_>, batch: &mut Batch) {
+        let (header, deletes) = match op {
+            Op::Delete => ("__debezium.newkey", true),
+            Op::Create | Op::Update => ("__debezium.oldkey", false),
+            Op::Snapshot | Op::Truncate => return,
+        };
+        let named = record.headers.iter().find(|(name, _)| *name == header);
+        let (Some((_, Some(other))), Key::Fields(cells, text)) = (named, key) else { return };
+        let Some(table) = &self.route.silver else { return };
+        // A create that is a dead letter asks for nothing.
+        let whole = batch.rows.as_ref().and_then(|rows| rows.is_whole(event)).unwrap_or(true);
+        let mut other_cells = Cells::default();
+        let Ok(other) = self.header_blocks.open(other, &mut other_cells) else { return };
+        let own = (*cells, *text);
+        let other = (other_cells.top.as_slice(), other.text);
+        let (old, new) = if deletes { (own, other) } else { (other, own) };
+        let id = event::move_id(table, &self.position_text, old, new);
+        let half = if deletes { MoveHalf::Leaves } else { MoveHalf::Arrives { whole } };
+        batch.delivery.moves.push(KeyMove { event, id, half });
     }
 
     /// No value. Behind a delete of the same key it says nothing new; else it is the delete: of a flattened stream, or one whose
@@ -491,7 +524,11 @@ impl Decoder {
         }
         match key {
             Key::Absent => Err(("missing-key", "a record without a value needs a key".to_string())),
-            _ => self.change(event, Op::Delete, key, (&[], ""), None, &Origin::default(), batch),
+            _ => {
+                let done = self.change(event, Op::Delete, key, (&[], ""), None, &Origin::default(), batch);
+                self.note_move(event, Op::Delete, key, record, batch);
+                done
+            }
         }
     }
 

@@ -87,7 +87,11 @@ struct Job {
 impl Job {
     fn run(mut self) -> Arrival {
         let outcome = self.fill();
-        Arrival { oid: self.oid, watch: Arc::clone(&self.watch), outcome: outcome.map(|rows| Filled { root: self.root, rows }) }
+        Arrival {
+            oid: self.oid,
+            watch: Arc::clone(&self.watch),
+            outcome: outcome.map(|rows| Filled { root: self.root, rows }),
+        }
     }
 
     fn fill(&mut self) -> PgResult<FilledRows> {
@@ -168,9 +172,7 @@ impl Engine {
             scans.iter().filter_map(|oid| Some((*oid, self.relations.get(oid)?.clone()))).collect();
         let inputs = pinned.iter().map(|(oid, data)| {
             let input = match data {
-                RelationData::Hot(table) => {
-                    Input::Hot { old: table.clone(), new: table.clone(), dead: Arc::default() }
-                }
+                RelationData::Hot(table) => Input::Hot { old: table.clone(), new: table.clone(), dead: Arc::default() },
                 RelationData::Appended(_) => Input::Appended { added: self.slots[oid].as_added(vec![]) },
             };
             (*oid, input)

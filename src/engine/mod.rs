@@ -18,6 +18,7 @@ pub mod align;
 mod evolve;
 mod flush;
 mod hydrate;
+mod moves;
 mod recover;
 mod scan;
 mod snapshot;

@@ -5,6 +5,7 @@
 
 use super::align::Aligner;
 use super::flush::{Flusher, lake_kind};
+use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
@@ -72,6 +73,7 @@ pub(super) fn start(
     let (arrival_sender, arrivals) = crossbeam_channel::unbounded();
     let mut engine = Engine {
         aligner: Aligner::new(options.align),
+        departed: manifest.as_ref().map_or_else(Departed::default, |m| Departed::from_json(&m.extra["departed"])),
         options,
         catalog: Arc::new(catalog),
         tick,

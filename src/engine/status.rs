@@ -72,7 +72,7 @@ pub struct ViewState {
 }
 
 /// Durability of the whole database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LakeState {
     pub manifest: u64,
     pub durable_tick: Tick,

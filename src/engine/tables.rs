@@ -8,7 +8,7 @@ use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
 use crate::lake::LakeFiles;
 use crate::store::{RowOp, Table, TableDelta};
 use crate::types::{Oid, PgResult, TableSchema};
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -217,6 +217,20 @@ impl Slot {
         Ok(())
     }
 
+    /// The row that has the key of row `row` of these changes now; `None` also where it was deleted and is kept.
+    pub fn row_of(&self, changes: &TableChanges, row: usize) -> PgResult<Option<RecordBatch>> {
+        let Rows::Hot(table) = &self.rows else { return Ok(None) };
+        let schema = self.schema();
+        let asked = evolve::conform(&changes.rows.slice(row, 1), &changes.schema, schema)?;
+        let key: Vec<ArrayRef> = schema.key.iter().map(|at| Arc::clone(asked.column(*at))).collect();
+        let found = table.row_of_key(&key)?;
+        let deleted = |row: &RecordBatch| {
+            let flag = row.column_by_name(DELETED).and_then(|flags| flags.as_boolean_opt());
+            flag.is_some_and(|flag| flag.is_valid(0) && flag.value(0))
+        };
+        Ok(found.filter(|row| !deleted(row)))
+    }
+
     fn truncate(&mut self) -> PgResult<()> {
         if let Rows::Hot(table) = &mut self.rows {
             let delta = table.truncate()?;
@@ -240,7 +254,11 @@ impl Slot {
         } else {
             let ops: Vec<RowOp> = ops[run.clone()]
                 .iter()
-                .map(|op| if *op == Op::Delete && !soft { RowOp::Delete } else { RowOp::Upsert })
+                .map(|op| match op {
+                    Op::Delete if soft => RowOp::Retire,
+                    Op::Delete => RowOp::Delete,
+                    _ => RowOp::Upsert,
+                })
                 .collect();
             let masks: Vec<_> = unchanged.iter().map(|(c, m)| (*c, m.slice(run.start, run.len()))).collect();
             table.apply(&rows, &ops, &masks)?

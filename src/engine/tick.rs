@@ -2,10 +2,11 @@
 
 use super::align::{Aligner, Released};
 use super::flush::{Done, Job, TableJob, lake_kind};
+use super::hydrate::{Arrival, Creating};
+use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot, bronze_columns};
 use super::status::{LakeState, Status, StreamState, TableState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::hydrate::{Arrival, Creating};
 use super::views::{Ran, ViewSlot};
 use super::{Command, EngineOptions, now_us};
 use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
@@ -50,6 +51,7 @@ pub(super) struct Engine {
     pub positions: BTreeMap<StreamId, StreamState>,
     pub schemas: Arc<Schemas>,
     pub aligner: Aligner,
+    pub departed: Departed,
     pub lake_state: LakeState,
     pub dropped: Vec<Arc<str>>,
     pub dead_letters: u64,
@@ -109,8 +111,8 @@ impl Engine {
                 }
             }
             let released = self.release();
-            // Whoever asks must see that flushes fail, or succeed again, even while no source brings anything.
-            let restated = self.published.load().status.lake.error != self.lake_state.error;
+            // Whoever asks must see what became of a flush even while no source brings anything.
+            let restated = self.published.load().status.lake != self.lake_state;
             // Whoever fills a view shows how far that is, and can be called off.
             let hydrating = !self.creating.is_empty() || self.views.iter().any(|v| v.hydration.is_some());
             let dirty = self.slots.values().any(|s| s.dirty);
@@ -209,9 +211,7 @@ impl Engine {
     fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::CatalogChange, oneshot::Sender<PgResult<()>>)>) {
         self.tick.0 += 1;
         let now = now_us();
-        for piece in &released {
-            self.apply(piece, now);
-        }
+        self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
         let mut fresh = Vec::new();
         for (change, reply) in changes {
@@ -229,7 +229,8 @@ impl Engine {
         self.publish(now);
     }
 
-    fn apply(&mut self, piece: &Released, now: i64) {
+    /// Appends a piece to bronze and moves its stream's position.
+    pub(super) fn take_in(&mut self, piece: &Released, now: i64) {
         for (bronze, range) in piece.bronze() {
             let rows = bronze.rows.slice(range.start, range.len());
             let slot = self.appended_slot(&bronze.table, debezium::bronze_schema());
@@ -241,13 +242,6 @@ impl Engine {
                 // Bronze takes anything of its own schema; another one is a fault of ours, and must be seen.
                 tracing::error!(table = %bronze.table, %error, "cannot append to bronze");
             }
-        }
-        let mut dead: Vec<DeadLetter> = piece.dead().cloned().collect();
-        for (changes, range) in piece.changes() {
-            self.apply_changes(piece, changes, range, &mut dead);
-        }
-        if !dead.is_empty() {
-            self.bury(piece, dead, now);
         }
         let delivery = &piece.delivery;
         let state = self.positions.entry(delivery.stream.clone()).or_insert_with(|| StreamState {
@@ -271,7 +265,7 @@ impl Engine {
     }
 
     /// Applies changes to silver; rows that cannot be applied become dead letters, one by one.
-    fn apply_changes(
+    pub(super) fn apply_changes(
         &mut self,
         piece: &Released,
         changes: &TableChanges,
@@ -280,9 +274,9 @@ impl Engine {
     ) {
         let Err(error) = self.try_changes(piece, changes, range.clone()) else { return };
         if range.len() > 1 {
-            for row in range {
-                self.apply_changes(piece, changes, row..row + 1, dead);
-            }
+            let middle = range.start + range.len() / 2;
+            self.apply_changes(piece, changes, range.start..middle, dead);
+            self.apply_changes(piece, changes, middle..range.end, dead);
             return;
         }
         let event = changes.events[range.start];
@@ -291,7 +285,7 @@ impl Engine {
             event,
             position: piece.delivery.positions[event as usize],
             table: Some(Arc::clone(&changes.table)),
-            reason: "does-not-fit",
+            reason: if error.state == SqlState::NULL_NOT_ALLOWED { "unsent-value" } else { "does-not-fit" },
             message: format!("{}{detail}", error.message),
         });
     }
@@ -343,7 +337,7 @@ impl Engine {
         Ok(())
     }
 
-    fn bury(&mut self, piece: &Released, dead: Vec<DeadLetter>, now: i64) {
+    pub(super) fn bury(&mut self, piece: &Released, dead: Vec<DeadLetter>, now: i64) {
         let count = dead.len();
         self.dead_letters += count as u64;
         if let Some(state) = self.positions.get_mut(&piece.delivery.stream) {
@@ -482,7 +476,23 @@ impl Engine {
         self.names = self.slots.values().filter_map(name).collect();
     }
 
+    /// Whether the lake holds all of the database as it is now.
+    fn all_flushed(&self) -> bool {
+        let unmoved = |s: &StreamState| s.checkpoint == Some(s.position);
+        !(self.flushing || self.catalog_changed || self.lake_state.error.is_some())
+            && self.waiting.is_empty()
+            && self.positions.values().all(unmoved)
+            && !self.slots.values().any(Slot::needs_flush)
+    }
+
     pub(super) fn publish(&mut self, now: i64) {
+        if self.all_flushed() {
+            // A tick that changed nothing is as durable as the one before.
+            self.lake_state.durable_tick = self.tick;
+            for slot in self.slots.values_mut() {
+                slot.durable_tick = self.tick;
+            }
+        }
         let status = self.status();
         let snapshot = Snapshot {
             tick: self.tick,
@@ -577,6 +587,7 @@ impl Engine {
             positions,
             catalog: self.catalog.to_json(),
             dropped: self.dropped.clone(),
+            departed: self.departed.to_json(),
         }
     }
 

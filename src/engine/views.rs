@@ -178,9 +178,11 @@ impl Engine {
         self.begin_view(index)?;
         let slot = &self.views[index];
         let has_rules = slot.keeping.as_ref().is_some_and(|keeping| keeping.root.is_some());
-        let waits = slot.view.iter().flat_map(|view| &view.inputs).any(|oid| {
-            self.views.iter().any(|v| v.state.oid == *oid && v.state.phase == ViewPhase::Hydrating)
-        });
+        let waits = slot
+            .view
+            .iter()
+            .flat_map(|view| &view.inputs)
+            .any(|oid| self.views.iter().any(|v| v.state.oid == *oid && v.state.phase == ViewPhase::Hydrating));
         if waits || (!slot.live && has_rules && !self.starting && self.is_long(slot)) {
             if slot.live {
                 self.views[index].forget();

@@ -223,6 +223,7 @@ mod tests {
             transactions: vec![],
             transaction_kind: None,
             marks: vec![],
+            moves: vec![],
             newest_source_ts: None,
             bytes,
         }

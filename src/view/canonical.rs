@@ -18,19 +18,20 @@ use std::sync::Arc;
 
 /// See the module. `plan` is an optimised one.
 pub fn canonical(plan: LogicalPlan) -> PgResult<LogicalPlan> {
-    Ok(plan.transform_up(|node| {
-        Ok(Transformed::yes(match node {
-            LogicalPlan::Sort(sort) => LogicalPlan::Sort(total(sort)),
-            LogicalPlan::Limit(limit) if !is_sorted(&limit.input) => {
-                let sort = Sort { expr: vec![], input: limit.input, fetch: None };
-                LogicalPlan::Limit(Limit { input: Arc::new(LogicalPlan::Sort(total(sort))), ..limit })
-            }
-            LogicalPlan::Window(window) => sorted_window(window)?,
-            LogicalPlan::Aggregate(aggregate) => ordered_calls(aggregate)?,
-            other => return Ok(Transformed::no(other)),
-        }))
-    })?
-    .data)
+    Ok(plan
+        .transform_up(|node| {
+            Ok(Transformed::yes(match node {
+                LogicalPlan::Sort(sort) => LogicalPlan::Sort(total(sort)),
+                LogicalPlan::Limit(limit) if !is_sorted(&limit.input) => {
+                    let sort = Sort { expr: vec![], input: limit.input, fetch: None };
+                    LogicalPlan::Limit(Limit { input: Arc::new(LogicalPlan::Sort(total(sort))), ..limit })
+                }
+                LogicalPlan::Window(window) => sorted_window(window)?,
+                LogicalPlan::Aggregate(aggregate) => ordered_calls(aggregate)?,
+                other => return Ok(Transformed::no(other)),
+            }))
+        })?
+        .data)
 }
 
 fn ascending(expr: Expr) -> SortExpr {
@@ -112,7 +113,8 @@ fn depends_on_peers(call: &WindowFunction) -> bool {
     let frame = &call.params.window_frame;
     let name = call.fun.name();
     matches!(name, "row_number" | "lag" | "lead" | "ntile")
-        || (frame.units == WindowFrameUnits::Rows && !matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist"))
+        || (frame.units == WindowFrameUnits::Rows
+            && !matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist"))
         || (name == "first_value" && frame.start_bound.is_unbounded())
 }
 

@@ -114,7 +114,9 @@ impl Core {
     }
 
     fn residual(&self, pairs: RecordBatch, numbers: Vec<u32>) -> PgResult<(RecordBatch, Vec<u32>)> {
-        let Some(condition) = self.residual.as_ref().filter(|_| !numbers.is_empty()) else { return Ok((pairs, numbers)) };
+        let Some(condition) = self.residual.as_ref().filter(|_| !numbers.is_empty()) else {
+            return Ok((pairs, numbers));
+        };
         let mask = passing(condition, &pairs)?;
         let numbers = mask.values().set_indices().map(|i| numbers[i]).collect();
         Ok((filter_rows(&pairs, &mask)?, numbers))
@@ -174,14 +176,21 @@ impl Core {
 
     /// The rows of side `main` whose having a partner changes because the other side does, as they were before the
     /// tick, and for each whether it has one now.
-    fn turned(&self, tick: &Tick<'_>, main: usize, sides: &[Keyed; 2], delta: &Delta) -> PgResult<(RecordBatch, Vec<bool>)> {
+    fn turned(
+        &self,
+        tick: &Tick<'_>,
+        main: usize,
+        sides: &[Keyed; 2],
+        delta: &Delta,
+    ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
         let Some(bytes) = &self.keys else {
             return self.turned_without_keys(tick, main, sides);
         };
         let (keys, _) = self.probes(other.key_values(&delta.rows)?)?;
         let encoded = bytes.encode(&keys)?;
-        let mut seen = hashbrown::HashSet::with_capacity_and_hasher(keys[0].len(), foldhash::fast::RandomState::default());
+        let mut seen =
+            hashbrown::HashSet::with_capacity_and_hasher(keys[0].len(), foldhash::fast::RandomState::default());
         let first: Vec<u32> =
             (0..encoded.num_rows()).filter(|row| seen.insert(encoded.row(*row).data())).map(|row| row as u32).collect();
         let pick = |keys: &[ArrayRef], rows: Vec<u32>| -> PgResult<Vec<ArrayRef>> {
@@ -205,7 +214,12 @@ impl Core {
         self.turned_among(tick, rows, main, sides)
     }
 
-    fn turned_without_keys(&self, tick: &Tick<'_>, main: usize, sides: &[Keyed; 2]) -> PgResult<(RecordBatch, Vec<bool>)> {
+    fn turned_without_keys(
+        &self,
+        tick: &Tick<'_>,
+        main: usize,
+        sides: &[Keyed; 2],
+    ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
         if self.residual.is_none() && other.is_empty(When::Old) == other.is_empty(When::New) {
             return Ok((RecordBatch::new_empty(Arc::clone(side.schema())), vec![]));
@@ -280,7 +294,11 @@ impl Join {
         let full = kind == Kind::Pairs { keep: [true, true] };
         let left = Keyed::new(left.operator, left.keys, false, needs)?;
         let right = Keyed::new(right.operator, right.keys, full, needs)?;
-        Ok(Self { sides: [left, right], core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys }, bytes })
+        Ok(Self {
+            sides: [left, right],
+            core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys },
+            bytes,
+        })
     }
 
     /// The side whose rows a first run streams through the join.
@@ -336,9 +354,7 @@ impl Join {
             let keys = side.key_values(&delta.rows)?;
             let matched = core.matched(tick, &delta.rows, keys, main, other, When::New)?;
             parts.push(match core.kind {
-                Kind::Mark { .. } => {
-                    Delta { rows: core.marked(&delta.rows, matched)?, weights: delta.weights.clone() }
-                }
+                Kind::Mark { .. } => Delta { rows: core.marked(&delta.rows, matched)?, weights: delta.weights.clone() },
                 kind => {
                     let picks = rows_where(&matched, matches!(kind, Kind::Semi { .. }));
                     let weights = weights_of(&delta.weights, &picks);

@@ -28,14 +28,14 @@ mod operator;
 mod recompute;
 mod regroup;
 mod tally;
-mod topk;
 #[cfg(test)]
 mod tests;
+mod topk;
 
 pub use compile::Plan;
 pub use delta::{Delta, difference};
-pub use recompute::any_changed;
 pub use operator::{Added, IndexNeed, Input, Operator, Tick, Watch};
+pub use recompute::any_changed;
 
 use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
 use crate::catalog::{Catalog, RelationKind};
@@ -185,4 +185,3 @@ fn in_column_storage(query: &BoundQuery, plan: LogicalPlan) -> PgResult<LogicalP
     }
     Ok(LogicalPlanBuilder::from(plan).project(projected)?.build()?)
 }
-

@@ -72,7 +72,13 @@ const COLUMNS: &[(&str, &[(&str, Oid)])] = &[
     ("customers", &[("id", oid::INT8), ("segment", oid::TEXT), ("region", oid::INT4)]),
     (
         "orders",
-        &[("id", oid::INT8), ("customer_id", oid::INT8), ("amount", oid::INT8), ("qty", oid::INT4), ("status", oid::TEXT)],
+        &[
+            ("id", oid::INT8),
+            ("customer_id", oid::INT8),
+            ("amount", oid::INT8),
+            ("qty", oid::INT4),
+            ("status", oid::TEXT),
+        ],
     ),
     (
         "payments",
@@ -128,7 +134,8 @@ impl World {
         let int8 = |c: usize, times: i64| -> ArrayRef {
             Arc::new(values.iter().map(|row| row[c].map(|v| v * times)).collect::<Int64Array>())
         };
-        let int4 = |c: usize| -> ArrayRef { Arc::new(values.iter().map(|r| r[c].map(|v| v as i32)).collect::<Int32Array>()) };
+        let int4 =
+            |c: usize| -> ArrayRef { Arc::new(values.iter().map(|r| r[c].map(|v| v as i32)).collect::<Int32Array>()) };
         let text = |c: usize, words: [&'static str; 5]| -> ArrayRef {
             Arc::new(values.iter().map(|row| row[c].map(|v| words[v as usize])).collect::<StringArray>())
         };

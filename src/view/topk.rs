@@ -40,9 +40,8 @@ impl TopK {
         let place = |column| keys.iter().position(|(key, _)| plain(key) == Some(column));
         let columns: Option<Vec<usize>> = (0..schema.fields().len()).map(place).collect();
         let columns = columns.ok_or_else(|| PgError::internal("a column that is not sorted by"))?;
-        let fields = keys.iter().map(|(key, options)| {
-            Ok(SortField::new_with_options(key.data_type(&schema)?, *options))
-        });
+        let fields =
+            keys.iter().map(|(key, options)| Ok(SortField::new_with_options(key.data_type(&schema)?, *options)));
         let encoding = RowConverter::new(fields.collect::<PgResult<_>>()?)?;
         let keys = keys.into_iter().map(|(key, _)| key).collect();
         let (skip, fetch) = (skip as i64, fetch as i64);
@@ -145,9 +144,8 @@ impl Operator for TopK {
         self.input = input;
         result?;
         self.shown = self.stretch()?;
-        let copies = self.shown.iter().flat_map(|(row, count)| {
-            std::iter::repeat_n((Arc::clone(row), 1), *count as usize)
-        });
+        let copies =
+            self.shown.iter().flat_map(|(row, count)| std::iter::repeat_n((Arc::clone(row), 1), *count as usize));
         emit(self.decode(&copies.collect::<Vec<_>>())?)
     }
 

@@ -142,7 +142,7 @@ async fn a_full_disk_stops_flushes_and_nothing_else() {
     eventually(&client, "SELECT count(*) FROM silver.t", "30").await;
     eventually(&client, "SELECT flush_error LIKE 'could not write%File too large%' FROM sluice.ticks", "t").await;
     let metrics = sluice.get("/metrics");
-    assert!(metrics.contains("sluice_flush_failing 1"), "{metrics}");
+    assert!(metrics.contains("\nsluice_flush_failing{} 1.0\n"), "{metrics}");
     let durable = "SELECT durable_tick < tick FROM sluice.ticks";
     assert_eq!(ask(&client, durable).await.as_deref(), Ok("t"));
 

@@ -181,12 +181,7 @@ pub fn steady(udf: &AggregateUDF) -> Option<Arc<AggregateUDF>> {
         "min" | "max" => return None,
         _ => (format!("ordered_{}", udaf.name), Plan::Whole(udaf.finish())),
     };
-    let steady = Udaf {
-        name,
-        args: udaf.args.clone(),
-        result: udaf.result.clone(),
-        signature: udaf.signature.clone(),
-        plan,
-    };
+    let steady =
+        Udaf { name, args: udaf.args.clone(), result: udaf.result.clone(), signature: udaf.signature.clone(), plan };
     Some(Arc::new(AggregateUDF::from(steady)))
 }
