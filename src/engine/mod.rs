@@ -17,6 +17,7 @@
 pub mod align;
 mod evolve;
 mod flush;
+mod hydrate;
 mod moves;
 mod recover;
 mod scan;

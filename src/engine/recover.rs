@@ -70,6 +70,7 @@ pub(super) fn start(
         relations: HashMap::new(),
     };
     let (ticks, ticks_seen) = watch::channel(tick.0);
+    let (arrival_sender, arrivals) = crossbeam_channel::unbounded();
     let mut engine = Engine {
         aligner: Aligner::new(options.align),
         departed: manifest.as_ref().map_or_else(Departed::default, |m| Departed::from_json(&m.extra["departed"])),
@@ -96,6 +97,10 @@ pub(super) fn start(
         last_flush: Instant::now(),
         flushing: false,
         catalog_changed: fresh,
+        starting: true,
+        arrivals: arrival_sender,
+        creating: vec![],
+        failures: HashMap::new(),
     };
     let mut tables = HashMap::new();
     if let Some(manifest) = &manifest {
@@ -112,6 +117,7 @@ pub(super) fn start(
     }
     engine.run_views(&mut changed, &[]);
     engine.settle();
+    engine.starting = false;
     engine.publish(now_us());
 
     let (command_sender, commands) = crossbeam_channel::unbounded();
@@ -129,7 +135,7 @@ pub(super) fn start(
             }
         }
     })?;
-    let channels = Channels { deliveries, commands, jobs: job_sender, done, ended: ended_sender };
+    let channels = Channels { deliveries, commands, jobs: job_sender, done, arrivals, ended: ended_sender };
     spawn("engine", move || engine.run(channels))?;
     Ok(Recovered { handle, resume, rows, took: begun.elapsed(), fresh })
 }

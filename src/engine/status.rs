@@ -41,6 +41,8 @@ pub struct TableState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViewPhase {
     Live,
+    /// Its first rows are being computed.
+    Hydrating,
     /// The view's query fails over the present rows; ingestion and other views go on.
     Error(String),
 }
@@ -65,6 +67,8 @@ pub struct ViewState {
     pub recomputed: bool,
     /// Bytes of its operators' own state.
     pub bytes: u64,
+    /// While it is hydrating: rows of its inputs that have been read, and that there are.
+    pub progress: Option<(u64, u64)>,
 }
 
 /// Durability of the whole database.

@@ -93,8 +93,17 @@ impl Slot {
     }
 
     /// The rows of this tick of an append-only table, in the columns that queries see.
-    pub fn added(&self) -> AddedRows {
-        AddedRows::new(self.added.clone(), Arc::clone(self.schema()))
+    pub fn added(&self) -> Arc<AddedRows> {
+        self.as_added(self.added.clone())
+    }
+
+    pub fn added_rows(&self) -> &[RecordBatch] {
+        &self.added
+    }
+
+    /// Rows of an append-only table, as they are stored, as views read them.
+    pub fn as_added(&self, rows: Vec<RecordBatch>) -> Arc<AddedRows> {
+        Arc::new(AddedRows::new(rows, Arc::clone(self.schema())))
     }
 
     pub fn schema(&self) -> &Arc<TableSchema> {

@@ -2,11 +2,12 @@
 
 use super::align::{Aligner, Released};
 use super::flush::{Done, Job, TableJob, lake_kind};
+use super::hydrate::{Arrival, Creating};
 use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot, bronze_columns};
-use super::status::{LakeState, Status, StreamState, TableState};
+use super::status::{LakeState, Status, StreamState, TableState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::views::ViewSlot;
+use super::views::{Ran, ViewSlot};
 use super::{Command, EngineOptions, now_us};
 use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
 use crate::change::{DeadLetter, Position, RowId, Schemas, StreamId, TableChanges, Tick};
@@ -65,6 +66,13 @@ pub(super) struct Engine {
     pub last_flush: Instant,
     pub flushing: bool,
     pub catalog_changed: bool,
+    /// The first runs of views are done before the loop begins.
+    pub starting: bool,
+    pub arrivals: Sender<Arrival>,
+    /// Statements whose views are being filled.
+    pub creating: Vec<Creating>,
+    /// Why views of those could not be filled.
+    pub failures: HashMap<Oid, PgError>,
 }
 
 /// The loop's ends of its channels.
@@ -73,6 +81,7 @@ pub(super) struct Channels {
     pub commands: Receiver<Command>,
     pub jobs: Sender<Job>,
     pub done: Receiver<Done>,
+    pub arrivals: Receiver<Arrival>,
     pub ended: watch::Sender<Option<PgResult<()>>>,
 }
 
@@ -104,7 +113,10 @@ impl Engine {
             let released = self.release();
             // Whoever asks must see what became of a flush even while no source brings anything.
             let restated = self.published.load().status.lake != self.lake_state;
-            if !released.is_empty() || !changes.is_empty() || restated || self.slots.values().any(|s| s.dirty) {
+            // Whoever fills a view shows how far that is, and can be called off.
+            let hydrating = !self.creating.is_empty() || self.views.iter().any(|v| v.hydration.is_some());
+            let dirty = self.slots.values().any(|s| s.dirty);
+            if !released.is_empty() || !changes.is_empty() || restated || dirty || hydrating {
                 self.tick(released, changes);
             }
             self.maintain();
@@ -158,6 +170,7 @@ impl Engine {
             },
             recv(channels.commands) -> command => commands.extend(command),
             recv(channels.done) -> done => if let Ok(done) = done { self.flushed(done)? },
+            recv(channels.arrivals) -> arrival => if let Ok(arrival) = arrival { self.arrive(arrival) },
             default(until.saturating_duration_since(now)) => {}
         }
         while take && events < self.options.tick_events {
@@ -203,11 +216,15 @@ impl Engine {
         let mut fresh = Vec::new();
         for (change, reply) in changes {
             match self.change_catalog(change, &mut changed, &mut fresh) {
-                Ok(()) => self.waiting.push((self.tick, reply)),
+                Ok(views) if views.is_empty() => self.waiting.push((self.tick, reply)),
+                Ok(views) => self.creating.push(Creating { views, reply }),
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
         self.run_views(&mut changed, &fresh);
+        self.answer_creators();
+        self.note_for_hydrations();
+        self.begin_hydrations();
         self.settle();
         self.publish(now);
     }
@@ -391,13 +408,13 @@ impl Engine {
     }
 
     /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    /// `fresh` gets the views that it made.
+    /// `fresh` gets the views that it made. Gives those of them that have still to be filled.
     fn change_catalog(
         &mut self,
         change: super::CatalogChange,
         changed: &mut HashSet<Oid>,
         fresh: &mut Vec<Oid>,
-    ) -> PgResult<()> {
+    ) -> PgResult<HashSet<Oid>> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
@@ -416,24 +433,34 @@ impl Engine {
             self.add_view(view);
         }
         self.order_views();
-        for oid in &added {
-            let index = self.views.iter().position(|v| v.state.oid == *oid);
-            let filled = index.map_or(Ok(false), |i| self.run_view(i));
-            if let Err(error) = filled {
-                self.catalog = before;
-                self.forget_missing();
-                return Err(error);
+        let mut unfilled = HashSet::new();
+        let in_order: Vec<usize> =
+            (0..self.views.len()).filter(|i| added.contains(&self.views[*i].state.oid)).collect();
+        for index in in_order {
+            let oid = self.views[index].state.oid;
+            match self.run_or_defer(index) {
+                Ok(Ran::Deferred) => {
+                    self.views[index].state.phase = ViewPhase::Hydrating;
+                    unfilled.insert(oid);
+                }
+                Ok(_) => {
+                    changed.insert(oid);
+                }
+                Err(error) => {
+                    self.catalog = before;
+                    self.forget_missing();
+                    return Err(error);
+                }
             }
-            changed.insert(*oid);
         }
         fresh.extend(added);
         self.forget_missing();
         self.catalog_changed = true;
-        Ok(())
+        Ok(unfilled)
     }
 
     /// Drops rows and views of relations that the catalog no longer has, and follows renames.
-    fn forget_missing(&mut self) {
+    pub(super) fn forget_missing(&mut self) {
         let catalog = Arc::clone(&self.catalog);
         let known = |oid: &Oid| catalog.relation(*oid).is_some();
         for slot in self.slots.values().filter(|s| !known(&s.oid)) {
@@ -491,7 +518,7 @@ impl Engine {
         Status {
             streams: self.positions.values().cloned().collect(),
             tables: self.slots.values().map(table).collect(),
-            views: self.views.iter().map(|v| v.state.clone()).collect(),
+            views: self.views.iter().map(ViewSlot::shown).collect(),
             lake: self.lake_state.clone(),
             torn_transactions: self.aligner.torn(),
             dead_letters: self.dead_letters,

@@ -1,5 +1,6 @@
 //! The gold views of the tick loop: which must move in a tick, in which order, and what happens when one fails.
 
+use super::hydrate::Hydration;
 use super::now_us;
 use super::snapshot::{RelationData, Snapshot, SnapshotRelations};
 use super::status::{Status, ViewPhase, ViewState};
@@ -8,7 +9,7 @@ use super::tick::Engine;
 use crate::change::Tick;
 use crate::store::Table;
 use crate::types::{Oid, PgError, PgResult};
-use crate::view::{self, Delta, IndexNeed, Input, View};
+use crate::view::{self, Delta, IndexNeed, Input, Operator, View};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +20,9 @@ pub(super) struct ViewSlot {
     pub view: Option<View>,
     pub state: ViewState,
     /// How it is kept; made when it first runs.
-    keeping: Option<view::Plan>,
+    pub keeping: Option<view::Plan>,
+    /// Its first run, where that goes beside the loop; the operators are there then.
+    pub hydration: Option<Hydration>,
     /// The state of its operators, and the rows held, are those of the newest tick.
     live: bool,
     /// Indexes that it has asked for.
@@ -28,14 +31,39 @@ pub(super) struct ViewSlot {
 
 impl ViewSlot {
     pub fn new(view: Option<View>, state: ViewState) -> Self {
-        Self { view, state, keeping: None, live: false, indexes: vec![] }
+        Self { view, state, keeping: None, hydration: None, live: false, indexes: vec![] }
     }
 
     /// Its operators are worth nothing any more.
-    fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.keeping = None;
+        self.hydration = None;
         self.live = false;
     }
+
+    /// Its state as others see it.
+    pub fn shown(&self) -> ViewState {
+        let progress = self.hydration.as_ref().map(|hydration| (hydration.done(), hydration.total));
+        ViewState { progress, ..self.state.clone() }
+    }
+
+    /// Its first run is done.
+    pub fn went_live(&mut self, root: Box<dyn Operator>) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.root = Some(root);
+            self.live = true;
+        }
+    }
+}
+
+/// What a view did in a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// Its rows changed.
+    Moved,
+    Same,
+    /// It has to be filled beside the loop.
+    Deferred,
 }
 
 /// A view that has not run yet.
@@ -52,6 +80,7 @@ pub(super) fn view_state(oid: Oid) -> ViewState {
         reason: None,
         recomputed: false,
         bytes: 0,
+        progress: None,
     }
 }
 
@@ -76,7 +105,7 @@ impl Engine {
     }
 
     /// The tables and views of now as what queries read, before the tick is published.
-    fn working(&self) -> Arc<SnapshotRelations> {
+    pub(super) fn working(&self) -> Arc<SnapshotRelations> {
         let status = Status { views: self.views.iter().map(|v| v.state.clone()).collect(), ..Status::default() };
         let snapshot = Snapshot {
             tick: self.tick,
@@ -94,11 +123,17 @@ impl Engine {
             let slot = &self.views[i];
             let Some(view) = &slot.view else { continue };
             let oid = view.oid;
-            if fresh.contains(&oid) || !view.inputs.iter().any(|input| changed.contains(input)) {
+            let arrived = slot.hydration.as_ref().is_some_and(|h| h.arrived.is_some());
+            let touched = !fresh.contains(&oid) && view.inputs.iter().any(|input| changed.contains(input));
+            // One that waits for its first run, or is in it, sees what changes when that is done.
+            if !arrived && (!touched || slot.state.phase == ViewPhase::Hydrating) {
                 continue;
             }
             let start = Instant::now();
-            let outcome = self.run_view(i);
+            let outcome = match arrived {
+                true => self.go_live(i).map(|()| Ran::Moved),
+                false => self.run_or_defer(i),
+            };
             let took = start.elapsed().as_micros() as u64;
             let tick = self.tick;
             let state = &mut self.views[i].state;
@@ -107,7 +142,12 @@ impl Engine {
             state.last_us = took;
             let failed_before = state.phase != ViewPhase::Live;
             match outcome {
-                Ok(moved) => {
+                Ok(Ran::Deferred) => {
+                    state.phase = ViewPhase::Hydrating;
+                    changed.insert(oid);
+                }
+                Ok(ran) => {
+                    let moved = ran == Ran::Moved;
                     state.phase = ViewPhase::Live;
                     if moved {
                         state.changed_tick = tick;
@@ -118,15 +158,38 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    if !failed_before {
+                    if !matches!(state.phase, ViewPhase::Error(_)) {
                         tracing::warn!(view = %oid, %error, "a gold view's query fails");
                     }
-                    state.phase = ViewPhase::Error(error.message);
+                    state.phase = ViewPhase::Error(error.message.clone());
+                    if self.creating.iter().any(|c| c.views.contains(&oid)) {
+                        self.failures.insert(oid, error);
+                    }
                     self.views[i].forget();
                     changed.insert(oid);
                 }
             }
         }
+    }
+
+    /// Brings one view up to date in this tick, unless that takes a first run that is too long, or one of its inputs is in
+    /// its own.
+    pub(super) fn run_or_defer(&mut self, index: usize) -> PgResult<Ran> {
+        self.begin_view(index)?;
+        let slot = &self.views[index];
+        let has_rules = slot.keeping.as_ref().is_some_and(|keeping| keeping.root.is_some());
+        let waits = slot
+            .view
+            .iter()
+            .flat_map(|view| &view.inputs)
+            .any(|oid| self.views.iter().any(|v| v.state.oid == *oid && v.state.phase == ViewPhase::Hydrating));
+        if waits || (!slot.live && has_rules && !self.starting && self.is_long(slot)) {
+            if slot.live {
+                self.views[index].forget();
+            }
+            return Ok(Ran::Deferred);
+        }
+        Ok(if self.run_view(index)? { Ran::Moved } else { Ran::Same })
     }
 
     /// Brings one view up to date; whether its rows changed. After an error its operators must be forgotten.
@@ -137,8 +200,8 @@ impl Engine {
         let oid = view.oid;
         let failing = |v: &&ViewSlot| keeping.scans.contains(&v.state.oid);
         for input in self.views.iter().filter(failing) {
-            if let ViewPhase::Error(reason) = &input.state.phase {
-                return Err(self.working().snapshot.failing_view(input.state.oid, reason));
+            if input.state.phase != ViewPhase::Live {
+                self.working().snapshot.readable(&input.state)?;
             }
         }
         let inputs = self.inputs(keeping.scans.iter().copied())?;
@@ -148,6 +211,7 @@ impl Engine {
             relations: Arc::clone(&relations) as Arc<dyn crate::bind::Relations>,
             session: &self.session,
             runtime: &self.runtime,
+            watch: None,
         };
         let slot = &mut self.views[index];
         let (Some(view), Some(keeping)) = (&slot.view, &mut slot.keeping) else { return Ok(false) };
@@ -185,7 +249,7 @@ impl Engine {
     }
 
     /// Makes the operators of a view that has none, and the indexes that they need.
-    fn begin_view(&mut self, index: usize) -> PgResult<()> {
+    pub(super) fn begin_view(&mut self, index: usize) -> PgResult<()> {
         let slot = &mut self.views[index];
         let (Some(view), None) = (&slot.view, &slot.keeping) else { return Ok(()) };
         let keeping = view.compile(&self.catalog, &self.session)?;
@@ -229,7 +293,7 @@ impl Engine {
                 (RelationData::Hot(new), RelationData::Hot(old)) => {
                     Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::new(slot.died.clone()) }
                 }
-                _ => Input::Appended { added: Arc::new(slot.added()) },
+                _ => Input::Appended { added: slot.added() },
             };
             inputs.insert(oid, input);
         }

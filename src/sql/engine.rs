@@ -188,10 +188,24 @@ fn table_row(table: &TableState) -> TableRow {
 fn view_row(view: &ViewState) -> ViewRow {
     ViewRow {
         oid: view.oid,
+        state: match &view.phase {
+            ViewPhase::Live => "live",
+            ViewPhase::Hydrating => "hydrating",
+            ViewPhase::Error(_) => "error",
+        },
         error: match &view.phase {
-            ViewPhase::Live => None,
+            ViewPhase::Live | ViewPhase::Hydrating => None,
             ViewPhase::Error(reason) => Some(reason.clone()),
         },
+        maintenance: match (view.recomputed, &view.reason) {
+            (true, _) => "recomputed",
+            (false, Some(_)) => "partly-recomputed",
+            (false, None) => "incremental",
+        },
+        reason: view.reason.clone(),
+        plan: Arc::clone(&view.plan),
+        state_bytes: view.bytes,
+        progress: view.progress.map(|(done, all)| done as f64 / all.max(1) as f64),
         rows: view.rows,
         changed_tick: view.changed_tick.0,
         runs: view.runs,

@@ -6,17 +6,22 @@
 //! operator's input, or the whole view.
 
 use super::aggregate::{Aggregate, Call, Grouping};
+use super::canonical::window_call;
 use super::delta::nullable;
+use super::feed::Fed;
 use super::join::{self, Join, Kind};
+use super::keyed::Keyed;
 use super::linear::{Constant, Filter, Project, Renamed, Scan, Union};
 use super::operator::{IndexNeed, Operator};
 use super::recompute::Recompute;
+use super::regroup::{EachRow, Regroup};
 use super::tally::tally;
+use super::topk::TopK;
 use crate::bind::RelationProvider;
 use crate::catalog::{Catalog, RelationKind};
 use crate::types::{Oid, PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::compute::concat;
+use arrow::compute::{SortOptions, concat};
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, JoinType, NullEquality};
@@ -24,7 +29,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::expr::GroupingSet;
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
-use datafusion::logical_expr::{self as df, Expr, LogicalPlan};
+use datafusion::logical_expr::{self as df, Expr, FetchType, LogicalPlan, SkipType};
 use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBuilder};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use std::any::Any;
@@ -144,7 +149,22 @@ impl Compiler<'_> {
             LogicalPlan::EmptyRelation(node) => Box::new(Constant::new(empty(node)?)?),
             LogicalPlan::Values(node) => Box::new(Constant::new(self.values(node)?)?),
             LogicalPlan::Join(node) => self.join(node)?,
-            LogicalPlan::Aggregate(node) => return self.aggregate(node),
+            LogicalPlan::Aggregate(node) => self.aggregate(node)?,
+            LogicalPlan::Window(node) => self.window(node)?,
+            LogicalPlan::Sort(node) => self.top(node, 0, node.fetch)?,
+            LogicalPlan::Limit(node) => match (node.get_skip_type()?, node.get_fetch_type()?) {
+                (SkipType::Literal(skip), FetchType::Literal(fetch)) => self.limit(&node.input, skip, fetch)?,
+                _ => return Ok(Made::Ruleless("a computed LIMIT has no rule".to_string())),
+            },
+            LogicalPlan::Unnest(node) => {
+                let input = match self.make(&node.input)? {
+                    Made::Operator(input) => input,
+                    ruleless => return Ok(ruleless),
+                };
+                let over = |feed| Ok(LogicalPlan::Unnest(df::Unnest { input: Arc::new(feed), ..node.clone() }));
+                let plan = Fed::new(&node.input, over, self.session)?;
+                Box::new(EachRow::new(input, plan, node.schema.as_arrow(), "set-returning function of each row".into()))
+            }
             other => return Ok(Made::Ruleless(format!("{} has no rule", kind_of(other)))),
         };
         Ok(Made::Operator(operator))
@@ -217,16 +237,17 @@ impl Compiler<'_> {
         Ok(LoweredAggregateBuilder::new(call, schema, physical, props, &Default::default()).build()?)
     }
 
-    fn aggregate(&mut self, node: &df::Aggregate) -> PgResult<Made> {
+    fn aggregate(&mut self, node: &df::Aggregate) -> PgResult<Box<dyn Operator>> {
         let input_schema = node.input.schema();
         let listed: Vec<Expr> = grouping_set_to_exprlist(&node.group_expr)?.into_iter().cloned().collect();
         let sets = match node.group_expr.first() {
             Some(Expr::GroupingSet(GroupingSet::GroupingSets(sets))) => {
                 Some(sets.iter().map(|set| listed.iter().map(|key| set.contains(key)).collect()).collect())
             }
-            Some(Expr::GroupingSet(_)) => return Ok(Made::Ruleless("ROLLUP or CUBE has no rule".to_string())),
+            Some(Expr::GroupingSet(_)) => return Err(PgError::unsupported("ROLLUP or CUBE has no rule")),
             _ => None,
         };
+        let keys = self.exprs(&listed, input_schema)?;
         let mut calls = Vec::with_capacity(node.aggr_expr.len());
         for expr in &node.aggr_expr {
             let physical = input_schema.as_arrow();
@@ -235,12 +256,93 @@ impl Compiler<'_> {
             let types = args.iter().map(|arg| Ok(arg.data_type(physical)?)).collect::<PgResult<Vec<_>>>()?;
             match tally(&call, &types)? {
                 Ok(tally) => calls.push(Call { args, filter, tally }),
-                Err(reason) => return Ok(Made::Ruleless(format!("aggregate: {reason}"))),
+                Err(reason) => {
+                    let keys = if sets.is_some() { vec![] } else { keys };
+                    let over = |feed| {
+                        Ok(LogicalPlan::Aggregate(df::Aggregate::try_new_with_schema(
+                            Arc::new(feed),
+                            node.group_expr.clone(),
+                            node.aggr_expr.clone(),
+                            Arc::clone(&node.schema),
+                        )?))
+                    };
+                    let title = format!("aggregate ({reason})");
+                    return self.regroup(&node.input, keys, over, &node.schema, title);
+                }
             }
         }
-        let grouping = Grouping { exprs: self.exprs(&listed, input_schema)?, sets };
         let input = self.operator(&node.input)?;
-        Ok(Made::Operator(Box::new(Aggregate::new(input, grouping, calls, Arc::clone(node.schema.inner()))?)))
+        Ok(Box::new(Aggregate::new(input, Grouping { exprs: keys, sets }, calls, Arc::clone(node.schema.inner()))?))
+    }
+
+    /// An operator whose groups by `keys` are recomputed when they are touched. `over`: DataFusion's plan of it over rows of
+    /// `input`.
+    fn regroup(
+        &mut self,
+        input: &LogicalPlan,
+        keys: Vec<Arc<dyn PhysicalExpr>>,
+        over: impl FnOnce(LogicalPlan) -> PgResult<LogicalPlan>,
+        schema: &DFSchema,
+        title: String,
+    ) -> PgResult<Box<dyn Operator>> {
+        let plan = Fed::new(input, over, self.session)?;
+        let whole = keys.is_empty();
+        let keyed = Keyed::new(self.operator(input)?, keys, whole, &mut self.needs)?;
+        Ok(Box::new(Regroup::new(keyed, plan, schema.as_arrow(), title)?))
+    }
+
+    fn window(&mut self, node: &df::Window) -> PgResult<Box<dyn Operator>> {
+        // The sort under a window only fixes the order of peers.
+        let (input, sort) = match node.input.as_ref() {
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => (&sort.input, Some(&sort.expr)),
+            _ => (&node.input, None),
+        };
+        let mut calls = node.window_expr.iter().filter_map(window_call);
+        let first = calls.next().map_or(vec![], |call| call.params.partition_by.clone());
+        let common = calls.fold(first, |mut keys, call| {
+            keys.retain(|key| call.params.partition_by.contains(key));
+            keys
+        });
+        let keys = self.exprs(&common, input.schema())?;
+        let over = |feed| {
+            let input = Arc::new(match sort {
+                Some(expr) => LogicalPlan::Sort(df::Sort { expr: expr.clone(), input: Arc::new(feed), fetch: None }),
+                None => feed,
+            });
+            Ok(LogicalPlan::Window(df::Window { input, ..node.clone() }))
+        };
+        self.regroup(input, keys, over, &node.schema, "window functions".to_string())
+    }
+
+    /// LIMIT over a sort, perhaps with projections between.
+    fn limit(&mut self, plan: &LogicalPlan, skip: usize, fetch: Option<usize>) -> PgResult<Box<dyn Operator>> {
+        match plan {
+            LogicalPlan::Sort(sort) => {
+                let fetch = match (fetch, sort.fetch) {
+                    (fetch, Some(all)) => Some(fetch.unwrap_or(usize::MAX).min(all.saturating_sub(skip))),
+                    (fetch, None) => fetch,
+                };
+                self.top(sort, skip, fetch)
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.limit(&alias.input, skip, fetch),
+            LogicalPlan::Projection(node) => {
+                let input = self.limit(&node.input, skip, fetch)?;
+                let exprs = self.exprs(&node.expr, node.input.schema())?;
+                Ok(Box::new(Project::new(input, exprs, Arc::clone(node.schema.inner()))))
+            }
+            _ => Err(PgError::unsupported("LIMIT over this operator has no rule")),
+        }
+    }
+
+    fn top(&mut self, sort: &df::Sort, skip: usize, fetch: Option<usize>) -> PgResult<Box<dyn Operator>> {
+        let Some(fetch) = fetch else { return Err(PgError::unsupported("OFFSET without LIMIT has no rule")) };
+        let keys = sort.expr.iter().map(|key| {
+            let options = SortOptions { descending: !key.asc, nulls_first: key.nulls_first };
+            Ok((self.expr(&key.expr, sort.input.schema())?, options))
+        });
+        let keys = keys.collect::<PgResult<Vec<_>>>()?;
+        let input = self.operator(&sort.input)?;
+        Ok(Box::new(TopK::new(input, keys, skip, fetch)?))
     }
 }
 
@@ -254,11 +356,7 @@ fn empty(node: &df::EmptyRelation) -> PgResult<RecordBatch> {
 /// An operator's name for people.
 fn kind_of(plan: &LogicalPlan) -> &'static str {
     match plan {
-        LogicalPlan::Window(_) => "a window function",
-        LogicalPlan::Sort(_) => "ORDER BY with LIMIT",
-        LogicalPlan::Limit(_) => "LIMIT",
         LogicalPlan::Distinct(_) => "DISTINCT ON",
-        LogicalPlan::Unnest(_) => "a set-returning function",
         LogicalPlan::RecursiveQuery(_) => "a recursive query",
         LogicalPlan::Subquery(_) => "a subquery",
         _ => "an operator",

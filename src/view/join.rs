@@ -5,9 +5,9 @@
 //! add depends on whether a row has *any* match: that is asked of the same indexes, before and after the tick, for the keys
 //! that the tick touches on the other side.
 
-use super::arrangement::Arrangement;
 use super::delta::{Delta, RowBytes, concat_rows, filter_rows, nullable, take_rows, with_count};
-use super::linear::{evaluate, passing, plain};
+use super::keyed::{Access, Keyed};
+use super::linear::{evaluate, passing};
 use super::operator::{Emit, IndexNeed, Operator, Tick, When, line};
 use crate::types::{PgError, PgResult};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
@@ -30,118 +30,6 @@ pub enum Kind {
     Anti { main: usize },
     /// The rows of one side, and whether they have a partner.
     Mark { main: usize },
-}
-
-/// How the rows of a side are found.
-enum Access {
-    /// By look-ups in the side itself, in these columns.
-    Seek(Vec<usize>),
-    Arranged(Box<Arrangement>),
-}
-
-struct Side {
-    input: Box<dyn Operator>,
-    keys: Vec<Arc<dyn PhysicalExpr>>,
-    access: Access,
-    /// The columns of an arrangement: those of the input, then those keys that have to be computed.
-    extra: Vec<usize>,
-}
-
-impl Side {
-    fn new(
-        input: Box<dyn Operator>,
-        keys: Vec<Arc<dyn PhysicalExpr>>,
-        whole: bool,
-        needs: &mut Vec<IndexNeed>,
-    ) -> PgResult<Self> {
-        let columns: Option<Vec<usize>> = keys.iter().map(plain).collect();
-        if let Some(columns) = &columns
-            && !whole
-            && !columns.is_empty()
-            && input.seekable(columns, needs)
-        {
-            return Ok(Self { input, keys, access: Access::Seek(columns.clone()), extra: vec![] });
-        }
-        let mut fields: Vec<Field> = input.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
-        let mut columns = Vec::with_capacity(keys.len());
-        let mut extra = Vec::new();
-        for (nth, key) in keys.iter().enumerate() {
-            match plain(key) {
-                Some(column) => columns.push(column),
-                None => {
-                    columns.push(fields.len());
-                    fields.push(Field::new(format!("key {nth}"), key.data_type(input.schema())?, true));
-                    extra.push(nth);
-                }
-            }
-        }
-        let arrangement = Arrangement::new(&Schema::new(fields), columns)?;
-        Ok(Self { input, keys, access: Access::Arranged(Box::new(arrangement)), extra })
-    }
-
-    fn schema(&self) -> &SchemaRef {
-        self.input.schema()
-    }
-
-    fn key_values(&self, rows: &RecordBatch) -> PgResult<Vec<ArrayRef>> {
-        evaluate(&self.keys, rows)
-    }
-
-    fn seek(&self, tick: &Tick<'_>, when: When, keys: &[ArrayRef]) -> PgResult<(RecordBatch, Vec<u32>)> {
-        match &self.access {
-            Access::Seek(columns) => self.input.seek(tick, when, columns, keys),
-            Access::Arranged(arrangement) => arrangement.seek(when, keys, self.schema()),
-        }
-    }
-
-    fn contains(&self, tick: &Tick<'_>, when: When, keys: &[ArrayRef]) -> PgResult<Vec<bool>> {
-        match &self.access {
-            Access::Seek(columns) => self.input.contains(tick, when, columns, keys),
-            Access::Arranged(arrangement) => arrangement.contains(when, keys),
-        }
-    }
-
-    /// All rows of a side of a join without keys.
-    fn all(&self, when: When) -> PgResult<RecordBatch> {
-        let Access::Arranged(arrangement) = &self.access else {
-            return Err(PgError::internal("all rows of a side that is not arranged"));
-        };
-        let chunks = arrangement.chunks(when, self.schema()).collect::<PgResult<Vec<_>>>()?;
-        concat_rows(self.schema(), &chunks)
-    }
-
-    fn is_empty(&self, when: When) -> bool {
-        matches!(&self.access, Access::Arranged(arrangement) if arrangement.at(when).is_empty())
-    }
-
-    fn arranged_rows(extra: &[usize], keys: &[Arc<dyn PhysicalExpr>], rows: &RecordBatch) -> PgResult<RecordBatch> {
-        if extra.is_empty() {
-            return Ok(rows.clone());
-        }
-        let mut fields: Vec<Field> = rows.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
-        let mut columns = rows.columns().to_vec();
-        for nth in extra {
-            let key = keys[*nth].evaluate(rows)?.into_array(rows.num_rows())?;
-            fields.push(Field::new(format!("key {nth}"), key.data_type().clone(), true));
-            columns.push(key);
-        }
-        with_count(&Arc::new(Schema::new(fields)), columns, rows.num_rows())
-    }
-
-    fn apply(&mut self, delta: &Delta) -> PgResult<()> {
-        let Access::Arranged(arrangement) = &mut self.access else { return Ok(()) };
-        let rows = Self::arranged_rows(&self.extra, &self.keys, &delta.rows)?;
-        arrangement.apply(&Delta { rows, weights: delta.weights.clone() })
-    }
-
-    /// Brings the state up without giving rows.
-    fn prepare(&mut self, tick: &Tick<'_>) -> PgResult<()> {
-        let Access::Arranged(arrangement) = &mut self.access else { return self.input.prepare(tick) };
-        let (extra, keys) = (&self.extra, &self.keys);
-        self.input.hydrate(tick, &mut |rows| arrangement.append(&Self::arranged_rows(extra, keys, &rows)?))?;
-        arrangement.settle();
-        Ok(())
-    }
 }
 
 /// What both sides' code needs of the join.
@@ -181,7 +69,7 @@ impl Core {
         rows: &RecordBatch,
         keys: Vec<ArrayRef>,
         from: usize,
-        other: &Side,
+        other: &Keyed,
         when: When,
     ) -> PgResult<(RecordBatch, Vec<u32>)> {
         if rows.num_rows() == 0 {
@@ -241,7 +129,7 @@ impl Core {
         rows: &RecordBatch,
         keys: Vec<ArrayRef>,
         from: usize,
-        other: &Side,
+        other: &Keyed,
         when: When,
     ) -> PgResult<Vec<bool>> {
         let mut matched = vec![false; rows.num_rows()];
@@ -292,7 +180,7 @@ impl Core {
         &self,
         tick: &Tick<'_>,
         main: usize,
-        sides: &[Side; 2],
+        sides: &[Keyed; 2],
         delta: &Delta,
     ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
@@ -330,7 +218,7 @@ impl Core {
         &self,
         tick: &Tick<'_>,
         main: usize,
-        sides: &[Side; 2],
+        sides: &[Keyed; 2],
     ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
         if self.residual.is_none() && other.is_empty(When::Old) == other.is_empty(When::New) {
@@ -344,7 +232,7 @@ impl Core {
         tick: &Tick<'_>,
         rows: RecordBatch,
         main: usize,
-        sides: &[Side; 2],
+        sides: &[Keyed; 2],
     ) -> PgResult<(RecordBatch, Vec<bool>)> {
         let (side, other) = (&sides[main], &sides[1 - main]);
         let keys = side.key_values(&rows)?;
@@ -366,7 +254,7 @@ fn weights_of(weights: &[i64], rows: &[u32]) -> Vec<i64> {
 }
 
 pub struct Join {
-    sides: [Side; 2],
+    sides: [Keyed; 2],
     core: Core,
     bytes: RowBytes,
 }
@@ -404,8 +292,8 @@ impl Join {
         let bytes = RowBytes::new(&schema)?;
         // The rows of the right that nobody matched are given from its arrangement.
         let full = kind == Kind::Pairs { keep: [true, true] };
-        let left = Side::new(left.operator, left.keys, false, needs)?;
-        let right = Side::new(right.operator, right.keys, full, needs)?;
+        let left = Keyed::new(left.operator, left.keys, false, needs)?;
+        let right = Keyed::new(right.operator, right.keys, full, needs)?;
         Ok(Self {
             sides: [left, right],
             core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys },
@@ -500,7 +388,7 @@ fn hydrate_piece(
     rows: &RecordBatch,
     keys: Vec<ArrayRef>,
     from: usize,
-    other: &Side,
+    other: &Keyed,
     emit: Emit<'_>,
 ) -> PgResult<()> {
     let out = match core.kind {
@@ -537,16 +425,11 @@ impl Operator for Join {
         let (side, other) = if from == 0 { (left, right) } else { (right, left) };
         other.prepare(tick)?;
         let other = &*other;
-        let Side { input, keys, access, extra } = side;
-        input.hydrate(tick, &mut |rows| {
-            if let Access::Arranged(arrangement) = access {
-                arrangement.append(&Side::arranged_rows(extra, keys, &rows)?)?;
-            }
-            hydrate_piece(core, tick, &rows, evaluate(keys, &rows)?, from, other, emit)
+        let keys = side.keys.clone();
+        side.hydrate(tick, &mut |rows| {
+            let keys = evaluate(&keys, &rows)?;
+            hydrate_piece(core, tick, &rows, keys, from, other, emit)
         })?;
-        if let Access::Arranged(arrangement) = access {
-            arrangement.settle();
-        }
         if core.kind == (Kind::Pairs { keep: [true, true] })
             && let Access::Arranged(arrangement) = &self.sides[1].access
         {
@@ -565,10 +448,7 @@ impl Operator for Join {
     }
 
     fn step(&mut self, tick: &Tick<'_>) -> PgResult<Delta> {
-        let deltas = [self.sides[0].input.step(tick)?, self.sides[1].input.step(tick)?];
-        for (side, delta) in self.sides.iter_mut().zip(&deltas) {
-            side.apply(delta)?;
-        }
+        let deltas = [self.sides[0].step(tick)?, self.sides[1].step(tick)?];
         if deltas.iter().all(Delta::is_empty) {
             return Ok(Delta::none(&self.core.schema));
         }
@@ -639,11 +519,7 @@ impl Operator for Join {
     }
 
     fn bytes(&self) -> usize {
-        let of = |side: &Side| match &side.access {
-            Access::Seek(_) => side.input.bytes(),
-            Access::Arranged(arrangement) => arrangement.bytes() + side.input.bytes(),
-        };
-        self.sides.iter().map(of).sum()
+        self.sides.iter().map(Keyed::bytes).sum()
     }
 
     fn explain(&self, depth: usize, lines: &mut Vec<String>) {
@@ -662,12 +538,7 @@ impl Operator for Join {
         let on = if keys.is_empty() { String::new() } else { format!(" on {}", keys.join(" and ")) };
         line(depth, lines, format!("{kind}{on}{residual}"));
         for (side, name) in self.sides.iter().zip(["left", "right"]) {
-            let how = match (&side.access, side.keys.is_empty()) {
-                (Access::Seek(_), _) => "look-ups in shared indexes",
-                (_, false) => "arranged by key",
-                (_, true) => "kept whole, read at each change of the other",
-            };
-            line(depth + 1, lines, format!("{name}: {how}"));
+            line(depth + 1, lines, format!("{name}: {}", side.way()));
             side.input.explain(depth + 2, lines);
         }
     }

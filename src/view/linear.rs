@@ -108,12 +108,18 @@ impl Operator for Scan {
             Input::Hot { new, .. } => {
                 for i in 0..new.chunks() {
                     let rows = self.named(new.chunk(i, Some(&self.projection))?)?;
-                    in_pieces(rows, emit)?;
+                    in_pieces(rows, &mut |piece| {
+                        tick.read(piece.num_rows())?;
+                        emit(piece)
+                    })?;
                 }
             }
             Input::Appended { .. } => {
                 let plan = tick.relations.scan(self.oid, Some(&self.projection), &[], None)?;
-                tick.stream(plan, &mut |rows| in_pieces(self.named(rows)?, emit))?;
+                tick.stream(plan, &mut |rows| {
+                    tick.read(rows.num_rows())?;
+                    in_pieces(self.named(rows)?, emit)
+                })?;
             }
         }
         Ok(())

@@ -16,20 +16,25 @@
 
 mod aggregate;
 mod arrangement;
+mod canonical;
 mod compile;
 mod context;
 mod delta;
+mod feed;
 mod join;
+mod keyed;
 mod linear;
 mod operator;
 mod recompute;
+mod regroup;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod topk;
 
 pub use compile::Plan;
 pub use delta::{Delta, difference};
-pub use operator::{Added, IndexNeed, Input, Operator, Tick};
+pub use operator::{Added, IndexNeed, Input, Operator, Tick, Watch};
 pub use recompute::any_changed;
 
 use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
@@ -128,7 +133,7 @@ impl View {
         let sql = relation.definition.as_deref().ok_or_else(|| PgError::internal("a view without a definition"))?;
         let definition = define(sql, &relation.search_path, catalog, &[])?;
         let plan = in_column_storage(&definition.query, bind::lower(&definition.query)?)?;
-        let plan = bind::optimize(plan, state)?;
+        let plan = canonical::canonical(bind::optimize(plan, state)?)?;
         let schema = Arc::new(relation.table_schema());
         Ok(Self { oid, inputs: definition.query.relations, schema, plan })
     }

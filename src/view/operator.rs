@@ -4,7 +4,7 @@ use super::delta::Delta;
 use crate::bind::{Relations, RelationsExtension};
 use crate::change::RowId;
 use crate::store::TableSnapshot;
-use crate::types::{Oid, PgError, PgResult};
+use crate::types::{Oid, PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
@@ -15,6 +15,7 @@ use futures::StreamExt;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::runtime::Runtime;
 
 /// A relation before and after a tick.
@@ -44,11 +45,41 @@ pub struct Tick<'a> {
     pub relations: Arc<dyn Relations>,
     pub session: &'a SessionState,
     pub runtime: &'a Runtime,
+    /// Whoever looks on while a first run goes.
+    pub watch: Option<&'a Watch>,
+}
+
+/// How far a first run is, and whether it is still wanted.
+#[derive(Debug, Default)]
+pub struct Watch {
+    done: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Watch {
+    /// Rows of the inputs that have been read.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Tick<'_> {
     pub fn input(&self, oid: Oid) -> PgResult<&Input> {
         self.inputs.get(&oid).ok_or_else(|| PgError::internal(format!("relation {oid} is no input of this tick")))
+    }
+
+    /// Notes that rows of an input were read by a first run. `57014` where it is no longer wanted.
+    pub fn read(&self, rows: usize) -> PgResult<()> {
+        let Some(watch) = self.watch else { return Ok(()) };
+        watch.done.fetch_add(rows as u64, Ordering::Relaxed);
+        match watch.cancelled.load(Ordering::Relaxed) {
+            true => Err(PgError::new(SqlState::QUERY_CANCELED, "the first run of a materialized view was cancelled")),
+            false => Ok(()),
+        }
     }
 
     /// Runs what is asynchronous in DataFusion. The engine's thread waits.

@@ -4,19 +4,23 @@
 //! |---|---|
 //! | count | a number |
 //! | sum, avg of integers and decimals | exact sum in 128 bits and a count, finished by the aggregate's own code |
+//! | sum, avg of floats | exact sum of any doubles ([`ExactSum`]) and a count |
 //! | bool_and, bool_or | how many are true, how many false |
-//! | min, max | the values in order, each with its count |
+//! | min, max, any value of equal ones | the values in order, each with its count |
 //! | any of these with DISTINCT | each value with its count; the aggregate sees a value when it comes first and when the last goes |
 //!
 //! What is not here has its groups recomputed ([`super::regroup`]).
 
 use super::delta::RowBytes;
+use crate::kernels::{ExactSum, FloatResult};
 use crate::types::{PgError, PgResult};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray, UInt32Array, new_null_array,
 };
-use arrow::compute::take;
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Field, Int16Type, Int32Type, Int64Type, Schema};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Decimal128Type, Field, Float64Type, Int16Type, Int32Type, Int64Type, Schema,
+};
 use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use foldhash::fast::RandomState;
@@ -53,14 +57,23 @@ pub fn tally(call: &Arc<AggregateFunctionExpr>, args: &[DataType]) -> PgResult<R
         {
             Box::new(Sum { call: Arc::clone(call), sums: vec![], counts: vec![] })
         }
+        (_, "exact_sum" | "exact_avg", [ty @ (DataType::Float32 | DataType::Float64)]) => {
+            let result = match (shown, ty) {
+                ("exact_avg", _) => FloatResult::Average,
+                (_, DataType::Float32) => FloatResult::Real,
+                _ => FloatResult::Double,
+            };
+            Box::new(FloatSum { result, sums: vec![], counts: vec![] })
+        }
+        ("first_value", _, [ty]) => Box::new(Extreme::new(ty, false)?),
         ("min" | "max", _, [ty]) | (_, "min" | "max", [ty @ (DataType::Float32 | DataType::Float64)]) => {
             Box::new(Extreme::new(ty, shown == "max")?)
         }
         _ => return Ok(Err(format!("{shown} cannot take rows back"))),
     };
-    match call.is_distinct() && !matches!(shown, "min" | "max" | "bool_and" | "bool_or") {
+    match call.is_distinct() && !matches!(shown, "min" | "max" | "bool_and" | "bool_or" | "first_value") {
         true => {
-            if matches!(shown, "sum" | "avg") {
+            if matches!(shown, "sum" | "avg" | "exact_sum" | "exact_avg") {
                 return Ok(Err(format!("{shown}(DISTINCT) cannot take rows back")));
             }
             Ok(Ok(Box::new(Distinct::new(plain, args)?)))
@@ -169,6 +182,45 @@ impl Tally for Sum {
 
     fn bytes(&self) -> usize {
         self.sums.capacity() * 16 + self.counts.capacity() * 8
+    }
+}
+
+/// sum and avg of floats.
+struct FloatSum {
+    result: FloatResult,
+    sums: Vec<ExactSum>,
+    counts: Vec<i64>,
+}
+
+impl Tally for FloatSum {
+    fn grow(&mut self, groups: usize) {
+        self.sums.resize(groups, ExactSum::default());
+        self.counts.resize(groups, 0);
+    }
+
+    fn forget(&mut self, group: usize) {
+        (self.sums[group], self.counts[group]) = (ExactSum::default(), 0);
+    }
+
+    fn update(&mut self, args: &[ArrayRef], groups: &[u32], weights: &[i64]) -> PgResult<()> {
+        let values = cast(&args[0], &DataType::Float64)?;
+        let values = values.as_primitive::<Float64Type>();
+        for (row, (group, weight)) in groups.iter().zip(weights).enumerate() {
+            if values.is_valid(row) {
+                self.sums[*group as usize].add(values.value(row), *weight);
+                self.counts[*group as usize] += weight;
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, groups: &[u32]) -> PgResult<ArrayRef> {
+        let value = |group: &u32| self.result.finish(&self.sums[*group as usize], self.counts[*group as usize]);
+        Ok(self.result.column(groups.iter().map(value).collect::<PgResult<_>>()?))
+    }
+
+    fn bytes(&self) -> usize {
+        self.sums.iter().map(ExactSum::bytes).sum::<usize>() + self.counts.capacity() * 8
     }
 }
 

@@ -5,6 +5,7 @@
 //! never wrap. Folds retract where they can, for sliding frames and for views.
 
 mod collect;
+mod exact;
 mod extremes;
 mod fold;
 mod gather;
@@ -13,6 +14,9 @@ mod moments;
 mod tests;
 mod totals;
 mod udaf;
+
+pub use exact::{ExactSum, FloatResult};
+pub use udaf::steady;
 
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;
