@@ -230,14 +230,13 @@ impl Binder<'_> {
     fn record_star(&mut self, node: &protobuf::AIndirection, targets: &mut Vec<Target>) -> PgResult<()> {
         let mut inner = node.clone();
         inner.indirection.pop();
-        let at = node.arg.as_deref().and_then(names::location);
         let record = match (inner.indirection.is_empty(), node.arg.as_deref()) {
             (true, Some(arg)) => self.expr(arg)?,
             _ => self.expr(&Node { node: Some(NodeEnum::AIndirection(Box::new(inner))) })?,
         };
         let fields = super::expr::fields_of(&record).ok_or_else(|| {
             let message = format!("type {} is not composite", names::type_name(record.ty.pg.oid));
-            with_position(PgError::new(SqlState::WRONG_OBJECT_TYPE, message), at)
+            PgError::new(SqlState::WRONG_OBJECT_TYPE, message)
         })?;
         for (name, expr) in fields {
             let expr = self.settle_unknown(expr)?;

@@ -67,8 +67,8 @@ fn records(
             (true, Kind::Object) => return Err(invalid(format!("cannot call {function} on a non-array"))),
             (true, _) => return Err(invalid(format!("cannot call {function} on a scalar"))),
             (false, Kind::Object) => vec![text.as_str()],
-            (false, Kind::Array) => return Err(invalid(format!("cannot call {function} on an array"))),
-            (false, _) => return Err(invalid(format!("cannot call {function} on a scalar"))),
+            (false, Kind::Array) => return Err(invalid("cannot call populate_composite on an array")),
+            (false, _) => return Err(invalid("cannot call populate_composite on a scalar")),
         };
         for object in objects {
             if jsontext::kind(object) != Kind::Object {

@@ -130,7 +130,10 @@ impl Moment<'_> {
     /// The text of a pattern, and whether it is a number.
     fn expand(&self, pattern: &str, fill: bool) -> PgResult<(String, bool)> {
         let f = &self.fields;
-        let number = |v: i64, width: usize| (if fill { format!("{v:0width$}") } else { v.to_string() }, true);
+        let number = |v: i64, width: usize| {
+            let width = width + usize::from(v < 0);
+            (if fill { format!("{v:0width$}") } else { v.to_string() }, true)
+        };
         let word = |s: &str, width: usize| (if fill { format!("{s:width$}") } else { s.to_string() }, false);
         let name = |names: &[&str], at: usize, short: bool| -> (String, bool) {
             let whole = names.get(at).copied().unwrap_or_default();
@@ -144,6 +147,7 @@ impl Moment<'_> {
         };
         let year = if f.year > 0 { f.year } else { 1 - f.year };
         let (iso_year, week) = iso_week(self.days);
+        let iso_year = if iso_year > 0 { iso_year } else { 1 - iso_year };
         let day_of_year = self.days - days_from_civil(f.year, 1, 1) + 1;
         let last = |v: i64, digits: u32| v.rem_euclid(10i64.pow(digits));
         let second = i64::from(f.second);

@@ -133,12 +133,16 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 12] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
     ("nested", include_str!("cases/nested.sql")),
     ("queries", include_str!("cases/queries.sql")),
+    ("templates", include_str!("cases/templates.sql")),
+    ("records", include_str!("cases/records.sql")),
+    ("jsonpath", include_str!("cases/jsonpath.sql")),
+    ("functions", include_str!("cases/functions.sql")),
     ("tables", include_str!("cases/tables.sql")),
     ("tables_catalog", include_str!("cases/tables_catalog.sql")),
     ("write_queries", include_str!("cases/write_queries.sql")),

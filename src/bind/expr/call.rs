@@ -311,6 +311,10 @@ impl Binder<'_> {
                 true => "a column definition list is required for functions returning \"record\"",
                 false => "a column definition list is only allowed for functions returning \"record\"",
             };
+            let at = match definitions.first().and_then(|d| d.node.as_ref()) {
+                Some(NodeEnum::ColumnDef(column)) => names::offset(column.location),
+                _ => at,
+            };
             return Err(with_position(PgError::new(SqlState::SYNTAX_ERROR, message), at));
         }
         if is_record {

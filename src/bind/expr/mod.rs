@@ -336,8 +336,16 @@ impl Binder<'_> {
                 Some(NodeEnum::AIndices(indices)) => self.slice(value, indices)?,
                 Some(NodeEnum::String(field)) if matches!(value.ty.storage, DataType::Struct(_)) => {
                     let found = fields_of(&value).into_iter().flatten().find(|(name, _)| *name == field.sval);
-                    let (_, found) =
-                        found.ok_or_else(|| with_position(call::no_field(&field.sval), names::location(arg).or(at)))?;
+                    let (_, found) = found.ok_or_else(|| {
+                        let error = match names::column_name(arg) {
+                            Some(table) => {
+                                let message = format!("column {table}.{} does not exist", field.sval);
+                                PgError::new(SqlState::UNDEFINED_COLUMN, message)
+                            }
+                            None => call::no_field(&field.sval),
+                        };
+                        with_position(error, names::location(arg).or(at))
+                    })?;
                     self.settle_unknown(found)?
                 }
                 Some(NodeEnum::String(field)) if value.ty.pg.oid != oid::RECORD => {

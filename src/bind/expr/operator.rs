@@ -54,7 +54,7 @@ impl Binder<'_> {
 
     /// `left name right`.
     pub(in crate::bind) fn binary(&mut self, name: &str, left: Expr, right: Expr, at: Option<usize>) -> PgResult<Expr> {
-        if let (ExprKind::Row(_), ExprKind::Row(_)) = (&left.kind, &right.kind) {
+        if is_row(&left) && is_row(&right) {
             let (ExprKind::Row(left), ExprKind::Row(right)) = (left.kind, right.kind) else {
                 return Err(PgError::internal("rows were expected"));
             };
@@ -154,6 +154,9 @@ impl Binder<'_> {
         let is_null = |e: &Expr| Expr::boolean(ExprKind::IsNull(Box::new(e.clone())));
         let absent: Vec<Expr> =
             [&left, &right].into_iter().filter(|e| !matches!(e.kind, ExprKind::Row(_))).map(is_null).collect();
+        if absent.is_empty() {
+            return Ok(same.at(at));
+        }
         let null = null_of(&same.ty)?;
         let branches = vec![(Expr::boolean(ExprKind::Or(absent)), null)];
         Ok(Expr::boolean(ExprKind::Case { branches, otherwise: Some(Box::new(same)) }).at(at))
@@ -394,6 +397,13 @@ impl Binder<'_> {
         let kind = ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![left, right] };
         Ok(Expr::boolean(kind).at(at))
     }
+}
+
+/// Whether this is written as a row of expressions; the row of a table is a value, like any record.
+fn is_row(expr: &Expr) -> bool {
+    let DataType::Struct(fields) = &expr.ty.storage else { return false };
+    let numbered = fields.iter().enumerate().all(|(i, f)| *f.name() == format!("f{}", i + 1));
+    matches!(expr.kind, ExprKind::Row(_)) && numbered
 }
 
 fn native(op: Operator, left: Expr, right: Expr, storage: &DataType, result: Oid) -> PgResult<Expr> {

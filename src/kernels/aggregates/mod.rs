@@ -17,7 +17,7 @@ mod totals;
 mod udaf;
 
 pub use exact::{ExactSum, FloatResult};
-pub use udaf::steady;
+pub use udaf::{steady, takes_rows_in_order};
 
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Raw, Seen, raw};
 use super::shrink::Shrinker;
-use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Cases of the inner ring.
 const CASES: u32 = 40;
 /// How long a failing case is made smaller.
-const SHRINK: Duration = Duration::from_secs(120);
+const SHRINK: Duration = Duration::from_secs(90);
+/// Failures that a long run reports at most.
+const FAILURES: usize = 20;
 /// One view in so many may be refused with `0A000`.
 const REFUSED: u64 = 20;
 
@@ -34,27 +36,32 @@ fn a_random_view_equals_its_query_at_every_tick() {
     println!("SLUICE_ORACLE_SEED={seed} SLUICE_ORACLE_CASES={cases}");
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let seen = RefCell::new(Seen::default());
+    let run = |case: &Case, seen: &mut Seen| {
+        let run = AssertUnwindSafe(|| runtime.block_on(case.run(seen)));
+        catch_unwind(run).unwrap_or_else(|_| Err("a panic, see above".to_string())).err()
+    };
+    let (seen, failures) = (RefCell::new(Seen::default()), RefCell::new(Vec::new()));
     let begun = Instant::now();
     let check = |raw: Raw| {
         let case = Case::from(&raw);
-        runtime.block_on(case.run(&mut seen.borrow_mut())).map_err(TestCaseError::fail)
+        let Some(reason) = run(&case, &mut seen.borrow_mut()) else { return Ok(()) };
+        println!("a case fails and is made smaller; at first:\n{}\n\n{reason}", case.script());
+        let (case, reason) = Shrinker::run(case, reason, SHRINK, &mut |case| run(case, &mut Seen::default()));
+        let mut failures = failures.borrow_mut();
+        let failure = format!("failure {}\n\n{}\n\n{reason}\n", failures.len() + 1, case.script());
+        println!("{failure}");
+        failures.push(failure);
+        // A long run looks for more.
+        match long.is_some() && failures.len() < FAILURES {
+            true => Ok(()),
+            false => Err(TestCaseError::fail("the oracle was contradicted")),
+        }
     };
     let outcome = TestRunner::new_with_rng(config, generator(seed)).run(&raw(6, 5), check);
     report(&seen.borrow(), begun);
-    match outcome {
-        Ok(()) => {}
-        Err(TestError::Fail(reason, raw)) => {
-            let mut fails = |case: &Case| {
-                let run = AssertUnwindSafe(|| runtime.block_on(case.run(&mut Seen::default())));
-                catch_unwind(run).unwrap_or_else(|_| Err("a panic, see above".to_string())).err()
-            };
-            println!("a case fails and is made smaller; at first:\n{}\n\n{reason}", Case::from(&raw).script());
-            let (case, reason) = Shrinker::run(Case::from(&raw), reason.to_string(), SHRINK, &mut fails);
-            panic!("SLUICE_ORACLE_SEED={seed}\n\n{}\n\n{reason}", case.script())
-        }
-        Err(TestError::Abort(reason)) => panic!("SLUICE_ORACLE_SEED={seed}: {reason}"),
-    }
+    let failures = failures.into_inner();
+    assert!(failures.is_empty(), "SLUICE_ORACLE_SEED={seed}\n\n{}", failures.join("\n"));
+    outcome.expect("the cases can be made");
     let seen = seen.borrow();
     let refused: u64 = seen.refused.values().sum();
     assert!(refused * REFUSED <= seen.views, "{refused} of {} views were refused: {:#?}", seen.views, seen.refused);
