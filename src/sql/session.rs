@@ -545,7 +545,8 @@ impl Session {
                 self.identity.database.as_str().into(),
                 self.database.activities.users(&self.identity.user).into(),
                 view.snapshot.sizes(),
-            ),
+            )
+            .with_plans(view.snapshot.plans()),
             search_path,
             prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
             cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
