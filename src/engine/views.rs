@@ -26,7 +26,7 @@ pub(super) struct ViewSlot {
     /// The state of its operators, and the rows held, are those of the newest tick.
     live: bool,
     /// Indexes that it has asked for.
-    indexes: Vec<IndexNeed>,
+    pub indexes: Vec<IndexNeed>,
 }
 
 impl ViewSlot {
