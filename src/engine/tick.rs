@@ -213,15 +213,15 @@ impl Engine {
         let now = now_us();
         self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
-        let mut fresh = Vec::new();
+        self.run_views(&mut changed);
+        // New views are filled from relations that are all at this tick.
         for (change, reply) in changes {
-            match self.change_catalog(change, &mut changed, &mut fresh) {
+            match self.change_catalog(change) {
                 Ok(views) if views.is_empty() => self.waiting.push((self.tick, reply)),
                 Ok(views) => self.creating.push(Creating { views, reply }),
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
-        self.run_views(&mut changed, &fresh);
         self.answer_creators();
         self.note_for_hydrations();
         self.begin_hydrations();
@@ -407,14 +407,9 @@ impl Engine {
         changed
     }
 
-    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    /// `fresh` gets the views that it made. Gives those of them that have still to be filled.
-    fn change_catalog(
-        &mut self,
-        change: super::CatalogChange,
-        changed: &mut HashSet<Oid>,
-        fresh: &mut Vec<Oid>,
-    ) -> PgResult<HashSet<Oid>> {
+    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed. Gives the new views
+    /// that have still to be filled.
+    fn change_catalog(&mut self, change: super::CatalogChange) -> PgResult<HashSet<Oid>> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
@@ -443,9 +438,7 @@ impl Engine {
                     self.views[index].state.phase = ViewPhase::Hydrating;
                     unfilled.insert(oid);
                 }
-                Ok(_) => {
-                    changed.insert(oid);
-                }
+                Ok(_) => {}
                 Err(error) => {
                     self.catalog = before;
                     self.forget_missing();
@@ -453,7 +446,6 @@ impl Engine {
                 }
             }
         }
-        fresh.extend(added);
         self.forget_missing();
         self.catalog_changed = true;
         Ok(unfilled)

@@ -45,6 +45,9 @@ async fn a_view_is_right_when_it_was_filled_under_changes() {
             assert_eq!(same.unwrap_or_else(|difference| panic!("turn {turn}: {difference}")), Same::Rows);
         }
     }
+    let plan = rig.must("SELECT sluice.explain_view('gold.joined')").await;
+    let plan = plan[0][0].clone().unwrap_or_default();
+    assert!(plan.contains("inner join") && plan.contains("look-ups in shared indexes"), "{plan}");
     rig.stop().await;
 }
 

@@ -21,7 +21,7 @@ pub type Row = Vec<Option<String>>;
 pub struct Rig {
     folder: TempDir,
     engine: EngineHandle,
-    database: Database,
+    database: Arc<Database>,
     session: Session,
     sender: StreamSender,
     next: Position,
