@@ -58,6 +58,8 @@ pub struct EngineOptions {
     pub unflushed_limit: u64,
     /// Records that one tick takes at most.
     pub tick_events: usize,
+    /// Gold views whose inputs have more rows are filled beside the tick loop.
+    pub fill_beside_rows: u64,
 }
 
 impl EngineOptions {
@@ -69,6 +71,7 @@ impl EngineOptions {
             flush_rows: 100_000,
             unflushed_limit: 2_000_000,
             tick_events: 65_536,
+            fill_beside_rows: 100_000,
         }
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn start(
         let data = slot.publish(engine.tick);
         engine.relations.insert(slot.oid, data);
     }
-    engine.run_views(&mut changed, &[]);
+    engine.run_views(&mut changed);
     engine.settle();
     engine.starting = false;
     engine.publish(now_us());

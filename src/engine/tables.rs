@@ -13,6 +13,10 @@ use arrow::buffer::BooleanBuffer;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How old the bytes that a table says of itself may be.
+pub const COUNTING: Duration = Duration::from_secs(1);
 
 /// Rows appended since the last flush.
 #[derive(Clone)]
@@ -37,8 +41,10 @@ pub struct Slot {
     /// Its folder in the lake, `schema/table` at creation.
     pub folder: Arc<str>,
     pub rows: Rows,
-    /// Bytes in memory as of the last publish: data, index and tombstones, or the tail.
+    /// Bytes in memory as of about a second ago: data, index and tombstones, or the tail.
     pub bytes: u64,
+    /// When they were counted, and the next row id then.
+    counted: Option<(Instant, u64)>,
     /// Ids that died and that a flush has written or is writing; the lake passes over one that it does not hold.
     pub dead: Vec<RowId>,
     /// Ids below this are in the lake.
@@ -72,6 +78,7 @@ impl Slot {
             folder,
             rows: without_retractions(rows),
             bytes: 0,
+            counted: None,
             dead: vec![],
             flushed: RowId(0),
             written: RowId(0),
@@ -310,10 +317,15 @@ impl Slot {
     /// The relation's rows as of now, immutable.
     pub fn publish(&mut self, tick: Tick) -> RelationData {
         self.dirty = false;
-        self.bytes = match &self.rows {
-            Rows::Hot(table) => table.memory().total() as u64,
-            Rows::Appended { tail, .. } => tail.iter().map(|t| t.bytes).sum(),
-        };
+        // Counting passes over the chunks and the posting lists: not at each tick.
+        let next = self.next_row_id().0;
+        if self.counted.is_none_or(|(at, rows)| at.elapsed() >= COUNTING || next > rows + rows / 4) {
+            self.counted = Some((Instant::now(), next));
+            self.bytes = match &self.rows {
+                Rows::Hot(table) => table.memory().total() as u64,
+                Rows::Appended { tail, .. } => tail.iter().map(|t| t.bytes).sum(),
+            };
+        }
         match &mut self.rows {
             Rows::Hot(table) => RelationData::Hot(table.publish(tick)),
             Rows::Appended { schema, files, tail, .. } => RelationData::Appended(LakeAndTail {

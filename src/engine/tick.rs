@@ -217,16 +217,17 @@ impl Engine {
         self.aligner.release(Instant::now())
     }
 
-    /// One tick.
+    /// One tick for all that the sources brought, and one for each transaction that wrote; all of them are shown at once.
     fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, oneshot::Sender<PgResult<()>>)>) {
         self.tick.0 += 1;
         let now = now_us();
         self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
-        let mut fresh = Vec::new();
+        self.run_views(&mut changed);
+        // New views are filled from relations that are all at this tick.
         for (change, reply) in changes {
             let away = self.lake_state.error.as_deref().map(lake_is_away);
-            match away.map_or_else(|| self.commit(change, &mut changed, &mut fresh), Err) {
+            match away.map_or_else(|| self.commit(change), Err) {
                 Ok(views) if views.is_empty() => {
                     self.waiting.push(Waiting { tick: self.tick, since: Instant::now(), reply });
                 }
@@ -234,12 +235,16 @@ impl Engine {
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
-        self.run_views(&mut changed, &fresh);
+        self.end_tick();
+        self.publish(now);
+    }
+
+    /// What was changed in this tick has gone through all views: the next one begins with nothing changed.
+    pub(super) fn end_tick(&mut self) {
         self.answer_creators();
         self.note_for_hydrations();
         self.begin_hydrations();
         self.settle();
-        self.publish(now);
     }
 
     /// Appends a piece to bronze and moves its stream's position.
@@ -450,14 +455,9 @@ impl Engine {
         changed
     }
 
-    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    /// `fresh` gets the views that it made. Gives those of them that have still to be filled.
-    pub(super) fn change_catalog(
-        &mut self,
-        change: super::CatalogChange,
-        changed: &mut HashSet<Oid>,
-        fresh: &mut Vec<Oid>,
-    ) -> PgResult<HashSet<Oid>> {
+    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed. Gives the new views
+    /// that have still to be filled.
+    pub(super) fn change_catalog(&mut self, change: super::CatalogChange) -> PgResult<HashSet<Oid>> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
@@ -486,9 +486,7 @@ impl Engine {
                     self.views[index].state.phase = ViewPhase::Hydrating;
                     unfilled.insert(oid);
                 }
-                Ok(_) => {
-                    changed.insert(oid);
-                }
+                Ok(_) => {}
                 Err(error) => {
                     self.catalog = before;
                     self.forget_missing();
@@ -496,7 +494,6 @@ impl Engine {
                 }
             }
         }
-        fresh.extend(added);
         self.forget_missing();
         self.catalog_changed = true;
         Ok(unfilled)

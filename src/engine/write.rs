@@ -297,22 +297,23 @@ pub fn value_text(relation: &Relation, column: usize, rows: &RecordBatch, row: u
 }
 
 impl Engine {
-    /// Applies a transaction, rows and names in one, or nothing of it.
-    /// See [`Engine::change_catalog`] for `fresh` and what it gives.
-    pub(super) fn commit(
-        &mut self,
-        commit: Commit,
-        changed: &mut HashSet<Oid>,
-        fresh: &mut Vec<Oid>,
-    ) -> PgResult<HashSet<Oid>> {
+    /// Applies a transaction, rows and names in one, or nothing of it. One that writes has a tick of its own, so that its
+    /// rows go through the views once and by themselves. Gives what [`Engine::change_catalog`] gives.
+    pub(super) fn commit(&mut self, commit: Commit) -> PgResult<HashSet<Oid>> {
         for table in &commit.tables {
             self.verify(table)?;
         }
+        if !commit.tables.is_empty() {
+            self.end_tick();
+            self.tick.0 += 1;
+        }
+        let mut changed = HashSet::new();
         let before = Arc::clone(&self.catalog);
         let Some(change) = commit.change else {
             for table in commit.tables {
-                self.write(&table, changed)?;
+                self.write(&table, &mut changed)?;
             }
+            self.run_views(&mut changed);
             return Ok(HashSet::new());
         };
         let mut next = Catalog::clone(&before);
@@ -333,19 +334,21 @@ impl Engine {
         // Names first: what is written below is looked up by them.
         self.catalog = Arc::new(next.clone());
         for table in &tables {
-            undo.extend(self.write(table, changed)?);
+            undo.extend(self.write(table, &mut changed)?);
         }
         self.sync_indexes(&before)?;
-        self.publish_new_slots(changed);
-        for oid in made_anew {
-            self.rebind_views(oid);
+        self.publish_new_slots(&mut changed);
+        for oid in &made_anew {
+            self.rebind_views(*oid);
         }
-        self.catalog = before;
+        // The views that are there move before new ones are filled from them.
+        self.run_views(&mut changed);
+        self.catalog = Arc::clone(&before);
         let whole: CatalogChange = Box::new(move |catalog| {
             *catalog = next;
             Ok(())
         });
-        match self.change_catalog(whole, changed, fresh) {
+        match self.change_catalog(whole) {
             Ok(unfilled) => {
                 for step in undo {
                     if let Undo::Slot { old: Some(old), .. } = step {
@@ -355,9 +358,16 @@ impl Engine {
                 Ok(unfilled)
             }
             Err(error) => {
+                // Nobody has seen what the views made of it: it is taken back in a tick of its own, like it was done.
+                self.end_tick();
+                self.tick.0 += 1;
                 for step in undo.into_iter().rev() {
-                    self.undo(step);
+                    self.undo(step, &mut changed);
                 }
+                for oid in &made_anew {
+                    self.rebind_views(*oid);
+                }
+                self.run_views(&mut changed);
                 Err(error)
             }
         }
@@ -466,9 +476,10 @@ impl Engine {
     }
 
     /// Takes back a step of a commit that failed further on; nobody has seen it.
-    fn undo(&mut self, step: Undo) {
+    fn undo(&mut self, step: Undo, changed: &mut HashSet<Oid>) {
         let undone = match step {
             Undo::Slot { oid, old, data } => {
+                changed.insert(oid);
                 match old {
                     Some(old) => self.slots.insert(oid, *old),
                     None => self.slots.remove(&oid),
@@ -479,10 +490,13 @@ impl Engine {
                 };
                 Ok(())
             }
-            Undo::Rows { oid, added, retracted } => match self.slots.get_mut(&oid) {
-                Some(slot) => slot.write(&added, &retracted).map(|()| self.publish_slot(oid)),
-                None => Ok(()),
-            },
+            Undo::Rows { oid, added, retracted } => {
+                changed.insert(oid);
+                match self.slots.get_mut(&oid) {
+                    Some(slot) => slot.write(&added, &retracted).map(|()| self.publish_slot(oid)),
+                    None => Ok(()),
+                }
+            }
         };
         if let Err(error) = undone {
             tracing::error!(%error, "a transaction that failed cannot be taken back");

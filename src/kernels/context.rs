@@ -136,6 +136,10 @@ pub trait CatalogLookup: Send + Sync {
     fn column_type(&self, relation: Oid, attnum: i16) -> Option<PgType>;
     /// `pg_get_viewdef`: the query of a view or materialized view.
     fn view_definition(&self, relation: Oid, pretty: bool) -> Option<String>;
+    /// `sluice.explain_view`: how a materialized view is maintained, a line for each operator.
+    fn view_plan(&self, _relation: Oid) -> Option<String> {
+        None
+    }
     /// `pg_get_indexdef`; `column` 0 is the whole `CREATE INDEX`.
     fn index_definition(&self, index: Oid, column: i32, pretty: bool) -> Option<String>;
     fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String>;

@@ -290,6 +290,18 @@ pub fn declare(r: &mut Registry) {
             Ok(context.catalog().view_definition(relation_named(context, name)?, pretty))
         }),
     );
+    r.fun(
+        "explain_view(text)",
+        session1::<Text, Text>(|call, name| {
+            let context = call.context()?;
+            let plan = context.catalog().view_plan(relation_named(context, name)?);
+            let not_one = || {
+                let message = format!("\"{name}\" is not a materialized view");
+                PgError::new(SqlState::WRONG_OBJECT_TYPE, message)
+            };
+            plan.map(Some).ok_or_else(not_one)
+        }),
+    );
     r.fun("pg_get_indexdef(oid)", by_oid(|c, o| c.catalog().index_definition(o, 0, false)));
     r.fun(
         "pg_get_indexdef(oid,int4,bool)",

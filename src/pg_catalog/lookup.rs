@@ -21,6 +21,8 @@ pub struct Lookup {
     users: Arc<[String]>,
     /// Bytes of the relations that hold rows.
     sizes: Arc<HashMap<Oid, u64>>,
+    /// How each materialized view is maintained.
+    plans: Arc<HashMap<Oid, Arc<[String]>>>,
 }
 
 impl Lookup {
@@ -31,7 +33,12 @@ impl Lookup {
         users: Arc<[String]>,
         sizes: Arc<HashMap<Oid, u64>>,
     ) -> Self {
-        Self { catalog, search_path, database, users, sizes }
+        Self { catalog, search_path, database, users, sizes, plans: Arc::default() }
+    }
+
+    /// Knows the maintenance plans of materialized views, too.
+    pub fn with_plans(self, plans: Arc<HashMap<Oid, Arc<[String]>>>) -> Self {
+        Self { plans, ..self }
     }
 
     /// The relation or index by its schema and name.
@@ -159,6 +166,10 @@ impl CatalogLookup for Lookup {
 
     fn view_definition(&self, relation: Oid, _pretty: bool) -> Option<String> {
         view_definition(self.catalog.relation(relation)?)
+    }
+
+    fn view_plan(&self, relation: Oid) -> Option<String> {
+        self.plans.get(&relation).map(|lines| lines.join("\n"))
     }
 
     fn index_definition(&self, index: Oid, column: i32, _pretty: bool) -> Option<String> {

@@ -110,6 +110,10 @@ impl StorageSnapshot for Snapshot {
     fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
         Arc::new(self.status.tables.iter().map(|table| (table.oid, table.bytes)).collect())
     }
+
+    fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {
+        Arc::new(self.status.views.iter().map(|view| (view.oid, Arc::clone(&view.plan))).collect())
+    }
 }
 
 fn source_row(source: &SourceStatus) -> SourceRow {

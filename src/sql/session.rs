@@ -585,7 +585,8 @@ impl Session {
                 self.identity.database.as_str().into(),
                 self.database.activities.users(&self.identity.user).into(),
                 view.snapshot.sizes(),
-            ),
+            )
+            .with_plans(view.snapshot.plans()),
             catalog: Arc::clone(&view.catalog),
             sequences: Arc::clone(&self.sequences),
             search_path,

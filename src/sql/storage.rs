@@ -65,4 +65,9 @@ pub trait StorageSnapshot: Send + Sync + 'static {
 
     /// Bytes of the relations that hold rows.
     fn sizes(&self) -> Arc<HashMap<Oid, u64>>;
+
+    /// How each materialized view is maintained, a line for each operator.
+    fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {
+        Arc::default()
+    }
 }
