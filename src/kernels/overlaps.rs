@@ -110,7 +110,7 @@ pub fn declare(r: &mut Registry) {
             Ok(Some(timetz_at(t, zone.offset_at(call.context()?.transaction_us()))))
         }),
     );
-    r.fun("extract(text,timetz)", maybe2::<Text, TimeTz, super::numerics::Num>(|u, t| extract_timetz(u, t)));
+    r.fun("extract(text,timetz)", maybe2::<Text, TimeTz, super::numerics::Num>(extract_timetz));
     r.fun(
         "date_part(text,timetz)",
         maybe2::<Text, TimeTz, Float8>(|u, t| extract_timetz(u, t)?.map(|n| n.to_f64()).transpose()),
