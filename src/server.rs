@@ -153,6 +153,7 @@ impl Deployment {
             let source = JsonlSource::new(name.as_str().into(), options, tables);
             sources.push(Box::new(source.map_err(|e| named(name, e))?));
         }
+        share_tables(&mut sources, &[]);
         Ok(Self {
             listen: config.listen,
             http: config.http,
@@ -169,6 +170,14 @@ impl Deployment {
             demo: None,
         })
     }
+}
+
+/// Settles among all sources whose the tables are that have their names from topics.
+fn share_tables(sources: &mut [Box<dyn Source>], read: &[crate::change::StreamId]) {
+    let owners = Arc::default();
+    // What is declared anywhere counts before what was read anywhere.
+    sources.iter_mut().for_each(|source| source.share_tables(&owners, &[]));
+    sources.iter_mut().for_each(|source| source.share_tables(&owners, read));
 }
 
 /// Goes on with the rows and the seed that the folder's demo began with; answers what to note where it begins now.
@@ -235,6 +244,8 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     }
     let database = Database::new(engine.clone(), statuses.clone(), deployment.database).map_err(ServerError::Engine)?;
 
+    let read: Vec<_> = recovered.resume.keys().cloned().collect();
+    share_tables(&mut deployment.sources, &read);
     let shutdown = CancellationToken::new();
     let mut sources = JoinSet::new();
     for (source, status) in std::mem::take(&mut deployment.sources).into_iter().zip(&statuses) {
@@ -399,7 +410,7 @@ async fn deploy_views(
         for view in waiting {
             match database.run_script(view.text()).await {
                 Ok(()) => {}
-                Err(error) if is_missing(&error) => later.push((view, error)),
+                Err(error) if is_missing(&error) || error.state == SqlState::IO_ERROR => later.push((view, error)),
                 Err(error) if error.state == SqlState::DUPLICATE_TABLE => {
                     if !view.is_what_the_catalog_holds(engine) {
                         tracing::warn!(
@@ -415,8 +426,8 @@ async fn deploy_views(
         for (view, error) in &later {
             let file = view.file.path.display();
             match patient || warned {
-                true => tracing::info!(%file, reason = %error, "a view waits for its tables"),
-                false => tracing::warn!(%file, reason = %error, "a view still waits for its tables"),
+                true => tracing::info!(%file, reason = %error, "a view waits"),
+                false => tracing::warn!(%file, reason = %error, "a view still waits"),
             }
         }
         warned |= !patient;

@@ -96,6 +96,10 @@ impl Binder<'_> {
         let relation = self.catalog.resolve(&self.path, schema, &range.relname).map_err(|e| with_position(e, at))?;
         let relation = Arc::clone(relation);
         self.relations.insert(relation.oid);
+        if let (0, Some(at)) = (self.view_depth, at) {
+            let aliased = range.alias.is_some();
+            self.references.push(super::Reference { oid: relation.oid, at, aliased });
+        }
         let name = range.alias.as_ref().map_or(range.relname.as_str(), |a| a.aliasname.as_str());
         let query = match relation.kind {
             RelationKind::View => self.view(&relation, name).map_err(|e| with_position(e, at))?,

@@ -22,15 +22,11 @@ pub fn session_config(partitions: usize) -> SessionConfig {
     config
 }
 
-/// A state without analyzer rules, over `config`; put [`RelationsExtension`] (and the functions' context) into it before
+/// A state without analyzer rules and without DataFusion's own functions (plans carry ours; a state is copied for each
+/// statement, and these would be copied with it), over `config`; put [`RelationsExtension`] (and the functions' context) into it before
 /// running a plan.
 pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
-    SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .with_analyzer_rules(Vec::new())
-        .build()
+    SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_analyzer_rules(Vec::new()).build()
 }
 
 /// A context that reads `relations`.

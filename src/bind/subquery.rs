@@ -22,6 +22,10 @@ use std::collections::{BTreeSet, HashMap};
 /// `count(*)` and `count(x)`: the aggregates that are 0, not NULL, over no rows.
 const COUNTS: [Oid; 2] = [Oid(2803), Oid(2147)];
 
+/// Subqueries that were extracted, and what became of them: an expression that stands in several places (`x BETWEEN …`,
+/// the argument of an ordered-set aggregate) has its subquery once.
+type Known = Vec<(Expr, Expr)>;
+
 /// A subquery beside its outer rows: what to join with, and on what.
 struct Beside {
     rel: Rel,
@@ -60,8 +64,9 @@ impl Binder<'_> {
                 _ => return refuse("this place"),
             }
         };
+        let mut known = Known::default();
         for expr in rel.exprs_mut() {
-            taken = self.extract(taken, expr)?;
+            taken = self.extract(taken, expr, &mut known)?;
         }
         if let [input] = rel.inputs_mut().as_mut_slice() {
             **input = taken;
@@ -104,6 +109,7 @@ impl Binder<'_> {
         let (hard, plain): (Vec<Expr>, Vec<Expr>) = predicates.into_iter().flat_map(conjuncts).partition(has_subquery);
         let mut rel = filtered(input, plain);
         let mut rest = Vec::new();
+        let mut known = Known::default();
         for mut predicate in hard {
             let (negated, subquery) = match &predicate.kind {
                 ExprKind::Subquery(s) => (false, Some(s)),
@@ -120,14 +126,14 @@ impl Binder<'_> {
                 _ => None,
             };
             let (Some(test), Some(subquery)) = (test, subquery.cloned()) else {
-                rel = self.extract(rel, &mut predicate)?;
+                rel = self.extract(rel, &mut predicate, &mut known)?;
                 rest.push(predicate);
                 continue;
             };
             let mut test = test;
             if let Some(test) = &mut test {
                 for child in test.children_mut() {
-                    rel = self.extract(rel, child)?;
+                    rel = self.extract(rel, child, &mut known)?;
                 }
             }
             let inner = self.unnest(subquery.rel)?;
@@ -139,12 +145,17 @@ impl Binder<'_> {
     }
 
     /// Replaces the subqueries of `expr` by columns of the rows, which it extends.
-    fn extract(&mut self, mut rel: Rel, expr: &mut Expr) -> PgResult<Rel> {
+    fn extract(&mut self, mut rel: Rel, expr: &mut Expr, known: &mut Known) -> PgResult<Rel> {
         if !has_subquery(expr) {
             return Ok(rel);
         }
+        let original = matches!(expr.kind, ExprKind::Subquery(_)).then(|| expr.clone());
+        if let Some((_, value)) = known.iter().find(|(subquery, _)| Some(subquery) == original.as_ref()) {
+            *expr = value.clone().at(expr.at);
+            return Ok(rel);
+        }
         for child in expr.children_mut() {
-            rel = self.extract(rel, child)?;
+            rel = self.extract(rel, child, known)?;
         }
         let ExprKind::Subquery(_) = &expr.kind else { return Ok(rel) };
         let kind = std::mem::replace(&mut expr.kind, ExprKind::Literal(ScalarValue::Null));
@@ -162,6 +173,7 @@ impl Binder<'_> {
             SubqueryKind::Scalar(column) => self.scalar_value(rel, inner, column, &expr.ty)?,
         };
         let at = expr.at;
+        known.extend(original.map(|original| (original, value.clone())));
         *expr = value.at(at);
         Ok(rel)
     }
@@ -373,12 +385,13 @@ impl Binder<'_> {
             // For an outer join the subquery's value must be known on one side alone.
             let rights: BTreeSet<ColId> = right.columns().into_iter().map(|(id, _)| id).collect();
             let lefts: BTreeSet<ColId> = left.columns().into_iter().map(|(id, _)| id).collect();
+            let (mut known_left, mut known_right) = (Known::default(), Known::default());
             for mut predicate in hard {
                 let needed = subquery_needs(&predicate);
                 if needed.is_disjoint(&lefts) {
-                    right = self.extract(right, &mut predicate)?;
+                    right = self.extract(right, &mut predicate, &mut known_right)?;
                 } else if needed.is_disjoint(&rights) {
-                    left = self.extract(left, &mut predicate)?;
+                    left = self.extract(left, &mut predicate, &mut known_left)?;
                 } else {
                     return Err(PgError::unsupported("a subquery over both sides in the ON of an outer join"));
                 }

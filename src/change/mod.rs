@@ -96,6 +96,30 @@ pub struct TransactionMark {
     pub end: Option<Vec<(Arc<str>, u64)>>,
 }
 
+/// One change of a row's key at the source. Debezium sends it as a delete of the old key and a create of the new one; both
+/// halves have the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MoveId(pub u128);
+
+/// One half of a key change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveHalf {
+    /// The delete: the row leaves its old key.
+    Leaves,
+    /// The create: the row arrives under its new key. `whole`: with all of its values; else some are those of the row that
+    /// left.
+    Arrives { whole: bool },
+}
+
+/// A record that is half of a key change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyMove {
+    /// Index of the record in the delivery.
+    pub event: u32,
+    pub id: MoveId,
+    pub half: MoveHalf,
+}
+
 /// The changes of one silver table in a delivery, in stream order.
 #[derive(Debug, Clone)]
 pub struct TableChanges {
@@ -137,6 +161,17 @@ pub struct DeadLetter {
     pub message: String,
 }
 
+/// A schema block as a record brought it, of which bronze keeps the payload only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaBlock {
+    /// The first record of the stream that had it.
+    pub event: u32,
+    /// `key` or `value`.
+    pub part: &'static str,
+    /// JSON.
+    pub schema: String,
+}
+
 /// A batch of records of one stream, decoded.
 #[derive(Debug)]
 pub struct Delivery {
@@ -149,12 +184,24 @@ pub struct Delivery {
     pub bronze: Vec<BronzeRows>,
     pub changes: Vec<TableChanges>,
     pub dead: Vec<DeadLetter>,
+    /// Schema blocks that the stream's decoder had not seen before.
+    pub blocks: Vec<SchemaBlock>,
     /// One for each record, or empty where the stream knows no transactions.
     pub transactions: Vec<TransactionId>,
     pub transaction_kind: Option<TransactionKind>,
     pub marks: Vec<TransactionMark>,
+    /// The records that are halves of key changes, ascending.
+    pub moves: Vec<KeyMove>,
     /// Newest time at which the source says that a change was made, µs since 1970.
     pub newest_source_ts: Option<i64>,
     /// Bytes of keys and payloads, for accounting and back-pressure.
     pub bytes: usize,
+}
+
+impl Delivery {
+    /// The key change that a record is half of.
+    pub fn key_move(&self, event: u32) -> Option<&KeyMove> {
+        let at = self.moves.binary_search_by_key(&event, |m| m.event).ok()?;
+        self.moves.get(at)
+    }
 }

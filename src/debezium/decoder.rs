@@ -7,8 +7,12 @@ use super::rows::{self, Layout, Meta, Rows, Source, Trouble};
 use super::scan::{Cell, Fault, Kind, Scan, Value};
 use super::sink::{Connector, Habits};
 use super::{Record, Route, StreamKind, values};
-use crate::change::{DeadLetter, Delivery, Op, Position, Schemas, TransactionId, TransactionKind, TransactionMark};
+use crate::change::{
+    DeadLetter, Delivery, KeyMove, MoveHalf, Op, Position, SchemaBlock, Schemas, TransactionId, TransactionKind,
+    TransactionMark,
+};
 use crate::types::TableSchema;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Longest message that is looked into.
@@ -17,6 +21,8 @@ const MAX_MESSAGE_BYTES: usize = 1 << 29;
 const MAX_ROWS_BYTES: usize = 1 << 29;
 /// Schema blocks that a stream alternates between and that are recognised without parsing.
 const MAX_REMEMBERED: usize = 4;
+/// Distinct schema blocks of one stream that are kept.
+const MAX_SEEN: usize = 10_000;
 
 /// Decodes the records of one stream, batch by batch, in order.
 pub struct Decoder {
@@ -25,6 +31,7 @@ pub struct Decoder {
     habits: Habits,
     key_blocks: Blocks,
     value_blocks: Blocks,
+    header_blocks: Blocks,
     /// The schema block of the newest change, where it had one.
     block: Option<Arc<Block>>,
     key_block: Option<Arc<Block>>,
@@ -46,7 +53,13 @@ pub struct Decoder {
 
 /// Schema blocks by the bytes of a message up to its payload.
 #[derive(Default)]
-struct Blocks(Vec<(Vec<u8>, Arc<Block>)>);
+struct Blocks {
+    known: Vec<(Vec<u8>, Arc<Block>)>,
+    /// Digests of all that were seen: a stream that alternates among many brings them again and again.
+    seen: HashSet<u128>,
+    /// The text of one that was not seen before.
+    new: Option<String>,
+}
 
 /// A message (key or value) whose JSON is right.
 struct Opened<'a> {
@@ -96,9 +109,9 @@ impl Blocks {
         if bytes.len() > MAX_MESSAGE_BYTES {
             return Err(Unreadable::TooLarge);
         }
-        if let Some(at) = self.0.iter().position(|(prefix, _)| bytes.starts_with(prefix)) {
-            self.0[..=at].rotate_right(1);
-            let (prefix, block) = &self.0[0];
+        if let Some(at) = self.known.iter().position(|(prefix, _)| bytes.starts_with(prefix)) {
+            self.known[..=at].rotate_right(1);
+            let (prefix, block) = &self.known[0];
             let skipped = prefix.len();
             let text = utf8(&bytes[skipped..], skipped)?;
             let shift = |fault| Unreadable::Json(shifted(fault, skipped));
@@ -121,11 +134,16 @@ impl Blocks {
         // What stands between the quotes is the span of a string: the payload begins one before it.
         let quoted = matches!(payload.value.kind, Kind::Text | Kind::Escaped) as usize;
         let start = payload.value.start as usize - quoted;
-        if let Some((schema, block)) = &block
-            && schema.value.end < payload.value.start
-        {
-            self.0.truncate(MAX_REMEMBERED - 1);
-            self.0.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
+        if let Some((schema, block)) = &block {
+            if schema.value.end < payload.value.start {
+                self.known.truncate(MAX_REMEMBERED - 1);
+                self.known.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
+            }
+            let text = schema.value(text).raw;
+            // What jsonb cannot hold is part of the payload that is kept as bytes.
+            if scanned.storable && self.seen.len() < MAX_SEEN && self.seen.insert(event::digest(text.as_bytes())) {
+                self.new = Some(text.to_string());
+            }
         }
         let storable = scanned.storable;
         let (mut scanned, _) = cells.scan(text, start).map_err(Unreadable::Json)?;
@@ -208,6 +226,7 @@ impl Decoder {
             habits: Habits::default(),
             key_blocks: Blocks::default(),
             value_blocks: Blocks::default(),
+            header_blocks: Blocks::default(),
             block: None,
             key_block: None,
             known: None,
@@ -239,9 +258,11 @@ impl Decoder {
                 bronze: Vec::new(),
                 changes: Vec::new(),
                 dead: Vec::new(),
+                blocks: Vec::new(),
                 transactions: Vec::with_capacity(records.len()),
                 transaction_kind: None,
                 marks: Vec::new(),
+                moves: Vec::new(),
                 newest_source_ts: None,
                 bytes,
             },
@@ -260,6 +281,11 @@ impl Decoder {
             batch.delivery.transactions.push(TransactionId(0));
             let key = record.key.map(|bytes| self.key_blocks.open(bytes, &mut key_cells));
             let value = record.value.map(|bytes| self.value_blocks.open(bytes, &mut value_cells));
+            for (part, blocks) in [("key", &mut self.key_blocks), ("value", &mut self.value_blocks)] {
+                if let Some(schema) = blocks.new.take().filter(|_| bronze.is_some()) {
+                    batch.delivery.blocks.push(SchemaBlock { event: event as u32, part, schema });
+                }
+            }
             if let Some(bronze) = &mut bronze {
                 bronze.append(record, kept(record.key, &key), kept(record.value, &value));
             }
@@ -426,7 +452,9 @@ impl Decoder {
         if op == Op::Delete {
             self.deleted = record.key.map(|key| (key.to_vec(), transaction));
         }
-        self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch)
+        let done = self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch);
+        self.note_move(event, op, key, record, batch);
+        done
     }
 
     /// An event that `ExtractNewRecordState` has made: the row itself, with or without `__` fields.
@@ -471,7 +499,33 @@ impl Decoder {
         if op == Op::Delete {
             self.deleted = record.key.map(|key| (key.to_vec(), transaction));
         }
-        self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch)
+        let done = self.change(event, op, key, (after, text), value.block.as_ref(), &origin, batch);
+        // The delete may be a tombstone, which has no position: the keys alone must do.
+        self.position_text.clear();
+        self.note_move(event, op, key, record, batch);
+        done
+    }
+
+    /// Notes a record that is half of a key change: Debezium names the other key in a header.
+    fn note_move(&mut self, event: u32, op: Op, key: &Key<'_>, record: &Record<'_>, batch: &mut Batch) {
+        let (header, deletes) = match op {
+            Op::Delete => ("__debezium.newkey", true),
+            Op::Create | Op::Update => ("__debezium.oldkey", false),
+            Op::Snapshot | Op::Truncate => return,
+        };
+        let named = record.headers.iter().find(|(name, _)| *name == header);
+        let (Some((_, Some(other))), Key::Fields(cells, text)) = (named, key) else { return };
+        let Some(table) = &self.route.silver else { return };
+        // A create that is a dead letter asks for nothing.
+        let whole = batch.rows.as_ref().and_then(|rows| rows.is_whole(event)).unwrap_or(true);
+        let mut other_cells = Cells::default();
+        let Ok(other) = self.header_blocks.open(other, &mut other_cells) else { return };
+        let own = (*cells, *text);
+        let other = (other_cells.top.as_slice(), other.text);
+        let (old, new) = if deletes { (own, other) } else { (other, own) };
+        let id = event::move_id(table, &self.position_text, old, new);
+        let half = if deletes { MoveHalf::Leaves } else { MoveHalf::Arrives { whole } };
+        batch.delivery.moves.push(KeyMove { event, id, half });
     }
 
     /// No value. Behind a delete of the same key it says nothing new; else it is the delete: of a flattened stream, or one whose
@@ -491,7 +545,11 @@ impl Decoder {
         }
         match key {
             Key::Absent => Err(("missing-key", "a record without a value needs a key".to_string())),
-            _ => self.change(event, Op::Delete, key, (&[], ""), None, &Origin::default(), batch),
+            _ => {
+                let done = self.change(event, Op::Delete, key, (&[], ""), None, &Origin::default(), batch);
+                self.note_move(event, Op::Delete, key, record, batch);
+                done
+            }
         }
     }
 

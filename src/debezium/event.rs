@@ -2,7 +2,7 @@
 
 use super::scan::{Cell, Fault, Kind, Scan, Value};
 use super::values;
-use crate::change::{Op, TransactionId};
+use crate::change::{MoveId, Op, TransactionId};
 
 /// Members of the objects of one message, reused from record to record.
 #[derive(Default)]
@@ -268,13 +268,36 @@ pub fn transaction_id(id: &str) -> TransactionId {
         Some((tx, lsn)) if values::parse_int(tx).is_some() && values::parse_int(lsn).is_some() => tx,
         _ => id,
     };
-    // Two seeds, fixed: BEGIN and its events come through different decoders.
+    // 0 means "no transaction".
+    TransactionId(digest(own.as_bytes()).max(1))
+}
+
+/// The identity of a key change, the same for both of its halves: its place in the source's log, where that is known, and both keys.
+///
+/// The other key comes in a header, whose converter may write blanks and escapes otherwise than the key's: names and values
+/// count, not the text.
+pub fn move_id(table: &str, position: &str, old: (&[Cell], &str), new: (&[Cell], &str)) -> MoveId {
+    let mut text = format!("{table}\0{position}");
+    for (cells, source) in [old, new] {
+        text.push('\0');
+        for cell in cells {
+            let value = cell.value(source);
+            text.push('\u{1}');
+            text.push_str(&cell.plain_name(source));
+            text.push('\u{2}');
+            text.push_str(&value.text().unwrap_or(value.raw.into()));
+        }
+    }
+    MoveId(digest(text.as_bytes()))
+}
+
+/// 128 bits that are the same in every process: halves of one thing come through different decoders, or after a restart.
+pub fn digest(bytes: &[u8]) -> u128 {
     let half = |seed: u64| {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();
-        hasher.write(own.as_bytes());
+        hasher.write(bytes);
         hasher.finish()
     };
-    // 0 means "no transaction".
-    TransactionId(((half(1) as u128) << 64 | half(2) as u128).max(1))
+    (half(1) as u128) << 64 | half(2) as u128
 }

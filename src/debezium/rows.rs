@@ -181,6 +181,13 @@ impl Rows {
         done
     }
 
+    /// Whether the newest row, if it is this record's, has all of its values.
+    pub fn is_whole(&self, event: u32) -> Option<bool> {
+        let row = self.ops.len().checked_sub(1)? as u32;
+        let is_it = self.events.last() == Some(&event) && self.dropped.last() != Some(&row);
+        is_it.then(|| self.unchanged.iter().all(|rows| rows.last() != Some(&row)))
+    }
+
     fn values(
         &mut self,
         row: u32,

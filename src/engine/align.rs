@@ -11,8 +11,13 @@
 //!   something later. A stream that has nothing later (its table rests) is waited for during the *linger*, counted
 //!   from the arrival of the transaction's first record.
 //!   What comes of a transaction that was already shown (from a topic that did not exist yet when END came) passes at once. So does,
-//!   after a short wait, what was never announced while the transaction topic is at its end: its BEGIN was read before a restart.
+//!   after a short wait, what was never announced although a later transaction of the same stream was: its BEGIN is gone.
 //! - Other ids without a transaction topic say nothing about the end: their records pass at once.
+//!
+//! A key change is a small transaction of its own: Debezium sends it as a delete and a create, which may lie in two partitions, and
+//! the create may lack values that only the deleted row has. Neither half is released without the other (a create with all its
+//! values does not wait). A half that does not come while every stream is at its end is given up after `patience`; the
+//! engine keeps the row that left for one that comes even later.
 //!
 //! Bounded: each stream has a share of what may be in flight (`source::DeliveryLimits`), given back when its records are
 //! released. A stream that has filled its share with one unfinished transaction could never bring the rest: when a source
@@ -21,7 +26,9 @@
 //!
 //! Cost: one comparison a record; a tick looks at held records only.
 
-use crate::change::{BronzeRows, Delivery, Position, StreamId, TableChanges, TransactionId, TransactionKind};
+use crate::change::{
+    BronzeRows, Delivery, KeyMove, MoveHalf, MoveId, Position, StreamId, TableChanges, TransactionId, TransactionKind,
+};
 use crate::source::Hold;
 use crate::source::declare::transaction_domain;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -80,6 +87,15 @@ impl Released {
         self.delivery.changes.iter().map(|c| (c, self.rows(&c.events))).filter(|(_, r)| !r.is_empty())
     }
 
+    pub fn blocks(&self) -> impl Iterator<Item = &crate::change::SchemaBlock> {
+        self.delivery.blocks.iter().filter(|b| self.events.contains(&b.event))
+    }
+
+    /// The records of the piece that are halves of key changes.
+    pub fn moves(&self) -> impl Iterator<Item = &KeyMove> {
+        self.delivery.moves.iter().filter(|m| self.events.contains(&m.event))
+    }
+
     pub fn dead(&self) -> impl Iterator<Item = &crate::change::DeadLetter> {
         self.delivery.dead.iter().filter(|d| self.events.contains(&d.event))
     }
@@ -102,6 +118,84 @@ impl Held {
     fn id(&self, event: u32) -> TransactionId {
         self.delivery.transactions.get(event as usize).copied().unwrap_or_default()
     }
+
+    /// Whether a record may not go because the other half of its key change is missing.
+    fn waits(&self, event: u32, waiting: &HashSet<MoveId>) -> bool {
+        let needs = |half: &KeyMove| half.half != MoveHalf::Arrives { whole: true } && waiting.contains(&half.id);
+        !waiting.is_empty() && self.delivery.key_move(event).is_some_and(needs)
+    }
+}
+
+/// What has come of a key change, and what of it was released.
+struct Pair {
+    left: bool,
+    arrived: bool,
+    released_left: bool,
+    released_arrived: bool,
+    since: Instant,
+    given_up: bool,
+}
+
+impl Pair {
+    fn waits(&self) -> bool {
+        !(self.left && self.arrived || self.given_up)
+    }
+}
+
+/// The key changes under way in a source.
+#[derive(Default)]
+struct Pairs {
+    by_id: HashMap<MoveId, Pair>,
+    /// Those of which one half was released without the other, the oldest first.
+    alone: VecDeque<MoveId>,
+}
+
+impl Pairs {
+    /// Halves that were released alone are remembered up to this number.
+    const REMEMBERED: usize = 65_536;
+
+    fn note(&mut self, half: &KeyMove, now: Instant) {
+        let pair = self.by_id.entry(half.id).or_insert(Pair {
+            left: false,
+            arrived: false,
+            released_left: false,
+            released_arrived: false,
+            since: now,
+            given_up: false,
+        });
+        match half.half {
+            MoveHalf::Leaves => pair.left = true,
+            MoveHalf::Arrives { .. } => pair.arrived = true,
+        }
+    }
+
+    fn released(&mut self, half: &KeyMove) {
+        let Some(pair) = self.by_id.get_mut(&half.id) else { return };
+        match half.half {
+            MoveHalf::Leaves => pair.released_left = true,
+            MoveHalf::Arrives { .. } => pair.released_arrived = true,
+        }
+        if pair.released_left && pair.released_arrived {
+            self.by_id.remove(&half.id);
+            return;
+        }
+        self.alone.push_back(half.id);
+        if self.alone.len() > Self::REMEMBERED
+            && let Some(oldest) = self.alone.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+    }
+
+    /// The key changes of which a half is missing.
+    fn waiting(&mut self, all_is_read: bool, now: Instant, patience: Duration) -> HashSet<MoveId> {
+        if all_is_read {
+            for pair in self.by_id.values_mut().filter(|pair| pair.waits()) {
+                pair.given_up = now.saturating_duration_since(pair.since) >= patience;
+            }
+        }
+        self.by_id.iter().filter(|(_, pair)| pair.waits()).map(|(id, _)| *id).collect()
+    }
 }
 
 #[derive(Default)]
@@ -121,6 +215,8 @@ struct Transaction {
     arrived: u64,
     expected: Option<u64>,
     since: Option<Instant>,
+    /// When its newest mark was made, by the connector's clock, but no longer ago than the patience.
+    marked: Option<Instant>,
     /// Its BEGIN or END has come.
     announced: bool,
 }
@@ -156,6 +252,7 @@ struct Source {
     has_marks: bool,
     transactions: HashMap<TransactionId, Transaction>,
     shown: Shown,
+    pairs: Pairs,
     /// The commit LSN up to which transactions were shown without waiting for the rest of them.
     given_up: TransactionId,
     bytes: usize,
@@ -222,6 +319,8 @@ impl Aligner {
                     joined.bytes += other.bytes;
                     joined.last_push = joined.last_push.max(other.last_push);
                     joined.streams.extend(other.streams);
+                    joined.pairs.by_id.extend(other.pairs.by_id);
+                    joined.pairs.alone.extend(other.pairs.alone);
                 }
                 joined.has_marks = true;
                 for known in joined.streams.keys() {
@@ -261,10 +360,13 @@ impl Aligner {
         source.last_push = Some(now);
         source.kind = delivery.transaction_kind.or(source.kind);
         source.has_marks |= !delivery.marks.is_empty();
+        let age = delivery.newest_source_ts.and_then(|us| u64::try_from(super::now_us().saturating_sub(us)).ok());
+        let age = Duration::from_micros(age.unwrap_or(0)).min(self.options.patience);
         for mark in delivery.marks.iter().filter(|mark| !source.shown.ids.contains(&mark.id)) {
             let expected = mark.end.as_ref().map(|counts| source.expected(counts));
             let transaction = source.transactions.entry(mark.id).or_default();
             transaction.since.get_or_insert(now);
+            transaction.marked = now.checked_sub(age);
             transaction.expected = expected.or(transaction.expected);
             transaction.announced = true;
         }
@@ -276,6 +378,7 @@ impl Aligner {
                 transaction.since.get_or_insert(now);
             }
         }
+        delivery.moves.iter().for_each(|half| source.pairs.note(half, now));
         let stream = source.streams.entry(delivery.stream.clone()).or_default();
         stream.received = Some(delivery.next);
         if delivery.transaction_kind == Some(TransactionKind::CommitLsn) {
@@ -305,25 +408,32 @@ impl Aligner {
             }
             if source.is_stuck(&self.options, now) {
                 source.given_up = source.streams.values().map(|s| s.newest).max().unwrap_or_default();
-                self.torn += source.release_while(&mut out, |_| true);
+                self.torn += source.release_while(&mut out, |_| true, &HashSet::new());
                 source.forget_whole(&HashSet::new());
                 continue;
             }
+            let all_is_read = source.streams.values().all(|stream| stream.caught_up);
+            let mut waiting = source.pairs.waiting(all_is_read, now, self.options.patience);
             match source.kind {
                 Some(TransactionKind::CommitLsn) if !source.has_marks => {
                     let cutoff = source.lsn_cutoff(now, self.options.linger).max(source.given_up);
-                    source.release_while(&mut out, |id| id <= cutoff);
+                    let mut blocked = HashSet::new();
+                    source.block_behind(&mut blocked, &mut waiting, |id| id <= cutoff);
+                    source.release_while(&mut out, |id| id <= cutoff && !blocked.contains(&id), &waiting);
                 }
                 Some(_) if source.has_marks => {
-                    let (blocked, given_up) = source.blocked(now, &self.options);
+                    let (mut blocked, given_up) = source.blocked(now, &self.options);
                     self.torn += given_up;
-                    source.release_while(&mut out, |id| !blocked.contains(&id));
+                    source.block_behind(&mut blocked, &mut waiting, |_| true);
+                    source.release_while(&mut out, |id| !blocked.contains(&id), &waiting);
                     source.forget_whole(&blocked);
                 }
                 _ => {
-                    source.release_while(&mut out, |_| true);
+                    let mut blocked = HashSet::new();
+                    source.block_behind(&mut blocked, &mut waiting, |_| true);
+                    source.release_while(&mut out, |id| !blocked.contains(&id), &waiting);
                     // The transaction topic may be found later than the tables' topics.
-                    source.forget_whole(&HashSet::new());
+                    source.forget_whole(&blocked);
                 }
             }
         }
@@ -377,15 +487,17 @@ impl Source {
         let topics = self.streams.iter().filter(|(_, stream)| stream.topic.ends_with(".transaction"));
         let marks_are_read = topics.into_iter().all(|(_, stream)| stream.caught_up);
         let all_is_read = self.streams.values().all(|stream| stream.caught_up);
+        let overtaken = if marks_are_read { self.overtaken() } else { HashSet::new() };
         let mut blocked = HashSet::new();
         for (id, transaction) in &mut self.transactions {
             let whole = transaction.expected.is_some_and(|n| transaction.arrived >= n);
             if whole {
                 continue;
             }
-            let unknown = !transaction.announced && marks_are_read;
-            // Its events were shown before a restart, or went to topics that nobody reads.
-            let gone = transaction.arrived == 0 && transaction.expected.is_some() && all_is_read;
+            let unknown = overtaken.contains(id);
+            // Its events were shown before a restart, or are no longer kept: what is younger may still be on its way.
+            let is_old = transaction.marked.is_none_or(|at| now.saturating_duration_since(at) >= options.patience);
+            let gone = transaction.arrived == 0 && transaction.expected.is_some() && all_is_read && is_old;
             let patience = if unknown || gone { options.stall.min(options.patience) } else { options.patience };
             if transaction.since.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
                 given_up += u64::from(transaction.arrived > 0 && !unknown);
@@ -407,6 +519,58 @@ impl Source {
         }
     }
 
+    /// Transactions that were not announced although one was that comes after them in some stream.
+    fn overtaken(&self) -> HashSet<TransactionId> {
+        let announced = |id: &TransactionId| self.transactions.get(id).is_some_and(|t| t.announced);
+        let mut overtaken = HashSet::new();
+        for stream in self.streams.values().filter(|stream| !stream.topic.ends_with(".transaction")) {
+            let ids = stream.held.iter().flat_map(|h| (h.from..h.count()).map(|e| h.id(e))).filter(|id| id.0 != 0);
+            let mut silent = HashSet::new();
+            for id in ids {
+                if announced(&id) {
+                    overtaken.extend(silent.drain());
+                } else {
+                    silent.insert(id);
+                }
+            }
+        }
+        overtaken
+    }
+
+    /// What stands behind a missing half of a key change waits, with all of its transaction, and so on.
+    fn block_behind(
+        &self,
+        blocked: &mut HashSet<TransactionId>,
+        waiting: &mut HashSet<MoveId>,
+        may: impl Fn(TransactionId) -> bool,
+    ) {
+        if waiting.is_empty() {
+            return;
+        }
+        loop {
+            let before = blocked.len() + waiting.len();
+            for stream in self.streams.values() {
+                let mut stopped = false;
+                for (held, event) in stream.held.iter().flat_map(|h| (h.from..h.count()).map(move |e| (h, e))) {
+                    let id = held.id(event);
+                    stopped |= id.0 != 0 && (blocked.contains(&id) || !may(id)) || held.waits(event, waiting);
+                    if !stopped {
+                        continue;
+                    }
+                    if id.0 != 0 {
+                        blocked.insert(id);
+                    }
+                    if let Some(half) = held.delivery.key_move(event) {
+                        waiting.insert(half.id);
+                    }
+                }
+            }
+            if blocked.len() + waiting.len() == before {
+                return;
+            }
+        }
+    }
+
     /// Forgets released transactions but for their ids; an END whose events are still to come stays.
     fn forget_whole(&mut self, blocked: &HashSet<TransactionId>) {
         for (id, _) in self.transactions.extract_if(|id, _| !blocked.contains(id)) {
@@ -414,9 +578,14 @@ impl Source {
         }
     }
 
-    /// Releases each stream's prefix of records that `may` admits (records without a transaction always pass). Returns the
-    /// number of distinct transactions released.
-    fn release_while(&mut self, out: &mut Vec<Released>, may: impl Fn(TransactionId) -> bool) -> u64 {
+    /// Releases each stream's prefix of records that `may` admits (records without a transaction always pass) and that are not
+    /// half of a `waiting` key change. Returns the number of distinct transactions released.
+    fn release_while(
+        &mut self,
+        out: &mut Vec<Released>,
+        may: impl Fn(TransactionId) -> bool,
+        waiting: &HashSet<MoveId>,
+    ) -> u64 {
         let mut last = None;
         let mut transactions = 0;
         for stream in self.streams.values_mut() {
@@ -424,14 +593,16 @@ impl Source {
                 let end = (held.from..held.count())
                     .find(|e| {
                         let id = held.id(*e);
-                        let pass = id.0 == 0 || may(id);
+                        let pass = (id.0 == 0 || may(id)) && !held.waits(*e, waiting);
                         transactions += u64::from(pass && id.0 != 0 && last != Some(id));
                         last = Some(id);
                         !pass
                     })
                     .unwrap_or(held.count());
                 if end > held.from || held.count() == 0 {
-                    out.push(Released { delivery: Arc::clone(&held.delivery), events: held.from..end });
+                    let released = Released { delivery: Arc::clone(&held.delivery), events: held.from..end };
+                    released.moves().for_each(|half| self.pairs.released(half));
+                    out.push(released);
                     held.from = end;
                 }
                 if end < held.count() {
@@ -459,9 +630,11 @@ mod tests {
             bronze: vec![],
             changes: vec![],
             dead: vec![],
+            blocks: vec![],
             transactions: ids.iter().map(|i| TransactionId(*i)).collect(),
             transaction_kind: Some(kind),
             marks: vec![],
+            moves: vec![],
             newest_source_ts: None,
             bytes: 100 * ids.len(),
         }
@@ -494,6 +667,61 @@ mod tests {
             aligner.observe(&StreamId(format!("s/{topic}/0").into()), topic, None, false);
         }
         (aligner, Instant::now())
+    }
+
+    /// A delivery of one record of a partition, half of the key change `id`.
+    fn half(partition: i32, position: i64, id: u128, half: MoveHalf) -> Delivery {
+        let mut d = delivery("p.public.a", position, &[0], TransactionKind::Metadata);
+        d.stream = StreamId(format!("s/p.public.a/{partition}").into());
+        d.transaction_kind = None;
+        d.moves.push(KeyMove { event: 0, id: MoveId(id), half });
+        d
+    }
+
+    fn read(aligner: &mut Aligner, ends: [i64; 2]) {
+        for (partition, end) in ends.into_iter().enumerate() {
+            let id = StreamId(format!("s/p.public.a/{partition}").into());
+            aligner.observe(&id, "p.public.a", Some(Position(end)), end == 0);
+        }
+    }
+
+    #[test]
+    fn the_halves_of_a_key_change_are_released_together_whichever_comes_first() {
+        let arrives = MoveHalf::Arrives { whole: false };
+        for (first, second) in [(MoveHalf::Leaves, arrives), (arrives, MoveHalf::Leaves)] {
+            let (mut aligner, now) = (Aligner::new(AlignOptions::default()), Instant::now());
+            read(&mut aligner, [1, 1]);
+            aligner.push(half(0, 0, 7, first), None, now);
+            let much_later = now + AlignOptions::default().patience * 2;
+            assert_eq!(shown(aligner.release(much_later)), vec![], "the other partition is not read to its end");
+            aligner.push(half(1, 0, 7, second), None, now);
+            assert_eq!(shown(aligner.release(now)).len(), 2);
+            aligner.push(half(0, 1, 7, first), None, now);
+            assert_eq!(shown(aligner.release(now)), vec![], "nothing of the first time is remembered");
+        }
+    }
+
+    #[test]
+    fn a_half_that_never_comes_is_waited_for_while_it_may_come() {
+        let (mut aligner, now) = (Aligner::new(AlignOptions::default()), Instant::now());
+        read(&mut aligner, [1, 0]);
+        aligner.push(half(0, 0, 7, MoveHalf::Leaves), None, now);
+        read(&mut aligner, [1, 0]);
+        assert_eq!(shown(aligner.release(now)), vec![]);
+        let later = now + AlignOptions::default().patience;
+        assert_eq!(shown(aligner.release(later)).len(), 1);
+        aligner.push(half(1, 0, 7, MoveHalf::Arrives { whole: false }), None, later);
+        assert_eq!(shown(aligner.release(later)).len(), 1, "what left is gone: the engine has kept its row");
+    }
+
+    #[test]
+    fn a_create_with_all_its_values_does_not_wait() {
+        let (mut aligner, now) = (Aligner::new(AlignOptions::default()), Instant::now());
+        read(&mut aligner, [1, 1]);
+        aligner.push(half(0, 0, 7, MoveHalf::Arrives { whole: true }), None, now);
+        assert_eq!(shown(aligner.release(now)).len(), 1);
+        aligner.push(half(1, 0, 7, MoveHalf::Leaves), None, now);
+        assert_eq!(shown(aligner.release(now)).len(), 1);
     }
 
     #[test]
@@ -565,14 +793,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_announced_before_a_restart_is_not_waited_for_in_full() {
+    fn a_transaction_whose_announcement_is_gone_is_waited_for_only_while_it_may_come() {
         let (mut aligner, now) = two_streams();
         let marks = StreamId("s/p.transaction/0".into());
-        aligner.observe(&marks, "p.transaction", Some(Position(7)), true);
-        aligner.push(delivery("p.dbo.a", 0, &[1], TransactionKind::Metadata), None, now);
-        assert_eq!(shown(aligner.release(now)), vec![]);
+        aligner.observe(&marks, "p.transaction", Some(Position(0)), true);
+        aligner.push(delivery("p.dbo.a", 0, &[1, 2], TransactionKind::Metadata), None, now);
         let later = now + AlignOptions::default().stall;
-        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0])]);
+        assert_eq!(shown(aligner.release(later)), vec![], "its announcement may be late");
+        aligner.push(end(0, 2, &[("dbo.a", 1)]), None, later);
+        aligner.observe(&marks, "p.transaction", Some(Position(1)), false);
+        assert_eq!(shown(aligner.release(later))[0], ("p.dbo.a".to_string(), vec![0, 1]), "2 was announced, 1 never");
         assert_eq!(aligner.torn(), 0);
     }
 

@@ -40,6 +40,8 @@ pub struct Job {
     pub catalog: serde_json::Value,
     /// Folders that no relation uses any more.
     pub dropped: Vec<Arc<str>>,
+    /// Rows between their old key and their new one.
+    pub departed: serde_json::Value,
 }
 
 /// What became of one table.
@@ -151,7 +153,7 @@ impl Flusher {
             tables,
             positions: job.positions.iter().map(|(s, p)| (s.to_string(), p.0)).collect(),
             catalog: job.catalog.clone(),
-            extra: serde_json::json!({ "folders": folders }),
+            extra: serde_json::json!({ "folders": folders, "departed": job.departed }),
         };
         self.lake.write_manifest(manifest).await?;
         self.tables.retain(|oid, _| job.folders.iter().any(|(known, _)| known == oid));

@@ -17,12 +17,15 @@
 pub mod align;
 mod evolve;
 mod flush;
+mod hydrate;
+mod moves;
 mod recover;
 mod scan;
 mod snapshot;
 mod status;
 mod tables;
 mod tick;
+mod views;
 
 pub use align::AlignOptions;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};

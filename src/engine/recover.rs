@@ -5,10 +5,12 @@
 
 use super::align::Aligner;
 use super::flush::{Flusher, lake_kind};
+use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::tick::{Channels, Engine, ViewSlot, ensure_dead_letters, is_appended, view_state};
+use super::tick::{Channels, Engine, ensure_own_tables, is_appended};
+use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
@@ -68,8 +70,10 @@ pub(super) fn start(
         relations: HashMap::new(),
     };
     let (ticks, ticks_seen) = watch::channel(tick.0);
+    let (arrival_sender, arrivals) = crossbeam_channel::unbounded();
     let mut engine = Engine {
         aligner: Aligner::new(options.align),
+        departed: manifest.as_ref().map_or_else(Departed::default, |m| Departed::from_json(&m.extra["departed"])),
         options,
         catalog: Arc::new(catalog),
         tick,
@@ -77,6 +81,7 @@ pub(super) fn start(
         names: HashMap::new(),
         views: vec![],
         relations: HashMap::new(),
+        before: HashMap::new(),
         positions,
         schemas,
         lake_state,
@@ -92,12 +97,16 @@ pub(super) fn start(
         last_flush: Instant::now(),
         flushing: false,
         catalog_changed: fresh,
+        starting: true,
+        arrivals: arrival_sender,
+        creating: vec![],
+        failures: HashMap::new(),
     };
     let mut tables = HashMap::new();
     if let Some(manifest) = &manifest {
         lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
     }
-    ensure_dead_letters(&mut engine)?;
+    ensure_own_tables(&mut engine)?;
     bind_views(&mut engine);
     let rows = engine.slots.values().map(|s| s.next_row_id().0).sum();
     engine.tick.0 += 1;
@@ -106,7 +115,9 @@ pub(super) fn start(
         let data = slot.publish(engine.tick);
         engine.relations.insert(slot.oid, data);
     }
-    engine.run_views(&mut changed);
+    engine.run_views(&mut changed, &[]);
+    engine.settle();
+    engine.starting = false;
     engine.publish(now_us());
 
     let (command_sender, commands) = crossbeam_channel::unbounded();
@@ -124,7 +135,7 @@ pub(super) fn start(
             }
         }
     })?;
-    let channels = Channels { deliveries, commands, jobs: job_sender, done, ended: ended_sender };
+    let channels = Channels { deliveries, commands, jobs: job_sender, done, arrivals, ended: ended_sender };
     spawn("engine", move || engine.run(channels))?;
     Ok(Recovered { handle, resume, rows, took: begun.elapsed(), fresh })
 }
@@ -234,7 +245,7 @@ fn bind_views(engine: &mut Engine) {
             Rows::Hot(table) => table.len() as u64,
             Rows::Appended { .. } => 0,
         });
-        engine.views.push(ViewSlot { view, state });
+        engine.views.push(ViewSlot::new(view, state));
     }
     engine.order_views();
     // What a view shows before its first run is what the lake holds: right at the manifest's tick.

@@ -6,7 +6,8 @@
 
 use super::snapshot::{LakeAndTail, RelationData};
 use crate::store::TableSnapshot;
-use crate::types::{PgError, PgType, TableSchema, jsonb, oid};
+use crate::types::{PgError, PgResult, PgType, TableSchema, jsonb, oid};
+use crate::view::Added;
 use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryBuilder, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::stats::Precision;
@@ -173,6 +174,29 @@ fn to_seen(batch: RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
     let columns = columns.collect::<DfResult<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+/// Rows that a tick added to an append-only table, as views read them.
+pub(super) struct AddedRows {
+    rows: Vec<RecordBatch>,
+    stored: Arc<TableSchema>,
+}
+
+impl AddedRows {
+    pub fn new(rows: Vec<RecordBatch>, stored: Arc<TableSchema>) -> Self {
+        Self { rows, stored }
+    }
+}
+
+impl Added for AddedRows {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn rows(&self, projection: &[usize]) -> PgResult<Vec<RecordBatch>> {
+        let schema = Arc::new(bronze_columns(&self.stored).arrow().project(projection)?);
+        self.rows.iter().map(|rows| Ok(to_seen(rows.project(projection)?, &schema)?)).collect()
+    }
 }
 
 /// A batch in this very schema object's names; equal types are taken as they are.

@@ -1,7 +1,7 @@
 //! The immutable state of the whole database at one tick: what a query reads.
 
 use super::scan::{self, RelationScan};
-use super::status::{Status, ViewPhase};
+use super::status::{Status, ViewPhase, ViewState};
 use crate::catalog::{Catalog, RelationKind};
 use crate::change::Tick;
 use crate::lake::LakeFiles;
@@ -75,13 +75,20 @@ impl Snapshot {
         filters: &[Expr],
         partitions: usize,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        if let Some(view) = self.status.views.iter().find(|v| v.oid == oid)
-            && let ViewPhase::Error(reason) = &view.phase
-        {
-            return Err(self.failing_view(oid, reason).into());
+        if let Some(view) = self.status.views.iter().find(|v| v.oid == oid) {
+            self.readable(view)?;
         }
         let data = self.relations.get(&oid).ok_or_else(|| self.without_rows(oid))?;
         RelationScan::plan(data, projection, filters, partitions).map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)
+    }
+
+    /// `55000` where a gold view has no rows to show.
+    pub(super) fn readable(&self, view: &ViewState) -> Result<(), PgError> {
+        match &view.phase {
+            ViewPhase::Live => Ok(()),
+            ViewPhase::Hydrating => Err(self.hydrating_view(view.oid)),
+            ViewPhase::Error(reason) => Err(self.failing_view(view.oid, reason)),
+        }
     }
 
     fn failing_view(&self, oid: Oid, reason: &str) -> PgError {

@@ -41,6 +41,8 @@ pub struct TableState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ViewPhase {
     Live,
+    /// Its first rows are being computed.
+    Hydrating,
     /// The view's query fails over the present rows; ingestion and other views go on.
     Error(String),
 }
@@ -57,10 +59,20 @@ pub struct ViewState {
     pub runs: u64,
     pub total_us: u64,
     pub last_us: u64,
+    /// How it is maintained, a line for each operator.
+    pub plan: Arc<[String]>,
+    /// Why it, or a part of it, is recomputed.
+    pub reason: Option<String>,
+    /// All of it is recomputed.
+    pub recomputed: bool,
+    /// Bytes of its operators' own state.
+    pub bytes: u64,
+    /// While it is hydrating: rows of its inputs that have been read, and that there are.
+    pub progress: Option<(u64, u64)>,
 }
 
 /// Durability of the whole database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LakeState {
     pub manifest: u64,
     pub durable_tick: Tick,

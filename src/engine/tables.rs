@@ -1,13 +1,14 @@
 //! The engine's own, mutable tables: what a tick changes and what a flush has still to write.
 
 use super::evolve;
+use super::scan::AddedRows;
 use super::snapshot::{LakeAndTail, RelationData};
 use crate::catalog::RelationKind;
 use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
 use crate::lake::LakeFiles;
 use crate::store::{RowOp, Table, TableDelta};
 use crate::types::{Oid, PgResult, TableSchema};
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -53,6 +54,12 @@ pub struct Slot {
     pub reshaped: bool,
     /// Changed since the last publish.
     pub dirty: bool,
+    /// A view reads it.
+    watched: bool,
+    /// Of a hot table that is watched: the ids that died in this tick.
+    pub died: Vec<RowId>,
+    /// Of an append-only table that is watched: the rows of this tick, as they are stored.
+    added: Vec<RecordBatch>,
 }
 
 impl Slot {
@@ -72,7 +79,31 @@ impl Slot {
             changed_tick: Tick(0),
             reshaped: false,
             dirty: true,
+            watched: false,
+            died: vec![],
+            added: vec![],
         }
+    }
+
+    /// A new tick, in which nothing has changed yet.
+    pub fn begin_tick(&mut self, watched: bool) {
+        self.watched = watched;
+        self.died.clear();
+        self.added.clear();
+    }
+
+    /// The rows of this tick of an append-only table, in the columns that queries see.
+    pub fn added(&self) -> Arc<AddedRows> {
+        self.as_added(self.added.clone())
+    }
+
+    pub fn added_rows(&self) -> &[RecordBatch] {
+        &self.added
+    }
+
+    /// Rows of an append-only table, as they are stored, as views read them.
+    pub fn as_added(&self, rows: Vec<RecordBatch>) -> Arc<AddedRows> {
+        Arc::new(AddedRows::new(rows, Arc::clone(self.schema())))
     }
 
     pub fn schema(&self) -> &Arc<TableSchema> {
@@ -100,6 +131,9 @@ impl Slot {
 
     fn note(&mut self, delta: TableDelta) {
         let written = self.written;
+        if self.watched {
+            self.died.extend(&delta.dead);
+        }
         self.dead.extend(delta.dead.into_iter().filter(|id| *id < written));
         self.dirty = true;
     }
@@ -111,6 +145,9 @@ impl Slot {
                 let first = *next;
                 next.0 += batch.num_rows() as u64;
                 let bytes = batch.get_array_memory_size() as u64;
+                if self.watched {
+                    self.added.push(batch.clone());
+                }
                 tail.push(TailBatch { rows: batch, first, bytes });
                 self.dirty = true;
             }
@@ -122,12 +159,13 @@ impl Slot {
         Ok(())
     }
 
-    /// A Z-set into a gold view's rows.
-    pub fn apply_weighted(&mut self, rows: &RecordBatch, weights: &[i64]) -> PgResult<()> {
-        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+    /// A Z-set into a gold view's rows; how many rows went.
+    pub fn apply_weighted(&mut self, rows: &RecordBatch, weights: &[i64]) -> PgResult<usize> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(0) };
         let delta = table.apply_weighted(rows, weights)?;
+        let gone = delta.dead.len();
         self.note(delta);
-        Ok(())
+        Ok(gone)
     }
 
     /// Gives a gold view's rows other columns.
@@ -179,6 +217,20 @@ impl Slot {
         Ok(())
     }
 
+    /// The row that has the key of row `row` of these changes now; `None` also where it was deleted and is kept.
+    pub fn row_of(&self, changes: &TableChanges, row: usize) -> PgResult<Option<RecordBatch>> {
+        let Rows::Hot(table) = &self.rows else { return Ok(None) };
+        let schema = self.schema();
+        let asked = evolve::conform(&changes.rows.slice(row, 1), &changes.schema, schema)?;
+        let key: Vec<ArrayRef> = schema.key.iter().map(|at| Arc::clone(asked.column(*at))).collect();
+        let found = table.row_of_key(&key)?;
+        let deleted = |row: &RecordBatch| {
+            let flag = row.column_by_name(DELETED).and_then(|flags| flags.as_boolean_opt());
+            flag.is_some_and(|flag| flag.is_valid(0) && flag.value(0))
+        };
+        Ok(found.filter(|row| !deleted(row)))
+    }
+
     fn truncate(&mut self) -> PgResult<()> {
         if let Rows::Hot(table) = &mut self.rows {
             let delta = table.truncate()?;
@@ -202,7 +254,11 @@ impl Slot {
         } else {
             let ops: Vec<RowOp> = ops[run.clone()]
                 .iter()
-                .map(|op| if *op == Op::Delete && !soft { RowOp::Delete } else { RowOp::Upsert })
+                .map(|op| match op {
+                    Op::Delete if soft => RowOp::Retire,
+                    Op::Delete => RowOp::Delete,
+                    _ => RowOp::Upsert,
+                })
                 .collect();
             let masks: Vec<_> = unchanged.iter().map(|(c, m)| (*c, m.slice(run.start, run.len()))).collect();
             table.apply(&rows, &ops, &masks)?

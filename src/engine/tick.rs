@@ -2,18 +2,21 @@
 
 use super::align::{Aligner, Released};
 use super::flush::{Done, Job, TableJob, lake_kind};
-use super::snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
-use super::status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+use super::hydrate::{Arrival, Creating};
+use super::moves::Departed;
+use super::snapshot::{RelationData, Snapshot, bronze_columns};
+use super::status::{LakeState, Status, StreamState, TableState, ViewPhase};
 use super::tables::{Rows, Slot};
+use super::views::{Ran, ViewSlot};
 use super::{Command, EngineOptions, now_us};
 use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
-use crate::change::{DeadLetter, Position, RowId, Schemas, StreamId, TableChanges, Tick};
+use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
 use crate::lake::{LakeError, LakeTableKind};
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::Table;
 use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema, oid};
-use crate::view::{self, View};
+use crate::view::View;
 use arc_swap::ArcSwap;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use crossbeam_channel::{Receiver, Sender, select};
@@ -27,17 +30,12 @@ use tokio::sync::{oneshot, watch};
 
 /// How long the loop sleeps at most, so that states that change without data are seen.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How long a statement waits for flushes that fail before it is told so.
+const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a failed flush waits before it is tried again.
 const FLUSH_RETRY: Duration = Duration::from_secs(1);
 /// Rows that background work on one table may touch between two ticks.
 const MAINTENANCE_ROWS: usize = 65_536;
-
-/// A gold view and how it does.
-pub(super) struct ViewSlot {
-    /// `None` where its definition can no longer be bound; the state says why.
-    pub view: Option<View>,
-    pub state: ViewState,
-}
 
 /// The database as its one writer holds it.
 pub(super) struct Engine {
@@ -50,9 +48,12 @@ pub(super) struct Engine {
     /// Views in dependency order.
     pub views: Vec<ViewSlot>,
     pub relations: HashMap<Oid, RelationData>,
+    /// What changed in this tick, as it was before.
+    pub before: HashMap<Oid, RelationData>,
     pub positions: BTreeMap<StreamId, StreamState>,
     pub schemas: Arc<Schemas>,
     pub aligner: Aligner,
+    pub departed: Departed,
     pub lake_state: LakeState,
     pub dropped: Vec<Arc<str>>,
     pub dead_letters: u64,
@@ -63,10 +64,24 @@ pub(super) struct Engine {
     pub published: Arc<ArcSwap<Snapshot>>,
     pub ticks: watch::Sender<u64>,
     /// Statements that wait until a tick is durable.
-    pub waiting: Vec<(Tick, oneshot::Sender<PgResult<()>>)>,
+    pub waiting: Vec<Waiting>,
     pub last_flush: Instant,
     pub flushing: bool,
     pub catalog_changed: bool,
+    /// The first runs of views are done before the loop begins.
+    pub starting: bool,
+    pub arrivals: Sender<Arrival>,
+    /// Statements whose views are being filled.
+    pub creating: Vec<Creating>,
+    /// Why views of those could not be filled.
+    pub failures: HashMap<Oid, PgError>,
+}
+
+/// A statement whose change is visible from `tick` on and not yet durable.
+pub(super) struct Waiting {
+    pub tick: Tick,
+    pub since: Instant,
+    pub reply: oneshot::Sender<PgResult<()>>,
 }
 
 /// The loop's ends of its channels.
@@ -75,6 +90,7 @@ pub(super) struct Channels {
     pub commands: Receiver<Command>,
     pub jobs: Sender<Job>,
     pub done: Receiver<Done>,
+    pub arrivals: Receiver<Arrival>,
     pub ended: watch::Sender<Option<PgResult<()>>>,
 }
 
@@ -104,12 +120,16 @@ impl Engine {
                 }
             }
             let released = self.release();
-            // Whoever asks must see that flushes fail, or succeed again, even while no source brings anything.
-            let restated = self.published.load().status.lake.error != self.lake_state.error;
-            if !released.is_empty() || !changes.is_empty() || restated || self.slots.values().any(|s| s.dirty) {
+            // Whoever asks must see what became of a flush even while no source brings anything.
+            let restated = self.published.load().status.lake != self.lake_state;
+            // Whoever fills a view shows how far that is, and can be called off.
+            let hydrating = !self.creating.is_empty() || self.views.iter().any(|v| v.hydration.is_some());
+            let dirty = self.slots.values().any(|s| s.dirty);
+            if !released.is_empty() || !changes.is_empty() || restated || dirty || hydrating {
                 self.tick(released, changes);
             }
             self.maintain();
+            self.answer_the_patient();
             self.start_flush(&channels, ending.is_some());
             if ending.is_some() && !self.flushing {
                 break self.all_durable();
@@ -118,7 +138,7 @@ impl Engine {
         if let Some(reply) = ending {
             drop(reply.send(result.clone()));
         }
-        for (_, reply) in self.waiting.drain(..) {
+        for Waiting { reply, .. } in self.waiting.drain(..) {
             let gone = PgError::new(SqlState::ADMIN_SHUTDOWN, "the engine has ended before the change was durable");
             drop(reply.send(result.clone().and(Err(gone))));
         }
@@ -160,6 +180,7 @@ impl Engine {
             },
             recv(channels.commands) -> command => commands.extend(command),
             recv(channels.done) -> done => if let Ok(done) = done { self.flushed(done)? },
+            recv(channels.arrivals) -> arrival => if let Ok(arrival) = arrival { self.arrive(arrival) },
             default(until.saturating_duration_since(now)) => {}
         }
         while take && events < self.options.tick_events {
@@ -200,21 +221,29 @@ impl Engine {
     fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::CatalogChange, oneshot::Sender<PgResult<()>>)>) {
         self.tick.0 += 1;
         let now = now_us();
-        for piece in &released {
-            self.apply(piece, now);
-        }
+        self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
+        let mut fresh = Vec::new();
         for (change, reply) in changes {
-            match self.change_catalog(change, &mut changed) {
-                Ok(()) => self.waiting.push((self.tick, reply)),
+            let away = self.lake_state.error.as_deref().map(lake_is_away);
+            match away.map_or_else(|| self.change_catalog(change, &mut changed, &mut fresh), Err) {
+                Ok(views) if views.is_empty() => {
+                    self.waiting.push(Waiting { tick: self.tick, since: Instant::now(), reply });
+                }
+                Ok(views) => self.creating.push(Creating { views, reply }),
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
-        self.run_views(&mut changed);
+        self.run_views(&mut changed, &fresh);
+        self.answer_creators();
+        self.note_for_hydrations();
+        self.begin_hydrations();
+        self.settle();
         self.publish(now);
     }
 
-    fn apply(&mut self, piece: &Released, now: i64) {
+    /// Appends a piece to bronze and moves its stream's position.
+    pub(super) fn take_in(&mut self, piece: &Released, now: i64) {
         for (bronze, range) in piece.bronze() {
             let rows = bronze.rows.slice(range.start, range.len());
             let slot = self.appended_slot(&bronze.table, debezium::bronze_schema());
@@ -227,12 +256,8 @@ impl Engine {
                 tracing::error!(table = %bronze.table, %error, "cannot append to bronze");
             }
         }
-        let mut dead: Vec<DeadLetter> = piece.dead().cloned().collect();
-        for (changes, range) in piece.changes() {
-            self.apply_changes(piece, changes, range, &mut dead);
-        }
-        if !dead.is_empty() {
-            self.bury(piece, dead, now);
+        if let Err(error) = self.keep_blocks(piece, now) {
+            tracing::error!(%error, "cannot keep schema blocks");
         }
         let delivery = &piece.delivery;
         let state = self.positions.entry(delivery.stream.clone()).or_insert_with(|| StreamState {
@@ -256,18 +281,29 @@ impl Engine {
     }
 
     /// Applies changes to silver; rows that cannot be applied become dead letters, one by one.
-    fn apply_changes(
+    pub(super) fn apply_changes(
         &mut self,
         piece: &Released,
         changes: &TableChanges,
         range: Range<usize>,
         dead: &mut Vec<DeadLetter>,
     ) {
+        // What stands before a truncate must not be tried again after it.
+        let truncate = range.clone().find(|row| range.len() > 1 && changes.ops[*row] == Op::Truncate);
+        if let Some(at) = truncate {
+            for part in [range.start..at, at..at + 1, at + 1..range.end] {
+                self.apply_changes(piece, changes, part, dead);
+            }
+            return;
+        }
+        if range.start == range.end {
+            return;
+        }
         let Err(error) = self.try_changes(piece, changes, range.clone()) else { return };
         if range.len() > 1 {
-            for row in range {
-                self.apply_changes(piece, changes, row..row + 1, dead);
-            }
+            let middle = range.start + range.len() / 2;
+            self.apply_changes(piece, changes, range.start..middle, dead);
+            self.apply_changes(piece, changes, middle..range.end, dead);
             return;
         }
         let event = changes.events[range.start];
@@ -276,7 +312,7 @@ impl Engine {
             event,
             position: piece.delivery.positions[event as usize],
             table: Some(Arc::clone(&changes.table)),
-            reason: "does-not-fit",
+            reason: if error.state == SqlState::NULL_NOT_ALLOWED { "unsent-value" } else { "does-not-fit" },
             message: format!("{}{detail}", error.message),
         });
     }
@@ -324,11 +360,11 @@ impl Engine {
             }
         })?;
         self.catalog_changed = true;
-        self.rebind_views();
+        self.rebind_views(oid);
         Ok(())
     }
 
-    fn bury(&mut self, piece: &Released, dead: Vec<DeadLetter>, now: i64) {
+    pub(super) fn bury(&mut self, piece: &Released, dead: Vec<DeadLetter>, now: i64) {
         let count = dead.len();
         self.dead_letters += count as u64;
         if let Some(state) = self.positions.get_mut(&piece.delivery.stream) {
@@ -344,6 +380,27 @@ impl Engine {
         if let Err(error) = fed {
             tracing::error!(%error, "cannot keep dead letters");
         }
+    }
+
+    fn keep_blocks(&mut self, piece: &Released, now: i64) -> PgResult<()> {
+        let delivery = &piece.delivery;
+        let blocks: Vec<_> = piece.blocks().collect();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let text = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
+        let columns: Vec<ArrayRef> = vec![
+            text(vec![&*delivery.source; blocks.len()]),
+            text(vec![&*delivery.stream.0; blocks.len()]),
+            Arc::new(Int64Array::from_iter_values(blocks.iter().map(|b| delivery.positions[b.event as usize].0))),
+            text(blocks.iter().map(|b| b.part).collect()),
+            text(blocks.iter().map(|b| b.schema.as_str()).collect()),
+            Arc::new(TimestampMicrosecondArray::from(vec![now; blocks.len()]).with_timezone("UTC")),
+        ];
+        let rows = RecordBatch::try_new(Arc::clone(schema_block_schema().arrow()), columns)?;
+        let slot = self.appended_slot(&Arc::from(SCHEMA_BLOCKS), schema_block_schema())?;
+        slot.streams.insert(delivery.stream.clone());
+        slot.append(rows)
     }
 
     fn appended_slot(&mut self, name: &Arc<str>, schema: Arc<TableSchema>) -> PgResult<&mut Slot> {
@@ -378,7 +435,7 @@ impl Engine {
         })
     }
 
-    fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
+    pub(super) fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
         let taken = self.slots.values().any(|s| s.folder == *name) || self.dropped.contains(name);
         let folder: Arc<str> = if taken { format!("{name}-{oid}").into() } else { Arc::clone(name) };
         let kind = self.catalog.relation(oid).map_or(RelationKind::Silver, |r| r.kind);
@@ -388,90 +445,24 @@ impl Engine {
 
     /// Publishes the tables that changed; says which.
     fn publish_dirty(&mut self) -> HashSet<Oid> {
-        let mut changed = HashSet::new();
-        for slot in self.slots.values_mut().filter(|s| s.dirty) {
-            let data = slot.publish(self.tick);
-            slot.changed_tick = self.tick;
-            self.relations.insert(slot.oid, data);
-            changed.insert(slot.oid);
+        let changed: HashSet<Oid> = self.slots.values().filter(|s| s.dirty).map(|s| s.oid).collect();
+        for oid in &changed {
+            self.publish_slot(*oid);
+            if let Some(slot) = self.slots.get_mut(oid) {
+                slot.changed_tick = self.tick;
+            }
         }
         changed
     }
 
-    /// The tables and views of now as what queries read, before the tick is published.
-    fn working(&self) -> Arc<SnapshotRelations> {
-        let status = Status { views: self.views.iter().map(|v| v.state.clone()).collect(), ..Status::default() };
-        let snapshot = Snapshot {
-            tick: self.tick,
-            at_us: now_us(),
-            catalog: Arc::clone(&self.catalog),
-            status: Arc::new(status),
-            relations: self.relations.clone(),
-        };
-        Arc::new(SnapshotRelations { snapshot: Arc::new(snapshot), partitions: 1 })
-    }
-
-    /// Brings every view whose inputs changed up to date, in dependency order.
-    pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>) {
-        for i in 0..self.views.len() {
-            let slot = &self.views[i];
-            let Some(view) = &slot.view else { continue };
-            if !view.inputs.iter().any(|input| changed.contains(input)) {
-                continue;
-            }
-            let oid = view.oid;
-            let start = Instant::now();
-            let outcome = self.recompute(i);
-            let took = start.elapsed().as_micros() as u64;
-            let tick = self.tick;
-            let state = &mut self.views[i].state;
-            state.runs += 1;
-            state.total_us += took;
-            state.last_us = took;
-            let failed_before = state.phase != ViewPhase::Live;
-            match outcome {
-                Ok(moved) => {
-                    state.phase = ViewPhase::Live;
-                    if moved {
-                        state.changed_tick = tick;
-                    }
-                    // A view that heals is news to the views over it even if its rows are those from before.
-                    if moved || failed_before {
-                        changed.insert(oid);
-                    }
-                }
-                Err(error) => {
-                    if !failed_before {
-                        tracing::warn!(view = %oid, %error, "a gold view's query fails");
-                    }
-                    state.phase = ViewPhase::Error(error.message);
-                    changed.insert(oid);
-                }
-            }
-        }
-    }
-
-    /// Recomputes one view and applies the difference; whether there was one.
-    fn recompute(&mut self, index: usize) -> PgResult<bool> {
-        let working = self.working();
-        let Some(view) = &self.views[index].view else { return Ok(false) };
-        let oid = view.oid;
-        let wanted = self.runtime.block_on(view.compute(working, &self.session))?;
-        let Some(RelationData::Hot(held)) = self.relations.get(&oid) else {
-            return Err(PgError::internal("a view without rows"));
-        };
-        let Some(difference) = view::difference(held, &wanted)? else { return Ok(false) };
-        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
-        slot.apply_weighted(&difference.rows, &difference.weights)?;
-        slot.changed_tick = self.tick;
-        let data = slot.publish(self.tick);
-        self.views[index].state.rows = data.rows();
-        self.relations.insert(oid, data);
-        Ok(true)
-    }
-
     /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    fn change_catalog(&mut self, change: super::CatalogChange, changed: &mut HashSet<Oid>) -> PgResult<()> {
+    /// `fresh` gets the views that it made. Gives those of them that have still to be filled.
+    fn change_catalog(
+        &mut self,
+        change: super::CatalogChange,
+        changed: &mut HashSet<Oid>,
+        fresh: &mut Vec<Oid>,
+    ) -> PgResult<HashSet<Oid>> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
@@ -490,55 +481,34 @@ impl Engine {
             self.add_view(view);
         }
         self.order_views();
-        for oid in &added {
-            let index = self.views.iter().position(|v| v.state.oid == *oid);
-            let filled = index.map_or(Ok(false), |i| self.recompute(i));
-            if let Err(error) = filled {
-                self.catalog = before;
-                self.forget_missing();
-                return Err(error);
+        let mut unfilled = HashSet::new();
+        let in_order: Vec<usize> =
+            (0..self.views.len()).filter(|i| added.contains(&self.views[*i].state.oid)).collect();
+        for index in in_order {
+            let oid = self.views[index].state.oid;
+            match self.run_or_defer(index) {
+                Ok(Ran::Deferred) => {
+                    self.views[index].state.phase = ViewPhase::Hydrating;
+                    unfilled.insert(oid);
+                }
+                Ok(_) => {
+                    changed.insert(oid);
+                }
+                Err(error) => {
+                    self.catalog = before;
+                    self.forget_missing();
+                    return Err(error);
+                }
             }
-            changed.insert(*oid);
         }
+        fresh.extend(added);
         self.forget_missing();
         self.catalog_changed = true;
-        Ok(())
-    }
-
-    /// A slot and a state for a new view, empty.
-    pub(super) fn add_view(&mut self, view: View) {
-        let oid = view.oid;
-        let relation = self.catalog.relation(oid).map(|r| self.catalog.qualified_name(r));
-        let name: Arc<str> = relation.unwrap_or_else(|| oid.to_string()).into();
-        let table = Table::bag(Arc::clone(&view.schema));
-        self.add_slot(oid, &name, Rows::Hot(Box::new(table)));
-        if let Some(slot) = self.slots.get_mut(&oid) {
-            let data = slot.publish(self.tick);
-            self.relations.insert(oid, data);
-        }
-        self.views.push(ViewSlot { state: view_state(oid), view: Some(view) });
-    }
-
-    /// Views after those that they read.
-    pub(super) fn order_views(&mut self) {
-        let mut waiting = std::mem::take(&mut self.views);
-        while !waiting.is_empty() {
-            let pending: HashSet<Oid> = waiting.iter().map(|v| v.state.oid).collect();
-            let reads_pending =
-                |slot: &ViewSlot| slot.view.as_ref().is_some_and(|v| v.inputs.iter().any(|i| pending.contains(i)));
-            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(reads_pending);
-            // Views cannot read each other in a circle: each is bound over what was there before it.
-            let stuck = ready.is_empty();
-            self.views.extend(ready);
-            waiting = later;
-            if stuck {
-                self.views.append(&mut waiting);
-            }
-        }
+        Ok(unfilled)
     }
 
     /// Drops rows and views of relations that the catalog no longer has, and follows renames.
-    fn forget_missing(&mut self) {
+    pub(super) fn forget_missing(&mut self) {
         let catalog = Arc::clone(&self.catalog);
         let known = |oid: &Oid| catalog.relation(*oid).is_some();
         for slot in self.slots.values().filter(|s| !known(&s.oid)) {
@@ -546,7 +516,7 @@ impl Engine {
         }
         self.slots.retain(|oid, _| known(oid));
         self.relations.retain(|oid, _| known(oid));
-        self.views.retain(|v| known(&v.state.oid));
+        self.drop_views(known);
         let name = |slot: &Slot| {
             let relation = catalog.relation(slot.oid)?;
             Some((Arc::from(catalog.qualified_name(relation)), slot.oid))
@@ -554,41 +524,23 @@ impl Engine {
         self.names = self.slots.values().filter_map(name).collect();
     }
 
-    /// Binds every view anew after a table changed its columns; one that no longer binds is in error until it does.
-    fn rebind_views(&mut self) {
-        for i in 0..self.views.len() {
-            let oid = self.views[i].state.oid;
-            let bound = self.follow_types(oid).and_then(|()| View::bind(oid, &self.catalog, &self.session));
-            let slot = &mut self.views[i];
-            match bound {
-                Ok(view) => slot.view = Some(view),
-                Err(error) => {
-                    slot.view = None;
-                    slot.state.phase = ViewPhase::Error(error.message);
-                }
-            }
-        }
-    }
-
-    /// Gives a view's columns the types that its query has now.
-    fn follow_types(&mut self, oid: Oid) -> PgResult<()> {
-        let relation = self.catalog.relation(oid).ok_or_else(|| PgError::internal("a view without a name"))?;
-        let names: Vec<String> = relation.columns.iter().map(|c| c.name.clone()).collect();
-        let sql = relation.definition.as_deref().unwrap_or_default();
-        let schema = view::define(sql, &relation.search_path, &self.catalog, &names)?.schema;
-        if relation.columns.iter().map(|c| c.ty()).eq(schema.columns.iter().map(|c| c.ty)) {
-            return Ok(());
-        }
-        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
-        slot.reshape(schema.clone())?;
-        Arc::make_mut(&mut self.catalog).change(oid, |relation| {
-            for (known, column) in relation.columns.iter_mut().zip(&schema.columns) {
-                (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod);
-            }
-        })
+    /// Whether the lake holds all of the database as it is now.
+    fn all_flushed(&self) -> bool {
+        let unmoved = |s: &StreamState| s.checkpoint == Some(s.position);
+        !(self.flushing || self.catalog_changed || self.lake_state.error.is_some())
+            && self.waiting.is_empty()
+            && self.positions.values().all(unmoved)
+            && !self.slots.values().any(Slot::needs_flush)
     }
 
     pub(super) fn publish(&mut self, now: i64) {
+        if self.all_flushed() {
+            // A tick that changed nothing is as durable as the one before.
+            self.lake_state.durable_tick = self.tick;
+            for slot in self.slots.values_mut() {
+                slot.durable_tick = self.tick;
+            }
+        }
         let status = self.status();
         let snapshot = Snapshot {
             tick: self.tick,
@@ -614,7 +566,7 @@ impl Engine {
         Status {
             streams: self.positions.values().cloned().collect(),
             tables: self.slots.values().map(table).collect(),
-            views: self.views.iter().map(|v| v.state.clone()).collect(),
+            views: self.views.iter().map(ViewSlot::shown).collect(),
             lake: self.lake_state.clone(),
             torn_transactions: self.aligner.torn(),
             dead_letters: self.dead_letters,
@@ -628,6 +580,18 @@ impl Engine {
             if let Rows::Hot(table) = &mut slot.rows {
                 table.maintain(MAINTENANCE_ROWS);
             }
+        }
+    }
+
+    /// Who has waited long for flushes that fail is told so: an answer that promises nothing is better than none.
+    fn answer_the_patient(&mut self) {
+        let Some(reason) = &self.lake_state.error else { return };
+        for waiting in self.waiting.extract_if(.., |waiting| waiting.since.elapsed() >= DURABLE_PATIENCE) {
+            let error =
+                PgError::new(SqlState::IO_ERROR, "the change is made but not durable: the lake cannot be written");
+            let error =
+                error.detail(format!("{reason}. It is visible, and lost if the process ends before the lake is back."));
+            drop(waiting.reply.send(Err(error.hint("See sluice.ticks.flush_error; do not repeat the statement."))));
         }
     }
 
@@ -683,6 +647,7 @@ impl Engine {
             positions,
             catalog: self.catalog.to_json(),
             dropped: self.dropped.clone(),
+            departed: self.departed.to_json(),
         }
     }
 
@@ -729,10 +694,8 @@ impl Engine {
                     slot.durable_tick = done.tick;
                 }
                 self.dropped.retain(|folder| !done.dropped.contains(folder));
-                let (durable, waiting) = self.waiting.drain(..).partition(|(tick, _)| *tick <= done.tick);
-                self.waiting = waiting;
-                for (_, reply) in Vec::from_iter::<Vec<(Tick, oneshot::Sender<PgResult<()>>)>>(durable) {
-                    drop(reply.send(Ok(())));
+                for waiting in self.waiting.extract_if(.., |waiting| waiting.tick <= done.tick) {
+                    drop(waiting.reply.send(Ok(())));
                 }
                 Ok(())
             }
@@ -753,9 +716,10 @@ impl Engine {
     }
 }
 
-/// A view that has not run yet.
-pub(super) fn view_state(oid: Oid) -> ViewState {
-    ViewState { oid, phase: ViewPhase::Live, rows: 0, changed_tick: Tick(0), runs: 0, total_us: 0, last_us: 0 }
+fn lake_is_away(reason: &str) -> PgError {
+    PgError::new(SqlState::IO_ERROR, "the change cannot be made: the lake cannot be written")
+        .detail(reason)
+        .hint("Flushes are tried again each second; see sluice.ticks.flush_error.")
 }
 
 /// The table of what could not be applied, kept like bronze.
@@ -772,6 +736,24 @@ fn dead_letter_schema() -> Arc<TableSchema> {
             column("reason", oid::TEXT),
             column("message", oid::TEXT),
             column("buried_at", oid::TIMESTAMPTZ),
+        ],
+        vec![],
+    ))
+}
+
+/// The schema blocks of messages, each once for a stream and a start; kept like bronze.
+const SCHEMA_BLOCKS: &str = "sluice.schema_blocks";
+
+fn schema_block_schema() -> Arc<TableSchema> {
+    let column = |name: &str, oid| Column::new(name, PgType::new(oid), true);
+    Arc::new(TableSchema::new(
+        vec![
+            column("source", oid::TEXT),
+            column("stream", oid::TEXT),
+            column("position", oid::INT8),
+            column("part", oid::TEXT),
+            column("schema", oid::JSON),
+            column("seen_at", oid::TIMESTAMPTZ),
         ],
         vec![],
     ))
@@ -797,8 +779,9 @@ pub(super) fn is_appended(kind: RelationKind) -> bool {
     lake_kind(kind) == LakeTableKind::Append
 }
 
-/// The dead letters' relation is there from the first start, so that it can be queried before anything went wrong.
-pub(super) fn ensure_dead_letters(engine: &mut Engine) -> PgResult<()> {
+/// The relations that the engine fills itself are there from the first start, so that they can be queried before.
+pub(super) fn ensure_own_tables(engine: &mut Engine) -> PgResult<()> {
     debug_assert_eq!(engine.catalog.namespace(SLUICE).map(|n| n.name.as_str()), Some("sluice"));
-    engine.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema()).map(|_| ())
+    engine.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema())?;
+    engine.appended_slot(&Arc::from(SCHEMA_BLOCKS), schema_block_schema()).map(|_| ())
 }

@@ -144,7 +144,7 @@ fn tables(snapshot: &Snapshot, now: i64) -> Vec<Samples> {
     for view in &snapshot.status.views {
         runs.push((name(view.oid), view.runs as f64));
         spent.push((name(view.oid), view.total_us as f64 / 1e6));
-        failing.push((name(view.oid), f64::from(u8::from(view.phase != ViewPhase::Live))));
+        failing.push((name(view.oid), f64::from(u8::from(matches!(view.phase, ViewPhase::Error(_))))));
     }
     let lake = &snapshot.status.lake;
     let age = if lake.durable_tick >= snapshot.tick { 0.0 } else { seconds_since(lake.flushed_us, now) };

@@ -180,8 +180,20 @@ pub struct TableRow {
 #[derive(Debug, Clone)]
 pub struct ViewRow {
     pub oid: Oid,
+    /// `live`, `hydrating` or `error`.
+    pub state: &'static str,
     /// Why its query fails, where it does.
     pub error: Option<String>,
+    /// `incremental`, `partly-recomputed` or `recomputed`.
+    pub maintenance: &'static str,
+    /// What is recomputed, and why.
+    pub reason: Option<String>,
+    /// How it is maintained, a line for each operator.
+    pub plan: Arc<[String]>,
+    /// Bytes of its operators' own state.
+    pub state_bytes: u64,
+    /// While it is hydrating: the share of its inputs' rows that has been read.
+    pub progress: Option<f64>,
     pub rows: u64,
     pub changed_tick: u64,
     pub runs: u64,

@@ -122,7 +122,13 @@ fn state(orders: Oid, totals: Oid) -> State {
         tables: vec![table(orders, 42), table(totals, 1)],
         views: vec![ViewRow {
             oid: totals,
+            state: "error",
             error: Some("division by zero".to_string()),
+            maintenance: "incremental",
+            reason: None,
+            plan: ["scan: changed rows of silver.orders".to_string()].into(),
+            state_bytes: 0,
+            progress: None,
             rows: 1,
             changed_tick: 8,
             runs: 4,

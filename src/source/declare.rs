@@ -194,20 +194,74 @@ pub enum Undeclared {
     DeadLetter,
 }
 
+/// Whose the tables of a deployment are: shared by all of its sources, so that no table mixes the rows of topics that nobody
+/// brought together.
+#[derive(Debug, Default)]
+pub struct TableOwners(Mutex<HashMap<Arc<str>, Owner>>);
+
+/// What a table is made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Owner {
+    /// A `[[table]]` names it.
+    Declaration,
+    /// It has the default name of one topic.
+    Topic { source: Arc<str>, topic: Arc<str> },
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Declaration => f.write_str("what a [[table]] of that name says"),
+            Self::Topic { source, topic } => write!(f, "topic \"{topic}\" of source \"{source}\""),
+        }
+    }
+}
+
+impl TableOwners {
+    /// The topic gets the table that has its default name, unless that is another's.
+    fn claim(&self, table: &Arc<str>, source: &Arc<str>, topic: &str) -> Result<(), String> {
+        let mut owners = self.0.lock();
+        let asking = Owner::Topic { source: Arc::clone(source), topic: topic.into() };
+        let owner = owners.entry(Arc::clone(table)).or_insert_with(|| asking.clone());
+        if *owner == asking {
+            return Ok(());
+        }
+        Err(format!("table \"{table}\" already takes {owner}; declare a [[table]] for topic \"{topic}\""))
+    }
+}
+
 /// The way from the streams of one source to their tables.
 pub struct Router {
     source: Arc<str>,
     tables: Vec<TableDeclaration>,
     undeclared: Undeclared,
-    /// Table → the topic that it was made for, of tables that nobody declared: a second topic must not mix its rows
-    /// in.
-    taken: Mutex<HashMap<Arc<str>, Arc<str>>>,
+    owners: Arc<TableOwners>,
 }
 
 impl Router {
     pub fn new(source: Arc<str>, tables: Vec<TableDeclaration>, undeclared: Undeclared) -> Result<Self, String> {
         tables.iter().try_for_each(TableDeclaration::check)?;
-        Ok(Self { source, tables, undeclared, taken: Mutex::default() })
+        let mut router = Self { source, tables, undeclared, owners: Arc::default() };
+        router.share(&Arc::default());
+        Ok(router)
+    }
+
+    /// Tables are claimed here from now on. What a `[[table]]` names is claimed at once; its author may name it in several sources.
+    pub fn share(&mut self, owners: &Arc<TableOwners>) {
+        self.owners = Arc::clone(owners);
+        let mut taken = owners.0.lock();
+        for name in self.tables.iter().filter_map(|table| table.name.as_ref()) {
+            taken.insert(format!("silver.{name}").into(), Owner::Declaration);
+        }
+    }
+
+    /// Topics that were read before a restart keep their tables, whoever asks first now.
+    pub fn claim_read<'a>(&self, topics: impl Iterator<Item = &'a str>) {
+        let all: Vec<String> = topics.map(String::from).collect();
+        for topic in &all {
+            // One that is refused here is refused again, with the reason, when its turn comes.
+            drop(self.route(topic, 0, connector_prefix(topic, &all)));
+        }
     }
 
     pub fn source(&self) -> &Arc<str> {
@@ -244,13 +298,7 @@ impl Router {
         let (bronze, silver): (Arc<str>, Arc<str>) =
             (format!("bronze.{table}").into(), format!("silver.{table}").into());
         if !is_named && kind == StreamKind::Table {
-            let mut taken = self.taken.lock();
-            let owner = taken.entry(Arc::clone(&silver)).or_insert_with(|| topic.into());
-            if **owner != *topic {
-                return Err(format!(
-                    "table \"{silver}\" already takes topic \"{owner}\"; declare a [[table]] for topic \"{topic}\""
-                ));
-            }
+            self.owners.claim(&silver, &self.source, topic)?;
         }
         let keep = matches!(kind, StreamKind::Table | StreamKind::SchemaChanges);
         let route = Route {
@@ -403,6 +451,27 @@ mod tests {
         assert!(router.route("a.db.items", 1, None).is_ok());
         let refused = router.route("b.db.items", 0, None).unwrap_err();
         assert!(refused.contains("a.db.items") && refused.contains("b.db.items"), "{refused}");
+    }
+
+    #[test]
+    fn two_sources_do_not_share_a_table_that_nobody_declared() {
+        let owners = Arc::default();
+        let of = |source: &str, tables: &str| {
+            let tables = TableFile::parse(tables).unwrap().table;
+            let mut router = Router::new(source.into(), tables, Undeclared::Auto).unwrap();
+            router.share(&owners);
+            router
+        };
+        let declared = "[[table]]\nname = 'shared'\ntopics = ['p.shared']";
+        let (one, two) = (of("one", declared), of("two", declared));
+        two.claim_read(["b.items"].into_iter());
+        let refused = one.route("a.items", 0, None).unwrap_err();
+        assert!(refused.contains("topic \"b.items\" of source \"two\""), "{refused}");
+        assert!(one.route("b.items", 0, None).is_err(), "the same topic of another cluster is another topic");
+        assert!(two.route("b.items", 1, None).is_ok());
+        assert!(one.route("p.shared", 0, None).is_ok() && two.route("p.shared", 0, None).is_ok());
+        let refused = two.route("q.shared", 0, None).unwrap_err();
+        assert!(refused.contains("[[table]]"), "{refused}");
     }
 
     #[test]

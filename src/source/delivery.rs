@@ -220,9 +220,11 @@ mod tests {
             bronze: vec![],
             changes: vec![],
             dead: vec![],
+            blocks: vec![],
             transactions: vec![],
             transaction_kind: None,
             marks: vec![],
+            moves: vec![],
             newest_source_ts: None,
             bytes,
         }

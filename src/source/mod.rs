@@ -47,6 +47,9 @@ pub trait Source: Send + 'static {
     /// `kafka`, `jsonl`, `demo`: for `sluice.sources`.
     fn kind(&self) -> &'static str;
 
+    /// Whose table is whose is settled among all sources of a deployment. `read`: what this one has read before.
+    fn share_tables(&mut self, owners: &Arc<declare::TableOwners>, read: &[StreamId]);
+
     /// Reads until `cx.shutdown`. An `Err` means that going on would be wrong; outages are waited for.
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError>;
 

@@ -6,8 +6,10 @@ use crate::change::{StreamId, Tick};
 use crate::engine::{EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
 use crate::pg_catalog::{LakeRow, SourceRow, State, StreamRow, TableRow, ViewRow};
 use crate::source::{SourceState, SourceStatus, StreamStatus};
-use crate::types::{Oid, PgResult};
+use crate::types::{Oid, PgError, PgResult};
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +47,36 @@ impl StorageSnapshot for Snapshot {
         partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>> {
         Snapshot::scan(self, oid, projection, filters, partitions)
+    }
+
+    fn look_up(
+        &self,
+        oid: Oid,
+        conditions: &[(usize, &ScalarValue)],
+        outputs: &[usize],
+    ) -> Option<PgResult<RecordBatch>> {
+        let table = self.table(oid)?;
+        let key = &table.schema().key;
+        if conditions.len() != key.len() {
+            return None;
+        }
+        let value = |column: &usize| conditions.iter().find(|(c, _)| c == column).map(|(_, value)| *value);
+        let values = key.iter().map(value).collect::<Option<Vec<_>>>()?;
+        let typed = key.iter().zip(&values).all(|(c, v)| v.data_type() == table.schema().columns[*c].ty.storage());
+        // NULL equals nothing in SQL; an index finds it.
+        if !typed || values.iter().any(|value| value.is_null()) {
+            return None;
+        }
+        let keys = values.iter().map(|value| value.to_array()).collect::<Result<Vec<_>, _>>();
+        Some(keys.map_err(PgError::from).and_then(|keys| table.lookup(&keys, Some(outputs))))
+    }
+
+    fn changed_tick(&self, oid: Oid) -> Option<Tick> {
+        let table = self.status.tables.iter().find(|table| table.oid == oid)?;
+        match self.status.views.iter().find(|view| view.oid == oid) {
+            Some(view) => (view.phase == ViewPhase::Live).then(|| view.changed_tick.max(table.changed_tick)),
+            None => Some(table.changed_tick),
+        }
     }
 
     fn state(&self, sources: &[Arc<SourceStatus>]) -> State {
@@ -156,10 +188,24 @@ fn table_row(table: &TableState) -> TableRow {
 fn view_row(view: &ViewState) -> ViewRow {
     ViewRow {
         oid: view.oid,
+        state: match &view.phase {
+            ViewPhase::Live => "live",
+            ViewPhase::Hydrating => "hydrating",
+            ViewPhase::Error(_) => "error",
+        },
         error: match &view.phase {
-            ViewPhase::Live => None,
+            ViewPhase::Live | ViewPhase::Hydrating => None,
             ViewPhase::Error(reason) => Some(reason.clone()),
         },
+        maintenance: match (view.recomputed, &view.reason) {
+            (true, _) => "recomputed",
+            (false, Some(_)) => "partly-recomputed",
+            (false, None) => "incremental",
+        },
+        reason: view.reason.clone(),
+        plan: Arc::clone(&view.plan),
+        state_bytes: view.bytes,
+        progress: view.progress.map(|(done, all)| done as f64 / all.max(1) as f64),
         rows: view.rows,
         changed_tick: view.changed_tick.0,
         runs: view.runs,

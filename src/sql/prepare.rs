@@ -2,6 +2,8 @@
 
 use super::copy::CopyOptions;
 use super::database::Database;
+use super::direct::Direct;
+use super::kept::Kept;
 use super::query::QueryPlan;
 use super::session::text_columns;
 use super::transaction::View;
@@ -181,7 +183,10 @@ impl Preparation {
         let stable = bound.volatile_functions.is_empty();
         let plan = if stable { bind::optimize(plan, &self.database.state)? } else { plan };
         let columns: Arc<[OutputColumn]> = bound.columns.clone().into();
-        Ok((Arc::new(QueryPlan { plan, optimized: stable, params: bound.params.clone() }), columns))
+        let direct = if stable { Direct::of(&plan) } else { None };
+        let kept = (stable && bound.params.is_empty() && direct.is_none()).then(|| Kept::new(bound.relations.clone()));
+        let params = bound.params.clone();
+        Ok((Arc::new(QueryPlan { plan, optimized: stable, params, direct, kept }), columns))
     }
 
     fn context(&self) -> BindContext<'_> {

@@ -5,6 +5,8 @@
 
 use super::context::StatementContext;
 use super::database::Database;
+use super::direct::Direct;
+use super::kept::{Keeper, Kept, Versions};
 use super::relations::SnapshotRelations;
 use super::transaction::View;
 use crate::bind::RelationsExtension;
@@ -37,6 +39,10 @@ pub struct QueryPlan {
     /// Whether `plan` went through the optimizer.
     pub optimized: bool,
     pub params: Vec<PgType>,
+    /// How it runs without DataFusion, where it can.
+    pub direct: Option<Direct>,
+    /// Its last result, where that may be given again.
+    pub kept: Option<Kept>,
 }
 
 /// One execution of a query.
@@ -46,6 +52,8 @@ pub struct Execution {
     pub context: Arc<StatementContext>,
     pub query: Arc<QueryPlan>,
     pub params: Vec<ScalarValue>,
+    /// Where set, the result is kept for these.
+    pub keep: Option<Versions>,
 }
 
 impl Execution {
@@ -67,19 +75,26 @@ impl Execution {
     async fn feed(self, sender: &mpsc::Sender<Result<RecordBatch, DataFusionError>>) -> Result<(), DataFusionError> {
         let (plan, task) = self.physical().await?;
         let mut stream = execute_stream(plan, task)?;
+        let mut keeper = Keeper::new();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
-            if batch.num_rows() > 0 && sender.send(Ok(batch)).await.is_err() {
-                break;
+            if batch.num_rows() == 0 {
+                continue;
             }
+            if self.keep.is_some() {
+                keeper.take(&batch);
+            }
+            if sender.send(Ok(batch)).await.is_err() {
+                return Ok(());
+            }
+        }
+        if let (Some(kept), Some(versions), Some(batches)) = (&self.query.kept, self.keep, keeper.whole()) {
+            kept.put(versions, batches);
         }
         Ok(())
     }
 
     /// The plan over the snapshot, ready to run.
-    ///
-    /// The place for look-ups by key that need no DataFusion: a projection over `key = constant` goes straight to the
-    /// snapshot's index, before any of this.
     pub async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
         let state = self.state();
         let mut plan = self.query.plan.clone();
@@ -135,8 +150,12 @@ impl Drop for Batches {
 
 /// Rows that are there already.
 pub fn ready(batch: RecordBatch) -> SendableRecordBatchStream {
-    let schema = batch.schema();
-    Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter([Ok(batch)])))
+    ready_all(batch.schema(), vec![batch])
+}
+
+/// Batches that are there already.
+pub fn ready_all(schema: SchemaRef, batches: Vec<RecordBatch>) -> SendableRecordBatchStream {
+    Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::iter(batches.into_iter().map(Ok))))
 }
 
 /// The only value of a query of one row and one column.

@@ -431,7 +431,7 @@ impl Session {
         match &prepared.kind {
             Kind::Empty => Ok(Outcome::Empty),
             Kind::Query(query) => {
-                let stream = self.execution(query, params).start();
+                let stream = self.rows(query, params)?;
                 let columns = prepared.columns.clone().unwrap_or_default();
                 Ok(Outcome::Rows { columns, stream, tag: RowsTag::counted("SELECT") })
             }
@@ -441,7 +441,7 @@ impl Session {
                 operation.guard(explain::run(execution, columns, *options)).await?
             }
             Kind::CopyOut { query, columns, options } => {
-                let stream = self.execution(query, params).start();
+                let stream = self.rows(query, params)?;
                 Ok(Outcome::CopyOut { columns: Arc::clone(columns), stream, options: options.clone() })
             }
             Kind::Declare { query, columns, name, hold } => {
@@ -453,7 +453,7 @@ impl Session {
                     let message = format!("cursor \"{name}\" already exists");
                     return Err(PgError::new(SqlState::DUPLICATE_CURSOR, message));
                 }
-                let stream = self.execution(query, params).start();
+                let stream = self.rows(query, params)?;
                 self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
                 Ok(Outcome::done("DECLARE CURSOR"))
             }
@@ -496,10 +496,39 @@ impl Session {
         Ok(again)
     }
 
+    /// The result of a query, on its way.
+    fn rows(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> PgResult<SendableRecordBatchStream> {
+        let view = self.view();
+        let started = &self.database.metrics.queries_started;
+        if let Some(direct) = &query.direct
+            && let Some(rows) = direct.run(&*view.snapshot, &params)?
+        {
+            started.fetch_add(1, Ordering::Relaxed);
+            return Ok(super::query::ready(rows));
+        }
+        let kept = query.kept.as_ref().filter(|_| !view.changed);
+        let keep = kept.and_then(|kept| kept.versions(&view));
+        if let (Some(kept), Some(versions)) = (kept, &keep)
+            && let Some(batches) = kept.get(versions)
+        {
+            started.fetch_add(1, Ordering::Relaxed);
+            return Ok(super::query::ready_all(Arc::clone(query.plan.schema().inner()), batches));
+        }
+        // Over the very view that the result would be kept for.
+        let mut execution = self.execution_over(view, query, params);
+        execution.keep = keep;
+        Ok(execution.start())
+    }
+
     pub(super) fn execution(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let view = self.view();
+        self.execution_over(view, query, params)
+    }
+
+    fn execution_over(&self, view: View, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let context = self.context(&view);
-        Execution { database: Arc::clone(&self.database), view, context, query: Arc::clone(query), params }
+        let database = Arc::clone(&self.database);
+        Execution { database, view, context, query: Arc::clone(query), params, keep: None }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {
@@ -576,7 +605,14 @@ impl Session {
         let applied = match self.transaction.take_changes() {
             Some(change) => {
                 self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
-                self.database.storage.change_catalog(change).await
+                let applied = self.database.storage.change_catalog(change);
+                match &self.operation {
+                    // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
+                    Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
+                        Err(stopped.detail("The change may be visible already; it is not known to be durable."))
+                    }),
+                    None => applied.await,
+                }
             }
             None => Ok(()),
         };

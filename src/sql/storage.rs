@@ -5,7 +5,9 @@ use crate::change::Tick;
 use crate::pg_catalog::State;
 use crate::source::SourceStatus;
 use crate::types::{Oid, PgResult};
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use std::collections::HashMap;
@@ -40,6 +42,18 @@ pub trait StorageSnapshot: Send + Sync + 'static {
         filters: &[Expr],
         partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>;
+
+    /// The row of one key, in these columns: `conditions` name columns of the relation and what they equal. `None` where the
+    /// conditions are not the relation's key, one value of its own type for each column: then [`StorageSnapshot::scan`] knows.
+    fn look_up(
+        &self,
+        oid: Oid,
+        conditions: &[(usize, &ScalarValue)],
+        outputs: &[usize],
+    ) -> Option<PgResult<RecordBatch>>;
+
+    /// The tick in which the rows of a stored relation last changed; `None` where it has none, or cannot be read.
+    fn changed_tick(&self, oid: Oid) -> Option<Tick>;
 
     /// What the engine and its sources say of themselves at this tick.
     fn state(&self, sources: &[Arc<SourceStatus>]) -> State;

@@ -9,6 +9,7 @@ use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use datafusion::common::ScalarValue;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
@@ -113,6 +114,14 @@ impl StorageSnapshot for FixedSnapshot {
 
     fn state(&self, _: &[Arc<SourceStatus>]) -> State {
         State { tick: self.tick.0, ..State::default() }
+    }
+
+    fn look_up(&self, _: Oid, _: &[(usize, &ScalarValue)], _: &[usize]) -> Option<PgResult<RecordBatch>> {
+        None
+    }
+
+    fn changed_tick(&self, _: Oid) -> Option<Tick> {
+        None
     }
 
     fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
@@ -268,7 +277,19 @@ async fn views_are_made_replaced_and_dropped_by_postgresqls_rules() {
         ("SELECT * FROM s.v", "rows:2"),
         ("CREATE VIEW w AS SELECT * FROM s.v", "CREATE VIEW"),
         ("CREATE OR REPLACE VIEW s.v AS SELECT * FROM w", "!42P17"),
-        ("ALTER VIEW s.v RENAME TO u", "!0A000"),
+        ("ALTER VIEW s.v RENAME TO \"U v\"", "ALTER VIEW"),
+        ("SELECT * FROM w", "rows:2"),
+        ("SELECT pg_get_viewdef('w'::regclass)", "rows: SELECT * FROM s.\"U v\" AS v;"),
+        ("ALTER VIEW s.\"U v\" SET SCHEMA public", "ALTER VIEW"),
+        ("SELECT * FROM w", "rows:2"),
+        ("ALTER VIEW \"U v\" SET SCHEMA s", "ALTER VIEW"),
+        ("ALTER VIEW s.\"U v\" RENAME TO v", "ALTER VIEW"),
+        (
+            "CREATE VIEW x AS WITH v AS (SELECT 5 AS a) SELECT v.x, c.a FROM s.v, v AS c WHERE v.x = s.v.x",
+            "CREATE VIEW",
+        ),
+        ("ALTER VIEW s.v RENAME TO y", "!0A000"),
+        ("DROP VIEW x", "DROP VIEW"),
         ("DROP VIEW s.v", "!2BP01"),
         ("DROP SCHEMA s", "!2BP01"),
         ("DROP MATERIALIZED VIEW w", "!42809"),
@@ -419,4 +440,37 @@ async fn explain_shows_the_plan() {
     assert!(shown.contains("StreamingTableExec"), "{shown}");
     let ran = run(&mut session(), "EXPLAIN ANALYZE SELECT * FROM t").await.unwrap();
     assert!(ran.contains("Rows: 3") && ran.contains("Execution Time"), "{ran}");
+}
+
+#[tokio::test]
+async fn what_can_run_without_datafusion_is_seen_in_the_plan() {
+    use super::direct::Direct;
+    use super::prepare::Kind;
+    let mut session = session();
+    let expected = [
+        ("SELECT 1 AS a, 'x', $1::int", "row"),
+        ("SELECT b FROM t WHERE a = 1", "key"),
+        ("SELECT b, a, b FROM (SELECT * FROM t) x WHERE $1 = a ORDER BY b LIMIT 1", "key"),
+        ("SELECT b FROM t WHERE a = 1 LIMIT 0", ""),
+        ("SELECT b FROM t WHERE a = 1 OFFSET 1", ""),
+        ("SELECT b FROM t WHERE a = 1 AND b <> 'x'", ""),
+        ("SELECT a + 1 FROM t WHERE a = 1", ""),
+        ("SELECT b FROM t WHERE a = 1.5", ""),
+        ("SELECT b FROM t WHERE a > 1", ""),
+        ("SELECT count(*) FROM t WHERE a = 1", ""),
+        ("SELECT b FROM t", ""),
+        ("SELECT now()", ""),
+        ("SELECT 1 WHERE $1", ""),
+    ];
+    for (sql, expected) in expected {
+        session.begin_statement();
+        let prepared = session.parse(sql, &[]).await.expect(sql);
+        let Kind::Query(query) = &prepared.kind else { panic!("{sql} is no query") };
+        let found = match &query.direct {
+            Some(Direct::Row { .. }) => "row",
+            Some(Direct::KeyLookup { .. }) => "key",
+            None => "",
+        };
+        assert_eq!(found, expected, "{sql}");
+    }
 }

@@ -26,6 +26,7 @@
 //! columns, one stamp, one index entry. Memory besides the Arrow data: some 20–35 B an index entry, 4 B a row in
 //! chunks with dead rows, 4 B a row for ids in compacted chunks.
 
+mod changes;
 mod chunk;
 mod index;
 mod key;
@@ -50,6 +51,8 @@ pub use table::Table;
 pub enum RowOp {
     /// Insert the row, or replace the one with its key.
     Upsert,
+    /// As `Upsert`, but where no value is stored that is to stay, the row's own is taken: a soft delete.
+    Retire,
     /// Remove the row with this key, if there is one. Only the key columns are looked at.
     Delete,
 }

@@ -46,7 +46,7 @@ impl Secondary {
         hash_row(chunk.indexed(&self.parts), row)
     }
 
-    fn is_over(&self, columns: &[usize]) -> bool {
+    pub fn is_over(&self, columns: &[usize]) -> bool {
         self.parts.iter().map(|part| part.column).eq(columns.iter().copied())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::chunk::{Chunk, Ids, NOW};
 use super::index::{KeyIndex, PostingIndex};
-use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, rows_equal, whole_row};
+use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, probe_columns, rows_equal, whole_row};
 use super::list::{ChunkList, Slot, Value};
 use super::maintain::{Dead, Garbage, Policy};
 use super::secondary::Secondary;
@@ -134,7 +134,7 @@ impl Table {
     ///
     /// `rows`: in the table's Arrow schema, one for each of `ops`; of a delete only the key columns count.
     /// `unchanged[(column, mask)]`: where set, the value that is stored (or that an earlier row of the batch brought)
-    /// stays; where there is none, the row's own is taken. A delete of a key that is not there does nothing.
+    /// stays; `22004` where there is none. A delete of a key that is not there does nothing.
     pub fn apply(
         &mut self,
         rows: &RecordBatch,
@@ -157,7 +157,7 @@ impl Table {
         let stored = |row: &u32| self.find_live(&index, hashes[*row as usize], &keys, *row as usize);
         let old: Vec<Option<(u64, Slot)>> = distinct.last.iter().map(stored).collect();
         let mut upserts: Vec<u32> = Vec::with_capacity(distinct.last.len());
-        upserts.extend(distinct.last.iter().filter(|row| ops[**row as usize] == RowOp::Upsert));
+        upserts.extend(distinct.last.iter().filter(|row| ops[**row as usize] != RowOp::Delete));
         let whole = upserts.len() == count;
         let mut inserted = if whole { rows.clone() } else { take_rows(&rows, &upserts)? };
         if !unchanged.is_empty() {
@@ -165,7 +165,7 @@ impl Table {
                 .last
                 .iter()
                 .zip(&old)
-                .filter(|(row, _)| ops[**row as usize] == RowOp::Upsert)
+                .filter(|(row, _)| ops[**row as usize] != RowOp::Delete)
                 .map(|(_, old)| old.map(|(_, slot)| slot))
                 .collect();
             inserted = self.keep_unchanged(&rows, inserted, ops, unchanged, &upserts, &before, &distinct)?;
@@ -255,6 +255,16 @@ impl Table {
         }
         let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
+    }
+
+    /// The row that has this key now (one row, columns in key order, of the key's types).
+    pub fn row_of_key(&self, key: &[ArrayRef]) -> PgResult<Option<RecordBatch>> {
+        let Rows::Keyed(index) = &self.rows else { return Ok(None) };
+        let probes = probe_columns(key, &self.parts, &self.schema)?;
+        let Some(hash) = hash_rows(&probes, 1).pop() else { return Ok(None) };
+        let Some((_, slot)) = self.find_live(index, hash, &probes, 0) else { return Ok(None) };
+        let columns: Vec<usize> = (0..self.schema.columns.len()).collect();
+        self.chunks.gather(&[slot], &columns, self.schema.arrow()).map(Some)
     }
 
     /// Removes all rows. Snapshots keep theirs.
@@ -454,22 +464,29 @@ impl Table {
         let mut columns = inserted.columns().to_vec();
         for (column, mask) in unchanged.iter().filter(|(_, mask)| mask.count_set_bits() > 0) {
             let value_of = |(row, stored): (&u32, &Option<Slot>)| {
-                let mut sent = *row;
+                let mut known = stored.map(Value::Stored);
                 for earlier in distinct.history(*row) {
                     if ops[earlier as usize] == RowOp::Delete {
-                        return Value::Sent(sent);
+                        known = None;
+                        break;
                     }
-                    sent = earlier;
                     if !mask.value(earlier as usize) {
-                        return Value::Sent(sent);
+                        return Ok(Value::Sent(earlier));
                     }
                 }
-                stored.map_or(Value::Sent(sent), Value::Stored)
+                let retired = (ops[*row as usize] == RowOp::Retire).then_some(Value::Sent(*row));
+                known.or(retired).ok_or_else(|| self.unknown_value(*column))
             };
-            let values: Vec<Value> = upserts.iter().zip(before).map(value_of).collect();
+            let values = upserts.iter().zip(before).map(value_of).collect::<PgResult<Vec<Value>>>()?;
             columns[*column] = self.chunks.patch(rows.column(*column), &values, *column)?;
         }
         Ok(RecordBatch::try_new(inserted.schema(), columns)?)
+    }
+
+    fn unknown_value(&self, column: usize) -> PgError {
+        let name = &self.schema.columns[column].name;
+        let message = format!("the value of column \"{name}\" was not sent");
+        PgError::new(SqlState::NULL_NOT_ALLOWED, message).detail("No earlier value of the row is known.")
     }
 
     /// New rows as chunks; what is too big to be compacted in one go is cut.

@@ -7,7 +7,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Int32Type, Int64Type};
 use datafusion::common::ScalarValue;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Merges, compacts and collects at every occasion.
@@ -289,16 +289,28 @@ proptest! {
             let ops: Vec<RowOp> =
                 changes.iter().map(|(delete, _, _)| if *delete { RowOp::Delete } else { RowOp::Upsert }).collect();
             let mask: BooleanBuffer = changes.iter().map(|(_, _, unchanged)| *unchanged).collect();
+            let before = model.clone();
+            // Keys whose newest version has a value that nobody knows.
+            let mut unknown = BTreeSet::new();
             for (delete, row, unchanged) in &changes {
                 let mut row = row.clone();
-                match model.remove(&row.0) {
+                let stored = model.remove(&row.0);
+                if *delete || !*unchanged {
+                    unknown.remove(&row.0);
+                }
+                match stored {
                     _ if *delete => continue,
                     Some(stored) if *unchanged => row.1 = stored.1,
+                    None if *unchanged => drop(unknown.insert(row.0)),
                     _ => {}
                 }
                 model.insert(row.0, row);
             }
-            table.apply(&batch(&rows, table.schema()), &ops, &[(1, mask)]).unwrap();
+            let applied = table.apply(&batch(&rows, table.schema()), &ops, &[(1, mask)]);
+            prop_assert_eq!(applied.is_err(), !unknown.is_empty());
+            if applied.is_err() {
+                model = before;
+            }
             let mut rows = scan(&table.publish(Tick(0)));
             rows.sort();
             prop_assert_eq!(rows, model.values().cloned().collect::<Vec<_>>());

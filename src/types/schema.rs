@@ -1,7 +1,7 @@
 //! The columns of a relation.
 
-use super::PgType;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use super::{PgType, oid};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
 
 /// One column: name, type, whether NULL may occur.
@@ -34,6 +34,22 @@ impl TableSchema {
     pub fn new(columns: Vec<Column>, key: Vec<usize>) -> Self {
         let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.ty.storage(), true)).collect();
         Self { columns, key, arrow: Arc::new(Schema::new(fields)) }
+    }
+
+    /// Columns that have a storage form but no type of PostgreSQL's: intermediate results of a view. No key. Values are
+    /// compared as they are stored, but for -0 and 0, which are equal.
+    pub fn of_storage(storage: &Schema) -> Self {
+        let columns = storage.fields().iter().map(|field| {
+            let oid = match field.data_type() {
+                DataType::Float32 => oid::FLOAT4,
+                DataType::Float64 => oid::FLOAT8,
+                _ => oid::UNKNOWN,
+            };
+            Column::new(field.name(), PgType::new(oid), true)
+        });
+        let nullable = |field: &Arc<Field>| Field::new(field.name(), field.data_type().clone(), true);
+        let fields: Vec<Field> = storage.fields().iter().map(nullable).collect();
+        Self { columns: columns.collect(), key: vec![], arrow: Arc::new(Schema::new(fields)) }
     }
 
     pub fn arrow(&self) -> &SchemaRef {

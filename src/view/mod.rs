@@ -1,27 +1,51 @@
 //! Floor 4: a bound query and the maintenance of its result.
 //!
-//! Promise 2: at every tick the rows of a gold view are the rows that its query gives over the same snapshot. The
-//! mechanism here is the general one, *recompute and diff*: when an input changed, run the query over the tick's snapshot, compare
-//! with the rows held, and apply the difference. It is right for every query and costs what the query costs, whatever
-//! changed. (Incremental maintenance comes beside it; this stays as the fallback.)
+//! Promise 2: at every tick the rows of a gold view are the rows that its query gives over the same snapshot.
+//!
+//! ```text
+//! bound query ─ lower, optimize ─► LogicalPlan ─ compile ─► operators ─┬─ hydrate: the first rows
+//!                                      │                               └─ step: Δ inputs ─► Δ rows, each tick
+//!                                      └─ compute: a batch run (the oracle, and for what has no rule)
+//! ```
+//!
+//! [`View::compile`] makes [`Operator`]s that give the change of the view from the changes of its inputs: work in
+//! proportion to the change. What has no rule is *recomputed and compared*, as a part of the plan ([`recompute`]) or as
+//! the whole view ([`View::compute`] and [`difference`]): right for every query, at the query's cost.
 //!
 //! Called by the engine, inside a tick. Knows no sources and no wire.
 
+mod aggregate;
+mod arrangement;
+mod canonical;
+mod compile;
 mod context;
+mod delta;
+mod feed;
+mod join;
+mod keyed;
+mod linear;
+mod operator;
+mod recompute;
+mod regroup;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod topk;
+
+pub use compile::Plan;
+pub use delta::{Delta, difference};
+pub use operator::{Added, IndexNeed, Input, Operator, Tick, Watch};
+pub use recompute::any_changed;
 
 use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
 use crate::catalog::{Catalog, RelationKind};
 use crate::kernels::{self, CastKernel, SessionExtension};
-use crate::store::TableSnapshot;
 use crate::types::{Column, ExprType, Oid, PgError, PgResult, SqlState, TableSchema};
 use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
-use arrow::row::{RowConverter, SortField};
 use datafusion::common::Column as DfColumn;
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::collect;
-use hashbrown::HashMap;
 use pg_query::NodeEnum;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -109,9 +133,16 @@ impl View {
         let sql = relation.definition.as_deref().ok_or_else(|| PgError::internal("a view without a definition"))?;
         let definition = define(sql, &relation.search_path, catalog, &[])?;
         let plan = in_column_storage(&definition.query, bind::lower(&definition.query)?)?;
-        let plan = bind::optimize(plan, state)?;
+        let plan = canonical::canonical(bind::optimize(plan, state)?)?;
         let schema = Arc::new(relation.table_schema());
         Ok(Self { oid, inputs: definition.query.relations, schema, plan })
+    }
+
+    /// The operators that keep it, without any state yet.
+    pub fn compile(&self, catalog: &Catalog, state: &SessionState) -> PgResult<Plan> {
+        let mut plan = compile::compile(&self.plan, catalog, state)?;
+        plan.root = plan.root.map(|root| compile::renamed(root, self.schema.arrow()));
+        Ok(plan)
     }
 
     /// The rows of its query over the relations of one snapshot.
@@ -153,56 +184,4 @@ fn in_column_storage(query: &BoundQuery, plan: LogicalPlan) -> PgResult<LogicalP
         projected.push(cast.alias(name));
     }
     Ok(LogicalPlanBuilder::from(plan).project(projected)?.build()?)
-}
-
-/// A Z-set: rows and how often each comes (> 0) or goes (< 0).
-pub struct Difference {
-    pub rows: RecordBatch,
-    pub weights: Vec<i64>,
-}
-
-/// What must be applied to the rows held to make them the rows wanted. `None` where they are equal as multisets.
-///
-/// Rows are compared by their storage bytes, so that a numeric that only changes its display scale is replaced too.
-/// Cost: one encoding of every row on both sides.
-pub fn difference(held: &TableSnapshot, wanted: &[RecordBatch]) -> PgResult<Option<Difference>> {
-    let schema = held.schema().arrow();
-    if schema.fields().is_empty() {
-        let count = wanted.iter().map(|b| b.num_rows() as i64).sum::<i64>() - held.len() as i64;
-        return match count {
-            0 => Ok(None),
-            _ => Err(PgError::unsupported("a materialized view without columns")),
-        };
-    }
-    let fields = schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
-    let converter = RowConverter::new(fields)?;
-    let mut old = Vec::with_capacity(held.chunks());
-    for i in 0..held.chunks() {
-        old.push(held.chunk(i, None)?);
-    }
-    let encode = |batch: &RecordBatch| converter.convert_columns(batch.columns());
-    let old_rows = old.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-    let new_rows = wanted.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-
-    // Weight of each distinct row, and where it can be copied from (batch number, row).
-    let mut weights: HashMap<&[u8], (i64, usize, usize), foldhash::fast::RandomState> = HashMap::default();
-    let old_first = wanted.len();
-    for (b, rows) in new_rows.iter().enumerate() {
-        for r in 0..rows.num_rows() {
-            weights.entry(rows.row(r).data()).or_insert((0, b, r)).0 += 1;
-        }
-    }
-    for (b, rows) in old_rows.iter().enumerate() {
-        for r in 0..rows.num_rows() {
-            weights.entry(rows.row(r).data()).or_insert((0, old_first + b, r)).0 -= 1;
-        }
-    }
-    let changed: Vec<(i64, usize, usize)> = weights.into_values().filter(|(weight, ..)| *weight != 0).collect();
-    if changed.is_empty() {
-        return Ok(None);
-    }
-    let batches: Vec<&RecordBatch> = wanted.iter().chain(&old).collect();
-    let picks: Vec<(usize, usize)> = changed.iter().map(|(_, batch, row)| (*batch, *row)).collect();
-    let rows = interleave_record_batch(&batches, &picks)?;
-    Ok(Some(Difference { rows, weights: changed.into_iter().map(|(weight, ..)| weight).collect() }))
 }

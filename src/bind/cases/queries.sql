@@ -120,3 +120,14 @@ SELECT name FROM customers LIMIT -1
 SELECT max(id) FROM customers WHERE false
 SELECT 'x' AS a FROM customers GROUP BY a
 SELECT (SELECT c.name) || '!' FROM customers c ORDER BY 1 LIMIT 1
+-- one subquery in two places
+SELECT id FROM customers c WHERE (SELECT count(*) FROM orders o WHERE o.customer_id = c.id) BETWEEN 1 AND 2 ORDER BY 1
+SELECT id, nullif((SELECT count(*) FROM orders o WHERE o.customer_id = c.id), 2) FROM customers c ORDER BY 1
+SELECT (SELECT max(id) FROM orders) IN (13, 14), greatest((SELECT min(id) FROM orders), 3) BETWEEN 1 AND 10
+SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY (SELECT max(o.quantity) FROM orders o WHERE o.customer_id = c.id)) FROM customers c
+-- grouping sets over values that may be equal and differ, and the same one twice
+SELECT amount, quantity, count(*) FROM orders WHERE id < 14 GROUP BY ROLLUP (amount, quantity) ORDER BY 1 NULLS FIRST, 2 NULLS FIRST, 3
+SELECT amount IS NULL AS missing, grouping(amount), count(*) FROM orders GROUP BY GROUPING SETS ((amount), ()) ORDER BY 2, 1, 3
+SELECT segment, count(*), grouping(segment) FROM customers GROUP BY GROUPING SETS ((segment), (segment), (), ()) ORDER BY 3, 1, 2
+SELECT segment, count(*) FROM customers GROUP BY ROLLUP (segment, segment) ORDER BY 1, 2
+SELECT count(*) FROM customers GROUP BY GROUPING SETS ((), ())

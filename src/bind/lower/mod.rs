@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::{Column, JoinType, NullEquality, NullHandling, ScalarValue, TableReference, UnnestOptions};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::expr::{AggregateFunction, GroupingSet, Sort, WindowFunctionParams};
+use datafusion::logical_expr::expr::{AggregateFunction, Case, GroupingSet, Sort, WindowFunctionParams};
 use datafusion::logical_expr::{
     Aggregate as AggregatePlan, Expr as Df, LogicalPlan, LogicalPlanBuilder, WindowFrame, WindowFrameBound,
     WindowFrameUnits, WindowFunctionDefinition, lit,
@@ -246,16 +246,20 @@ fn aggregate(node: &Aggregate) -> PgResult<LogicalPlan> {
     for (id, expr) in &node.keys {
         match crate::kernels::equality_key(&expr.ty) {
             Some(_) => {
-                if node.sets.is_some() {
-                    let ty = super::names::type_name(expr.ty.pg.oid);
-                    return Err(PgError::unsupported(format!("GROUPING SETS over type {ty}")));
-                }
                 let group = format!("k{}", id.0);
                 computed.push(key(expr)?.alias(&group));
-                groups.push(Column::new_unqualified(group));
+                groups.push(Column::new_unqualified(&group));
                 // Equal values may differ in how they are shown: one of them stands for all.
                 calls.push(first_value(lower_expr(expr)?).alias(name(*id)));
-                out.push(column(*id));
+                out.push(match node.sets.is_some() {
+                    true => {
+                        // In a grouping set without the key its rows have no value in common.
+                        let grouped = Df::Column(Column::new_unqualified(group)).is_not_null();
+                        let branch = vec![(Box::new(grouped), Box::new(column(*id)))];
+                        Df::Case(Case::new(None, branch, None)).alias(name(*id))
+                    }
+                    false => column(*id),
+                });
             }
             None => {
                 let group = format!("k{}", id.0);
@@ -298,18 +302,19 @@ fn aggregate(node: &Aggregate) -> PgResult<LogicalPlan> {
         let made = AggregatePlan::try_new(Arc::new(plan), group_exprs, calls)?;
         return project(LogicalPlan::Aggregate(made), out);
     };
-    let distinct_sets: BTreeSet<BTreeSet<usize>> = sets.iter().map(|s| s.iter().copied().collect()).collect();
-    if distinct_sets.len() != sets.len() {
-        return Err(PgError::unsupported("the same grouping set twice"));
-    }
+    // A set that is listed several times gives its groups as often.
+    let mut seen = BTreeSet::new();
+    let (sets, again): (Vec<&Vec<usize>>, Vec<&Vec<usize>>) =
+        sets.iter().partition(|set| seen.insert(set.iter().copied().collect::<BTreeSet<usize>>()));
     if groups.is_empty() {
         let made = AggregatePlan::try_new(Arc::new(plan), Vec::new(), calls)?;
         out.push(lit(0i64).alias(name(*id)));
-        return project(LogicalPlan::Aggregate(made), out);
+        let once = project(LogicalPlan::Aggregate(made), out)?;
+        return again.iter().try_fold(once.clone(), |all, _| union_all(all, once.clone()));
     }
     // DataFusion numbers the keys in the order in which the sets first name them.
     let mut order: Vec<usize> = Vec::new();
-    for k in sets.iter().flatten() {
+    for k in sets.iter().copied().flatten() {
         if !order.contains(k) {
             order.push(*k);
         }
@@ -321,14 +326,22 @@ fn aggregate(node: &Aggregate) -> PgResult<LogicalPlan> {
     let raw = Df::Column(Column::from_name(AggregatePlan::INTERNAL_GROUPING_ID));
     let raw = cast(raw, &DataType::Int64);
     let mut cases = Vec::new();
-    for set in sets {
+    let ours = |set: &[usize]| (0..n).fold(0i64, |bits, k| bits << 1 | i64::from(!set.contains(&k)));
+    for set in &sets {
         let theirs = order.iter().fold(0i64, |bits, k| bits << 1 | i64::from(!set.contains(k)));
-        let ours = (0..n).fold(0i64, |bits, k| bits << 1 | i64::from(!set.contains(&k)));
-        cases.push((Box::new(raw.clone().eq(lit(theirs))), Box::new(lit(ours))));
+        cases.push((Box::new(raw.clone().eq(lit(theirs))), Box::new(lit(ours(set)))));
     }
-    let case = datafusion::logical_expr::expr::Case::new(None, cases, None);
-    out.push(Df::Case(case).alias(name(*id)));
-    project(LogicalPlan::Aggregate(made), out)
+    out.push(Df::Case(Case::new(None, cases, None)).alias(name(*id)));
+    let once = project(LogicalPlan::Aggregate(made), out)?;
+    again.iter().try_fold(once.clone(), |all, set| {
+        let groups = LogicalPlanBuilder::from(once.clone()).filter(column(*id).eq(lit(ours(set))))?.build()?;
+        union_all(all, groups)
+    })
+}
+
+/// The rows of both plans, which have the same fields.
+fn union_all(left: LogicalPlan, right: LogicalPlan) -> PgResult<LogicalPlan> {
+    Ok(LogicalPlanBuilder::from(left).union(right)?.build()?)
 }
 
 fn join(node: &Join) -> PgResult<LogicalPlan> {

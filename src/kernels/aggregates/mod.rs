@@ -5,6 +5,7 @@
 //! never wrap. Folds retract where they can, for sliding frames and for views.
 
 mod collect;
+mod exact;
 mod extremes;
 mod fold;
 mod gather;
@@ -14,6 +15,9 @@ mod regression;
 mod tests;
 mod totals;
 mod udaf;
+
+pub use exact::{ExactSum, FloatResult};
+pub use udaf::{steady, takes_rows_in_order};
 
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;

@@ -24,13 +24,14 @@ pub const VIEWS: Own = Own {
         always("total_seconds", oid::FLOAT8),
         always("last_seconds", oid::FLOAT8),
         always("inputs", TEXT_ARRAY),
+        // A line for each operator.
+        always("plan", TEXT_ARRAY),
+        always("state_bytes", oid::INT8),
+        // While it is hydrating: the share of its inputs that has been read.
+        perhaps("progress", oid::FLOAT8),
     ],
     fill,
 };
-
-/// The one way of maintenance there is so far, and why.
-const MAINTENANCE: &str = "recompute";
-const REASON: &str = "this version has no incremental rules: the query runs again when an input has changed";
 
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
@@ -40,10 +41,10 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         rows.push(row![
             cx.schema_of(relation),
             &relation.name,
-            if view.error.is_some() { "error" } else { "live" },
+            view.state,
             view.error.as_deref(),
-            MAINTENANCE,
-            REASON,
+            view.maintenance,
+            view.reason.as_deref(),
             view.rows,
             cx.state.tick,
             view.changed_tick,
@@ -51,6 +52,9 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             seconds(view.total_us),
             seconds(view.last_us),
             inputs.map(|input| cx.catalog.qualified_name(input)).collect::<Vec<String>>(),
+            view.plan.to_vec(),
+            view.state_bytes,
+            view.progress,
         ]);
     }
 }

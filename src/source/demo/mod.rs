@@ -18,12 +18,12 @@ mod shop;
 mod tickets;
 mod trades;
 
-use super::declare::{Router, StreamDecoder, TableDeclaration, TableFile, Undeclared};
+use super::declare::{Router, StreamDecoder, TableDeclaration, TableFile, TableOwners, Undeclared};
 use super::{
     Closed, Source, SourceContext, SourceError, SourceState, SourceStatus, StreamSender, StreamStatus, now_us,
     on_own_thread,
 };
-use crate::change::Position;
+use crate::change::{Position, StreamId};
 use crate::debezium::Record;
 use async_trait::async_trait;
 use dice::Dice;
@@ -222,6 +222,10 @@ impl Source for Demo {
 
     fn kind(&self) -> &'static str {
         "demo"
+    }
+
+    fn share_tables(&mut self, owners: &Arc<TableOwners>, _read: &[StreamId]) {
+        self.router.share(owners);
     }
 
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError> {

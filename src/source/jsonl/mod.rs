@@ -14,14 +14,14 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-use super::declare::{Router, TableDeclaration, Undeclared};
+use super::declare::{Router, TableDeclaration, TableOwners, Undeclared};
 use super::{Closed, Source, SourceContext, SourceError, SourceState, on_own_thread};
-use crate::change::Position;
+use crate::change::{Position, StreamId};
 use async_trait::async_trait;
 use file::{LandingFile, Progress};
 use regex::Regex;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,6 +176,13 @@ impl Source for JsonlSource {
 
     fn kind(&self) -> &'static str {
         "jsonl"
+    }
+
+    fn share_tables(&mut self, owners: &Arc<TableOwners>, read: &[StreamId]) {
+        self.router.share(owners);
+        let below = |id: &StreamId| Some(self.topic_of(id.0.strip_prefix(&*self.name)?.strip_prefix('/')?));
+        let topics: BTreeSet<String> = read.iter().filter_map(below).collect();
+        self.router.claim_read(topics.iter().map(String::as_str));
     }
 
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError> {

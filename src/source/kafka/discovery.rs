@@ -141,6 +141,7 @@ impl Discovery {
         let routed = match self.router.route(topic, partition, prefix) {
             Ok(routed) => routed,
             Err(problem) => {
+                tracing::error!(source = %self.status.name, topic, partition, problem, "a partition is not read");
                 stream.set(SourceState::Error, problem);
                 self.known.insert(id);
                 return true;

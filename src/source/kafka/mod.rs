@@ -20,16 +20,17 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use super::declare::{Router, TableDeclaration, TopicPattern, Undeclared, connector_prefix};
+use super::declare::{Router, TableDeclaration, TableOwners, TopicPattern, Undeclared, connector_prefix};
 use super::{Source, SourceContext, SourceError, SourceState, on_own_thread};
+use crate::change::StreamId;
 use async_trait::async_trait;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer as _;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// What a deployment says about a cluster.
@@ -131,6 +132,14 @@ impl Source for KafkaSource {
         "kafka"
     }
 
+    fn share_tables(&mut self, owners: &Arc<TableOwners>, read: &[StreamId]) {
+        self.router.share(owners);
+        let topic =
+            |id: &StreamId| Some(id.0.strip_prefix(&*self.name)?.strip_prefix('/')?.rsplit_once('/')?.0.to_string());
+        let topics: BTreeSet<String> = read.iter().filter_map(topic).collect();
+        self.router.claim_read(topics.iter().map(String::as_str));
+    }
+
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError> {
         let status = Arc::clone(&cx.status);
         status.set(SourceState::Connecting, format!("connecting to {}", self.config.brokers));
@@ -149,8 +158,11 @@ impl Source for KafkaSource {
         let brokers = self.config.brokers.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let metadata = consumer.fetch_metadata(None, Duration::from_secs(10));
-            // Serves the event that carries the reason.
-            drop(consumer.poll(Duration::ZERO));
+            // Serves the events that carry the reason: a wrong password, a certificate that is not trusted.
+            let deadline = Instant::now() + Duration::from_secs(2);
+            while metadata.is_err() && consumer.context().complaint().is_none() && Instant::now() < deadline {
+                drop(consumer.poll(Duration::from_millis(50)));
+            }
             metadata.map_err(|e| {
                 let reason = consumer.context().complaint().unwrap_or_else(|| e.to_string());
                 SourceError::Unreachable { what: brokers, reason }
@@ -158,6 +170,7 @@ impl Source for KafkaSource {
         });
         let metadata = asked.await.map_err(|e| SourceError::Crashed(e.to_string()))??;
         let all: Vec<String> = metadata.topics().iter().map(|t| t.name().to_string()).collect();
+        let mut problems = Vec::new();
         let mut lines = vec![format!("{} brokers, {} topics", metadata.brokers().len(), all.len())];
         for topic in metadata.topics().iter().filter(|t| self.config.wants(t.name())) {
             let goes_to = match self.router.route(topic.name(), 0, connector_prefix(topic.name(), &all)) {
@@ -166,7 +179,10 @@ impl Source for KafkaSource {
                     (None, Some(bronze)) => format!("{bronze} only"),
                     (None, None) => "no table of its own".to_string(),
                 },
-                Err(problem) => problem,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
             };
             lines.push(format!("topic {} ({} partitions) → {goes_to}", topic.name(), topic.partitions().len()));
         }
@@ -174,6 +190,9 @@ impl Source for KafkaSource {
             if !all.iter().any(|topic| pattern.matches(topic)) {
                 lines.push(format!("topic {pattern}: not there yet"));
             }
+        }
+        if !problems.is_empty() {
+            return Err(SourceError::Config(problems.join("; ")));
         }
         Ok(lines)
     }

@@ -208,6 +208,30 @@ async fn a_check_says_what_it_sees_or_why_it_cannot() {
     assert_eq!(seen[1..], ["topic a.b.t (2 partitions) → silver.t", "topic later: not there yet"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_whose_table_is_anothers_is_refused_by_name() {
+    let (cluster, producer) = cluster();
+    for (topic, id) in [("a.t", 1), ("b.t", 2)] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+        produce(&producer, topic, 0, id..id + 1);
+    }
+    let owners = std::sync::Arc::default();
+    let of = |name: &str, topic: &str| {
+        let mut source =
+            KafkaSource::new(name.into(), config(&cluster.bootstrap_servers(), &[topic]), vec![]).expect("a source");
+        source.share_tables(&owners, &[]);
+        source
+    };
+    let (first, second) = (of("first", "b.t"), of("k", "a.t"));
+    first.check().await.expect("nobody else has the table");
+    let refused = second.check().await.expect_err("the table is the other's").to_string();
+    assert!(refused.contains("topic \"b.t\" of source \"first\"") && refused.contains("[[table]]"), "{refused}");
+    let mut running = start(Box::new(second), HashMap::new());
+    running.until("the refusal", |r| state_of(r, "a.t") == Some(SourceState::Error));
+    let (_, seen, _) = running.stop().await;
+    assert!(seen.is_empty(), "{seen:?}");
+}
+
 #[test]
 fn a_pattern_does_not_mean_kafkas_own_topics() {
     let all = config("localhost:1", &["^"]);

@@ -1,0 +1,274 @@
+//! What a tick costs a gold view: `cargo bench --bench view [-- orders...]` (100k and 1M orders by default).
+//!
+//! The view: payments ⋈ orders ⋈ customers by segment and minute, with count, sum and avg. As many payments as orders, a
+//! tenth as many customers. A tick changes payments (new ones, and corrections of old ones), orders that change
+//! their customer.
+
+use arrow::array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::ExecutionPlan;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sluice::bind::Relations;
+use sluice::catalog::{Catalog, NewRelation, RelationKind};
+use sluice::change::{RowId, Tick as TickNumber};
+use sluice::store::{RowOp, Table, TableSnapshot};
+use sluice::types::{Column, Oid, PgType, TableSchema, oid};
+use sluice::view::{self, Input, Plan, Tick, View};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+const SQL: &str = "SELECT c.segment, date_trunc('minute', p.paid_at) AS minute, count(*) AS n, sum(p.amount) AS total, \
+     avg(p.amount) AS mean FROM payments p JOIN orders o ON o.id = p.order_id \
+     JOIN customers c ON c.id = o.customer_id GROUP BY 1, 2";
+
+/// Incremental work reads no relation through a plan.
+struct Nothing;
+
+impl Relations for Nothing {
+    fn scan(
+        &self,
+        _: Oid,
+        _: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        Err(DataFusionError::Internal("a scan".to_string()))
+    }
+}
+
+struct World {
+    tables: [Table; 3],
+    oids: [Oid; 3],
+    died: [Vec<RowId>; 3],
+    before: Vec<TableSnapshot>,
+    orders: i64,
+    payments: i64,
+    dice: StdRng,
+}
+
+const CUSTOMERS: usize = 0;
+const ORDERS: usize = 1;
+const PAYMENTS: usize = 2;
+
+impl World {
+    fn new(orders: i64) -> (Self, Catalog) {
+        let mut catalog = Catalog::new([]);
+        let schema = catalog.create_schema("shop").expect("a new schema");
+        let columns: [&[(&str, PgType)]; 3] = [
+            &[("id", PgType::new(oid::INT8)), ("segment", PgType::new(oid::TEXT)), ("name", PgType::new(oid::TEXT))],
+            &[
+                ("id", PgType::new(oid::INT8)),
+                ("customer_id", PgType::new(oid::INT8)),
+                ("status", PgType::new(oid::TEXT)),
+            ],
+            &[
+                ("id", PgType::new(oid::INT8)),
+                ("order_id", PgType::new(oid::INT8)),
+                ("amount", PgType::numeric(12, 2)),
+                ("paid_at", PgType::new(oid::TIMESTAMP)),
+            ],
+        ];
+        let mut oids = [Oid(0); 3];
+        let tables = std::array::from_fn(|i| {
+            let columns = columns[i].iter().map(|(name, ty)| Column::new(*name, *ty, true)).collect();
+            let table = TableSchema::new(columns, vec![0]);
+            let new = NewRelation {
+                schema,
+                name: ["customers", "orders", "payments"][i].to_string(),
+                kind: RelationKind::Silver,
+                table: table.clone(),
+                definition: None,
+                search_path: vec![],
+                depends_on: vec![],
+            };
+            oids[i] = catalog.create(new).expect("a new table");
+            let mut table = Table::new(Arc::new(table));
+            table.set_retractions(false);
+            table
+        });
+        let mut world = Self {
+            tables,
+            oids,
+            died: Default::default(),
+            before: vec![],
+            orders,
+            payments: 0,
+            dice: StdRng::seed_from_u64(7),
+        };
+        let ids: Vec<i64> = (0..orders).collect();
+        for part in ids[..(orders / 10) as usize].chunks(10_000) {
+            world.customers(part);
+        }
+        for part in ids.chunks(10_000) {
+            world.orders(part);
+            world.payments(part);
+        }
+        world.payments = orders;
+        world.publish();
+        world.settle();
+        (world, catalog)
+    }
+
+    fn apply(&mut self, table: usize, columns: Vec<ArrayRef>) {
+        let schema = Arc::clone(self.tables[table].schema().arrow());
+        let rows = RecordBatch::try_new(schema, columns).expect("rows of the table");
+        let ops = vec![RowOp::Upsert; rows.num_rows()];
+        let delta = self.tables[table].apply(&rows, &ops, &[]).expect("changes by key");
+        self.died[table].extend(delta.dead);
+    }
+
+    fn customers(&mut self, ids: &[i64]) {
+        let segments = ["retail", "wholesale", "online", "partner"];
+        let segment = ids.iter().map(|_| segments[self.dice.random_range(0..4)]);
+        let segment: ArrayRef = Arc::new(StringArray::from_iter_values(segment));
+        let name: ArrayRef = Arc::new(StringArray::from_iter_values(ids.iter().map(|id| format!("customer {id}"))));
+        self.apply(CUSTOMERS, vec![Arc::new(Int64Array::from(ids.to_vec())), segment, name]);
+    }
+
+    fn orders(&mut self, ids: &[i64]) {
+        let customers = self.orders / 10;
+        let customer = Int64Array::from_iter_values(ids.iter().map(|_| self.dice.random_range(0..customers)));
+        let status: ArrayRef = Arc::new(StringArray::from_iter_values(ids.iter().map(|_| "open")));
+        self.apply(ORDERS, vec![Arc::new(Int64Array::from(ids.to_vec())), Arc::new(customer), status]);
+    }
+
+    fn payments(&mut self, ids: &[i64]) {
+        let orders = self.orders;
+        let order = Int64Array::from_iter_values(ids.iter().map(|_| self.dice.random_range(0..orders)));
+        let amount = Decimal128Array::from_iter_values(ids.iter().map(|_| self.dice.random_range(100..100_000i128)));
+        let amount = amount.with_precision_and_scale(12, 2).expect("12 digits with 2 decimals");
+        let minute = |_| 1_700_000_000_000_000 + self.dice.random_range(0..1_000i64) * 60_000_000;
+        let paid_at = TimestampMicrosecondArray::from_iter_values(ids.iter().map(minute));
+        let id = Int64Array::from(ids.to_vec());
+        self.apply(PAYMENTS, vec![Arc::new(id), Arc::new(order), Arc::new(amount), Arc::new(paid_at)]);
+    }
+
+    /// A tick of `count` changes: 70 % new payments, 20 % corrected ones, 10 % orders with another customer.
+    fn change(&mut self, count: i64) {
+        let new: Vec<i64> = (0..(count * 7 + 9) / 10).map(|i| self.payments + i).collect();
+        self.payments += new.len() as i64;
+        self.payments(&new);
+        let mut some =
+            |count: i64, of: i64| -> Vec<i64> { (0..count).map(|_| self.dice.random_range(0..of)).collect() };
+        let (old, orders) = (some(count * 2 / 10, self.orders), some(count / 10, self.orders));
+        if !old.is_empty() {
+            self.payments(&old);
+        }
+        if !orders.is_empty() {
+            self.orders(&orders);
+        }
+    }
+
+    fn publish(&mut self) -> Vec<TableSnapshot> {
+        let now: Vec<TableSnapshot> = self.tables.iter_mut().map(|table| table.publish(TickNumber(1))).collect();
+        if self.before.is_empty() {
+            self.before = now.clone();
+        }
+        now
+    }
+
+    fn inputs(&mut self, now: &[TableSnapshot]) -> HashMap<Oid, Input> {
+        let input = |i: usize| {
+            let (old, new) = (self.before[i].clone(), now[i].clone());
+            (self.oids[i], Input::Hot { old, new, dead: Arc::new(std::mem::take(&mut self.died[i])) })
+        };
+        (0..3).map(input).collect()
+    }
+
+    fn settle(&mut self) {
+        self.before = self.tables.iter_mut().map(|table| table.publish(TickNumber(1))).collect();
+        self.died = Default::default();
+        for table in &mut self.tables {
+            table.maintain(65_536);
+        }
+    }
+}
+
+struct Kept {
+    plan: Plan,
+    held: Table,
+}
+
+fn bind(catalog: &mut Catalog, session: &datafusion::execution::context::SessionState) -> View {
+    let schema = catalog.create_schema("gold_bench").expect("a new schema");
+    let path = vec!["shop".to_string()];
+    let table = view::define(SQL, &path, catalog, &[]).expect("a query").schema;
+    let new = NewRelation {
+        schema,
+        name: "by_segment".to_string(),
+        kind: RelationKind::Gold,
+        table,
+        definition: Some(SQL.to_string()),
+        search_path: path,
+        depends_on: vec![],
+    };
+    let oid = catalog.create(new).expect("a new view");
+    View::bind(oid, catalog, session).expect("a view")
+}
+
+fn measure(orders: i64) {
+    let (mut world, mut catalog) = World::new(orders);
+    let session = view::session();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let view = bind(&mut catalog, &session);
+    let mut kept =
+        Kept { plan: view.compile(&catalog, &session).expect("a plan"), held: Table::bag(Arc::clone(&view.schema)) };
+    for need in &kept.plan.needs {
+        let table = world.oids.iter().position(|oid| *oid == need.oid).expect("a table of ours");
+        world.tables[table].ensure_index(&need.columns).expect("an index");
+    }
+    let root = kept.plan.root.as_mut().expect("a view with rules");
+    let mut step = |world: &mut World, first: bool| -> (u64, usize) {
+        let now = world.publish();
+        let inputs = world.inputs(&now);
+        let tick =
+            Tick { inputs: &inputs, relations: Arc::new(Nothing), session: &session, runtime: &runtime, watch: None };
+        let start = Instant::now();
+        let rows = match first {
+            true => {
+                let held = &mut kept.held;
+                root.hydrate(&tick, &mut |rows| held.append(&rows).map(drop)).expect("a first run");
+                held.len()
+            }
+            false => {
+                let delta = root.step(&tick).expect("a step");
+                kept.held.apply_weighted(&delta.rows, &delta.weights).expect("a delta of these rows");
+                delta.len()
+            }
+        };
+        kept.held.publish(TickNumber(1));
+        let took = start.elapsed().as_nanos() as u64;
+        drop(inputs);
+        world.settle();
+        kept.held.maintain(65_536);
+        (took, rows)
+    };
+    let (took, rows) = step(&mut world, true);
+    println!("{orders:>9} orders: first run {:.2} s, {rows} groups", took as f64 / 1e9);
+    for (changes, ticks) in [(1, 2_000), (10, 500), (100, 300), (1_000, 200), (10_000, 20)] {
+        let mut times = Vec::with_capacity(ticks);
+        let mut rows = 0;
+        for _ in 0..ticks {
+            world.change(changes);
+            let (took, changed) = step(&mut world, false);
+            times.push(took);
+            rows += changed;
+        }
+        times.sort_unstable();
+        println!(
+            "{orders:>9} orders: a tick of {changes:>6} changes: median {:>8.3} ms, p95 {:>8.3} ms, {} rows of gold",
+            times[times.len() / 2] as f64 / 1e6,
+            times[times.len() * 95 / 100] as f64 / 1e6,
+            rows / ticks
+        );
+    }
+}
+
+fn main() {
+    let sizes: Vec<i64> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
+    sizes.into_iter().for_each(measure);
+}

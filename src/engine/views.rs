@@ -1,0 +1,382 @@
+//! The gold views of the tick loop: which must move in a tick, in which order, and what happens when one fails.
+
+use super::hydrate::Hydration;
+use super::now_us;
+use super::snapshot::{RelationData, Snapshot, SnapshotRelations};
+use super::status::{Status, ViewPhase, ViewState};
+use super::tables::Rows;
+use super::tick::Engine;
+use crate::change::Tick;
+use crate::store::Table;
+use crate::types::{Oid, PgError, PgResult};
+use crate::view::{self, Delta, IndexNeed, Input, Operator, View};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A gold view and how it does.
+pub(super) struct ViewSlot {
+    /// `None` where its definition can no longer be bound; the state says why.
+    pub view: Option<View>,
+    pub state: ViewState,
+    /// How it is kept; made when it first runs.
+    pub keeping: Option<view::Plan>,
+    /// Its first run, where that goes beside the loop; the operators are there then.
+    pub hydration: Option<Hydration>,
+    /// The state of its operators, and the rows held, are those of the newest tick.
+    live: bool,
+    /// Indexes that it has asked for.
+    indexes: Vec<IndexNeed>,
+}
+
+impl ViewSlot {
+    pub fn new(view: Option<View>, state: ViewState) -> Self {
+        Self { view, state, keeping: None, hydration: None, live: false, indexes: vec![] }
+    }
+
+    /// Its operators are worth nothing any more.
+    pub fn forget(&mut self) {
+        self.keeping = None;
+        self.hydration = None;
+        self.live = false;
+    }
+
+    /// Its state as others see it.
+    pub fn shown(&self) -> ViewState {
+        let progress = self.hydration.as_ref().map(|hydration| (hydration.done(), hydration.total));
+        ViewState { progress, ..self.state.clone() }
+    }
+
+    /// Its first run is done.
+    pub fn went_live(&mut self, root: Box<dyn Operator>) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.root = Some(root);
+            self.live = true;
+        }
+    }
+}
+
+/// What a view did in a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// Its rows changed.
+    Moved,
+    Same,
+    /// It has to be filled beside the loop.
+    Deferred,
+}
+
+/// A view that has not run yet.
+pub(super) fn view_state(oid: Oid) -> ViewState {
+    ViewState {
+        oid,
+        phase: ViewPhase::Live,
+        rows: 0,
+        changed_tick: Tick(0),
+        runs: 0,
+        total_us: 0,
+        last_us: 0,
+        plan: Arc::default(),
+        reason: None,
+        recomputed: false,
+        bytes: 0,
+        progress: None,
+    }
+}
+
+impl Engine {
+    /// Publishes one relation; what it was before the tick is kept until the tick's end.
+    pub(super) fn publish_slot(&mut self, oid: Oid) {
+        let Some(slot) = self.slots.get_mut(&oid) else { return };
+        let data = slot.publish(self.tick);
+        if let Some(old) = self.relations.insert(oid, data) {
+            self.before.entry(oid).or_insert(old);
+        }
+    }
+
+    /// The end of a tick's changes: the next one begins with nothing changed.
+    pub(super) fn settle(&mut self) {
+        self.before.clear();
+        let watched: HashSet<Oid> =
+            self.views.iter().filter_map(|v| v.keeping.as_ref()).flat_map(|k| k.scans.iter().copied()).collect();
+        for slot in self.slots.values_mut() {
+            slot.begin_tick(watched.contains(&slot.oid));
+        }
+    }
+
+    /// The tables and views of now as what queries read, before the tick is published.
+    pub(super) fn working(&self) -> Arc<SnapshotRelations> {
+        let status = Status { views: self.views.iter().map(|v| v.state.clone()).collect(), ..Status::default() };
+        let snapshot = Snapshot {
+            tick: self.tick,
+            at_us: now_us(),
+            catalog: Arc::clone(&self.catalog),
+            status: Arc::new(status),
+            relations: self.relations.clone(),
+        };
+        Arc::new(SnapshotRelations { snapshot: Arc::new(snapshot), partitions: 1 })
+    }
+
+    /// Brings every view whose inputs changed up to date, in dependency order. `fresh`: views that were made in this tick.
+    pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>, fresh: &[Oid]) {
+        for i in 0..self.views.len() {
+            let slot = &self.views[i];
+            let Some(view) = &slot.view else { continue };
+            let oid = view.oid;
+            let arrived = slot.hydration.as_ref().is_some_and(|h| h.arrived.is_some());
+            let touched = !fresh.contains(&oid) && view.inputs.iter().any(|input| changed.contains(input));
+            // One that waits for its first run, or is in it, sees what changes when that is done.
+            if !arrived && (!touched || slot.state.phase == ViewPhase::Hydrating) {
+                continue;
+            }
+            let start = Instant::now();
+            let outcome = match arrived {
+                true => self.go_live(i).map(|()| Ran::Moved),
+                false => self.run_or_defer(i),
+            };
+            let took = start.elapsed().as_micros() as u64;
+            let tick = self.tick;
+            let state = &mut self.views[i].state;
+            state.runs += 1;
+            state.total_us += took;
+            state.last_us = took;
+            let failed_before = state.phase != ViewPhase::Live;
+            match outcome {
+                Ok(Ran::Deferred) => {
+                    state.phase = ViewPhase::Hydrating;
+                    changed.insert(oid);
+                }
+                Ok(ran) => {
+                    let moved = ran == Ran::Moved;
+                    state.phase = ViewPhase::Live;
+                    if moved {
+                        state.changed_tick = tick;
+                    }
+                    // A view that heals is news to the views over it even if its rows are those from before.
+                    if moved || failed_before {
+                        changed.insert(oid);
+                    }
+                }
+                Err(error) => {
+                    if !matches!(state.phase, ViewPhase::Error(_)) {
+                        tracing::warn!(view = %oid, %error, "a gold view's query fails");
+                    }
+                    state.phase = ViewPhase::Error(error.message.clone());
+                    if self.creating.iter().any(|c| c.views.contains(&oid)) {
+                        self.failures.insert(oid, error);
+                    }
+                    self.views[i].forget();
+                    changed.insert(oid);
+                }
+            }
+        }
+    }
+
+    /// Brings one view up to date in this tick, unless that takes a first run that is too long, or one of its inputs is in
+    /// its own.
+    pub(super) fn run_or_defer(&mut self, index: usize) -> PgResult<Ran> {
+        self.begin_view(index)?;
+        let slot = &self.views[index];
+        let has_rules = slot.keeping.as_ref().is_some_and(|keeping| keeping.root.is_some());
+        let waits = slot
+            .view
+            .iter()
+            .flat_map(|view| &view.inputs)
+            .any(|oid| self.views.iter().any(|v| v.state.oid == *oid && v.state.phase == ViewPhase::Hydrating));
+        if waits || (!slot.live && has_rules && !self.starting && self.is_long(slot)) {
+            if slot.live {
+                self.views[index].forget();
+            }
+            return Ok(Ran::Deferred);
+        }
+        Ok(if self.run_view(index)? { Ran::Moved } else { Ran::Same })
+    }
+
+    /// Brings one view up to date; whether its rows changed. After an error its operators must be forgotten.
+    pub(super) fn run_view(&mut self, index: usize) -> PgResult<bool> {
+        self.begin_view(index)?;
+        let slot = &self.views[index];
+        let (Some(view), Some(keeping)) = (&slot.view, &slot.keeping) else { return Ok(false) };
+        let oid = view.oid;
+        let failing = |v: &&ViewSlot| keeping.scans.contains(&v.state.oid);
+        for input in self.views.iter().filter(failing) {
+            if input.state.phase != ViewPhase::Live {
+                self.working().snapshot.readable(&input.state)?;
+            }
+        }
+        let inputs = self.inputs(keeping.scans.iter().copied())?;
+        let relations = self.working();
+        let tick = view::Tick {
+            inputs: &inputs,
+            relations: Arc::clone(&relations) as Arc<dyn crate::bind::Relations>,
+            session: &self.session,
+            runtime: &self.runtime,
+            watch: None,
+        };
+        let slot = &mut self.views[index];
+        let (Some(view), Some(keeping)) = (&slot.view, &mut slot.keeping) else { return Ok(false) };
+        let delta: Option<Delta> = match (&mut keeping.root, slot.live) {
+            (Some(root), true) => Some(root.step(&tick)?).filter(|delta| !delta.is_empty()),
+            (None, true) if !view::any_changed(&tick, keeping.scans.iter())? => None,
+            (root, _) => {
+                let mut rows = Vec::new();
+                match root {
+                    Some(root) => root.hydrate(&tick, &mut |piece| {
+                        rows.push(piece);
+                        Ok(())
+                    })?,
+                    None => rows = self.runtime.block_on(view.compute(relations, &self.session))?,
+                }
+                let Some(RelationData::Hot(held)) = self.relations.get(&oid) else {
+                    return Err(PgError::internal("a view without rows"));
+                };
+                view::difference(held, &rows)?
+            }
+        };
+        slot.live = true;
+        slot.state.bytes = keeping.root.as_ref().map_or(0, |root| root.bytes()) as u64;
+        let Some(delta) = delta else { return Ok(false) };
+        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
+        slot.changed_tick = self.tick;
+        let next = slot.next_row_id();
+        let dead = slot.apply_weighted(&delta.rows, &delta.weights)?;
+        let moved = dead > 0 || slot.next_row_id() != next;
+        self.publish_slot(oid);
+        if moved {
+            self.views[index].state.rows = self.relations.get(&oid).map_or(0, RelationData::rows);
+        }
+        Ok(moved)
+    }
+
+    /// Makes the operators of a view that has none, and the indexes that they need.
+    pub(super) fn begin_view(&mut self, index: usize) -> PgResult<()> {
+        let slot = &mut self.views[index];
+        let (Some(view), None) = (&slot.view, &slot.keeping) else { return Ok(()) };
+        let keeping = view.compile(&self.catalog, &self.session)?;
+        let mut lines = Vec::new();
+        match &keeping.root {
+            Some(root) => root.explain(0, &mut lines),
+            None => lines.push(format!("recompute and compare: {}", keeping.reasons.join("; "))),
+        }
+        slot.state.plan = lines.into();
+        slot.state.reason = (!keeping.reasons.is_empty()).then(|| keeping.reasons.join("; "));
+        slot.state.recomputed = keeping.root.is_none();
+        let given_back = std::mem::replace(&mut slot.indexes, keeping.needs.clone());
+        let needs = keeping.needs.clone();
+        slot.keeping = Some(keeping);
+        slot.live = false;
+        for need in &needs {
+            let Some(Rows::Hot(table)) = self.slots.get_mut(&need.oid).map(|s| &mut s.rows) else { continue };
+            table.ensure_index(&need.columns)?;
+            self.publish_slot(need.oid);
+        }
+        self.release_indexes(&given_back);
+        Ok(())
+    }
+
+    fn release_indexes(&mut self, needs: &[IndexNeed]) {
+        for need in needs {
+            if let Some(Rows::Hot(table)) = self.slots.get_mut(&need.oid).map(|s| &mut s.rows) {
+                table.release_index(&need.columns);
+            }
+        }
+    }
+
+    /// Relations before and after this tick.
+    fn inputs(&self, oids: impl Iterator<Item = Oid>) -> PgResult<HashMap<Oid, Input>> {
+        let mut inputs = HashMap::new();
+        for oid in oids {
+            let missing = || PgError::internal(format!("relation {oid} has no data"));
+            let slot = self.slots.get(&oid).ok_or_else(missing)?;
+            let new = self.relations.get(&oid).ok_or_else(missing)?;
+            let input = match (new, self.before.get(&oid).unwrap_or(new)) {
+                (RelationData::Hot(new), RelationData::Hot(old)) => {
+                    Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::new(slot.died.clone()) }
+                }
+                _ => Input::Appended { added: slot.added() },
+            };
+            inputs.insert(oid, input);
+        }
+        Ok(inputs)
+    }
+
+    /// A slot and a state for a new view, empty.
+    pub(super) fn add_view(&mut self, view: View) {
+        let oid = view.oid;
+        let relation = self.catalog.relation(oid).map(|r| self.catalog.qualified_name(r));
+        let name: Arc<str> = relation.unwrap_or_else(|| oid.to_string()).into();
+        let table = Table::bag(Arc::clone(&view.schema));
+        self.add_slot(oid, &name, Rows::Hot(Box::new(table)));
+        self.publish_slot(oid);
+        self.views.push(ViewSlot::new(Some(view), view_state(oid)));
+    }
+
+    /// Forgets the views that the catalog no longer has.
+    pub(super) fn drop_views(&mut self, known: impl Fn(&Oid) -> bool) {
+        let (kept, dropped): (Vec<_>, Vec<_>) = self.views.drain(..).partition(|v| known(&v.state.oid));
+        self.views = kept;
+        for view in dropped {
+            self.release_indexes(&view.indexes);
+        }
+    }
+
+    /// Views after those that they read.
+    pub(super) fn order_views(&mut self) {
+        let mut waiting = std::mem::take(&mut self.views);
+        while !waiting.is_empty() {
+            let pending: HashSet<Oid> = waiting.iter().map(|v| v.state.oid).collect();
+            let reads_pending =
+                |slot: &ViewSlot| slot.view.as_ref().is_some_and(|v| v.inputs.iter().any(|i| pending.contains(i)));
+            let (later, ready): (Vec<_>, Vec<_>) = waiting.into_iter().partition(reads_pending);
+            // Views cannot read each other in a circle: each is bound over what was there before it.
+            let stuck = ready.is_empty();
+            self.views.extend(ready);
+            waiting = later;
+            if stuck {
+                self.views.append(&mut waiting);
+            }
+        }
+    }
+
+    /// Binds the views over a table anew after it changed its columns, and those over them; one that no longer binds is
+    /// in error until it does.
+    pub(super) fn rebind_views(&mut self, reshaped: Oid) {
+        let mut reshaped = HashSet::from([reshaped]);
+        for i in 0..self.views.len() {
+            let oid = self.views[i].state.oid;
+            let reads = self.views[i].view.as_ref().is_none_or(|v| v.inputs.iter().any(|o| reshaped.contains(o)));
+            if !reads {
+                continue;
+            }
+            reshaped.insert(oid);
+            let bound = self.follow_types(oid).and_then(|()| View::bind(oid, &self.catalog, &self.session));
+            let slot = &mut self.views[i];
+            slot.forget();
+            match bound {
+                Ok(view) => slot.view = Some(view),
+                Err(error) => {
+                    slot.view = None;
+                    slot.state.phase = ViewPhase::Error(error.message);
+                }
+            }
+        }
+    }
+
+    /// Gives a view's columns the types that its query has now.
+    fn follow_types(&mut self, oid: Oid) -> PgResult<()> {
+        let relation = self.catalog.relation(oid).ok_or_else(|| PgError::internal("a view without a name"))?;
+        let names: Vec<String> = relation.columns.iter().map(|c| c.name.clone()).collect();
+        let sql = relation.definition.as_deref().unwrap_or_default();
+        let schema = view::define(sql, &relation.search_path, &self.catalog, &names)?.schema;
+        if relation.columns.iter().map(|c| c.ty()).eq(schema.columns.iter().map(|c| c.ty)) {
+            return Ok(());
+        }
+        let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
+        slot.reshape(schema.clone())?;
+        Arc::make_mut(&mut self.catalog).change(oid, |relation| {
+            for (known, column) in relation.columns.iter_mut().zip(&schema.columns) {
+                (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod);
+            }
+        })
+    }
+}

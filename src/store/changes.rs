@@ -1,0 +1,66 @@
+//! What happened between two snapshots of a table, and look-ups that need no rows: what views ask for.
+
+use super::RowId;
+use super::key::{hash_rows, probe_columns, rows_equal};
+use super::list::Slot;
+use super::snapshot::TableSnapshot;
+use crate::types::{PgError, PgResult};
+use arrow::array::{ArrayRef, RecordBatch};
+
+impl TableSnapshot {
+    /// The rows that live here with ids from `from` on: with an older snapshot's [`TableSnapshot::next_row_id`], what
+    /// came since it and is still there.
+    pub fn rows_since(&self, from: RowId, projection: Option<&[usize]>) -> PgResult<Vec<RecordBatch>> {
+        let state = self.state();
+        let mut parts = Vec::new();
+        for chunk in state.chunks.iter().rev().take_while(|chunk| chunk.ids.last() >= from.0) {
+            let rows = chunk.live_rows(chunk.ids.rank(from.0), state.epoch, projection)?;
+            if rows.num_rows() > 0 {
+                parts.push(rows);
+            }
+        }
+        parts.reverse();
+        Ok(parts)
+    }
+
+    /// The rows with these ids that live here, in the order of `ids`.
+    pub fn rows_of(&self, ids: &[RowId], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
+        let slots: Vec<Slot> = ids.iter().filter_map(|id| self.state().visible(id.0)).collect();
+        self.gather(&slots, projection)
+    }
+
+    /// For each key whether a row has it: in `columns`, or in the key of the table where they are its key.
+    /// NULL equals NULL here. An internal error where there is no index over these columns.
+    pub fn contains(&self, columns: &[usize], keys: &[ArrayRef]) -> PgResult<Vec<bool>> {
+        let state = self.state();
+        let secondary = state.secondaries.iter().find(|index| index.is_over(columns));
+        let count = keys.first().map_or(0, |column| column.len());
+        if keys.iter().any(|column| column.len() != count) {
+            return Err(PgError::internal("key columns of a look-up differ in length"));
+        }
+        let parts = match (secondary, &state.index) {
+            (Some(index), _) => &index.parts,
+            (None, Some(_)) if columns == state.schema.key => &state.parts,
+            _ => return Err(PgError::internal("look-up in columns without an index")),
+        };
+        let probes = probe_columns(keys, parts, &state.schema)?;
+        let hashes = hash_rows(&probes, count);
+        let found = hashes.into_iter().enumerate().map(|(number, hash)| {
+            let seen = |id: u64| {
+                state.visible(id).is_some_and(|slot| {
+                    let chunk = state.chunks.chunk(slot);
+                    match secondary {
+                        Some(index) => rows_equal(&probes, number, chunk.indexed(&index.parts), slot.row as usize),
+                        None => rows_equal(&probes, number, &chunk.keys, slot.row as usize),
+                    }
+                })
+            };
+            match (secondary, &state.index) {
+                (Some(index), _) => !index.postings.find(hash, 1, seen).is_empty(),
+                (None, Some(index)) => index.find(hash, seen).is_some(),
+                (None, None) => false,
+            }
+        });
+        Ok(found.collect())
+    }
+}

@@ -1,0 +1,342 @@
+//! Aggregates by group, also by several grouping sets and over all rows: the state of each group takes rows and gives
+//! them back.
+
+use super::delta::{Delta, RowBytes, concat_rows, filter_rows, nullable, with_count};
+use super::linear::{PIECE, evaluate, passing};
+use super::operator::{Emit, Operator, Tick, line};
+use super::tally::Tally;
+use crate::types::{PgError, PgResult};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
+use arrow::compute::cast;
+use arrow::compute::kernels::cmp::not_distinct;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::physical_expr::PhysicalExpr;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// One aggregate call.
+pub struct Call {
+    pub args: Vec<Arc<dyn PhysicalExpr>>,
+    pub filter: Option<Arc<dyn PhysicalExpr>>,
+    pub tally: Box<dyn Tally>,
+}
+
+/// By what rows are grouped.
+pub struct Grouping {
+    pub exprs: Vec<Arc<dyn PhysicalExpr>>,
+    /// For each grouping set which of `exprs` it has; `None` for GROUP BY of all of them.
+    pub sets: Option<Vec<Vec<bool>>>,
+}
+
+impl Grouping {
+    /// One group of all rows.
+    fn is_total(&self) -> bool {
+        self.exprs.is_empty() && self.sets.is_none()
+    }
+}
+
+/// The groups there are: a number for each key.
+struct Groups {
+    encoding: RowBytes,
+    hasher: RandomState,
+    numbers: HashTable<u32>,
+    keys: Vec<Box<[u8]>>,
+    /// How many rows each has; 0 for a free number.
+    rows: Vec<i64>,
+    free: Vec<u32>,
+    /// In which step each was last touched.
+    touched: Vec<u64>,
+}
+
+impl Groups {
+    fn number(&mut self, key: &[u8]) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        let keys = &self.keys;
+        if let Some(number) = self.numbers.find(hash, |number| *keys[*number as usize] == *key) {
+            return *number;
+        }
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.keys[number as usize] = key.into();
+                number
+            }
+            None => {
+                self.keys.push(key.into());
+                self.rows.push(0);
+                self.touched.push(0);
+                self.keys.len() as u32 - 1
+            }
+        };
+        let (keys, hasher) = (&self.keys, &self.hasher);
+        self.numbers.insert_unique(hash, number, |number| hasher.hash_one(&*keys[*number as usize]));
+        number
+    }
+
+    fn forget(&mut self, number: u32) {
+        let hash = self.hasher.hash_one(&*self.keys[number as usize]);
+        if let Ok(entry) = self.numbers.find_entry(hash, |other| *other == number) {
+            entry.remove();
+        }
+        self.keys[number as usize] = Box::default();
+        self.free.push(number);
+    }
+}
+
+pub struct Aggregate {
+    input: Box<dyn Operator>,
+    grouping: Grouping,
+    calls: Vec<Call>,
+    groups: Groups,
+    /// The group of all rows, which is there without any too.
+    always: Option<u32>,
+    steps: u64,
+    schema: SchemaRef,
+}
+
+impl Aggregate {
+    /// `schema`: the group columns, the grouping id where there are sets, the calls.
+    pub fn new(input: Box<dyn Operator>, grouping: Grouping, calls: Vec<Call>, schema: SchemaRef) -> PgResult<Self> {
+        let schema = nullable(&schema);
+        let keys = schema.fields().len() - calls.len();
+        let encoding = RowBytes::new(&schema.project(&(0..keys).collect::<Vec<_>>())?)?;
+        let groups = Groups {
+            encoding,
+            hasher: RandomState::default(),
+            numbers: HashTable::new(),
+            keys: vec![],
+            rows: vec![],
+            free: vec![],
+            touched: vec![],
+        };
+        let mut made = Self { input, grouping, calls, groups, always: None, steps: 1, schema };
+        made.always = made.group_of_all()?;
+        let groups = made.groups.keys.len();
+        made.calls.iter_mut().for_each(|call| call.tally.grow(groups));
+        Ok(made)
+    }
+
+    /// Makes the group of an aggregate without GROUP BY, or of the empty grouping set.
+    fn group_of_all(&mut self) -> PgResult<Option<u32>> {
+        if self.grouping.is_total() {
+            return Ok(Some(self.groups.number(&[])));
+        }
+        let Some(sets) = &self.grouping.sets else { return Ok(None) };
+        let Some(empty) = sets.iter().find(|set| !set.contains(&true)) else { return Ok(None) };
+        let nulls: Vec<ArrayRef> =
+            (0..empty.len()).map(|i| new_null_array(self.schema.field(i).data_type(), 1)).collect();
+        let key = self.groups.encoding.encode(&self.set_columns(&nulls, empty, 1)?)?;
+        Ok(Some(self.groups.number(key.row(0).data())))
+    }
+
+    fn key_width(&self) -> usize {
+        self.schema.fields().len() - self.calls.len()
+    }
+
+    /// The group columns of rows under one grouping set.
+    fn set_columns(&self, values: &[ArrayRef], set: &[bool], rows: usize) -> PgResult<Vec<ArrayRef>> {
+        let mut columns: Vec<ArrayRef> = values
+            .iter()
+            .zip(set)
+            .map(|(value, member)| if *member { Arc::clone(value) } else { new_null_array(value.data_type(), rows) })
+            .collect();
+        let id = set.iter().fold(0u64, |bits, member| bits << 1 | u64::from(!member));
+        let ids: ArrayRef = Arc::new(UInt64Array::from(vec![id; rows]));
+        columns.push(cast(&ids, self.schema.field(values.len()).data_type())?);
+        Ok(columns)
+    }
+
+    /// The group of each row, under each grouping set.
+    fn assign(&mut self, rows: &RecordBatch) -> PgResult<Vec<Vec<u32>>> {
+        let count = rows.num_rows();
+        if self.grouping.is_total() {
+            return Ok(vec![vec![0; count]]);
+        }
+        let values: Vec<ArrayRef> =
+            evaluate(&self.grouping.exprs, rows)?.into_iter().map(positive_zero).collect::<PgResult<_>>()?;
+        let keyed: Vec<Vec<ArrayRef>> = match &self.grouping.sets {
+            None => vec![values],
+            Some(sets) => sets.iter().map(|set| self.set_columns(&values, set, count)).collect::<PgResult<_>>()?,
+        };
+        let mut all = Vec::with_capacity(keyed.len());
+        for columns in keyed {
+            let encoded = self.groups.encoding.encode(&columns)?;
+            all.push((0..count).map(|row| self.groups.number(encoded.row(row).data())).collect());
+        }
+        let groups = self.groups.keys.len();
+        self.calls.iter_mut().for_each(|call| call.tally.grow(groups));
+        Ok(all)
+    }
+
+    /// Adds rows to their groups. `values`: see [`Aggregate::arguments`].
+    fn update(&mut self, values: &[Argument], groups: &[Vec<u32>], weights: &[i64]) -> PgResult<()> {
+        for numbers in groups {
+            for (number, weight) in numbers.iter().zip(weights) {
+                self.groups.rows[*number as usize] += weight;
+            }
+            for (call, argument) in self.calls.iter_mut().zip(values) {
+                match &argument.rows {
+                    None => call.tally.update(&argument.columns, numbers, weights)?,
+                    Some(rows) => {
+                        let numbers: Vec<u32> = rows.iter().map(|row| numbers[*row as usize]).collect();
+                        let weights: Vec<i64> = rows.iter().map(|row| weights[*row as usize]).collect();
+                        call.tally.update(&argument.columns, &numbers, &weights)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The arguments of each call, of the rows that its FILTER lets pass.
+    fn arguments(&self, rows: &RecordBatch) -> PgResult<Vec<Argument>> {
+        let one = |call: &Call| {
+            let Some(filter) = &call.filter else {
+                return Ok(Argument { columns: evaluate(&call.args, rows)?, rows: None });
+            };
+            // Arguments of rows that the filter drops are never computed.
+            let mask = passing(filter, rows)?;
+            let kept = filter_rows(rows, &mask)?;
+            let numbers = mask.values().set_indices().map(|row| row as u32).collect();
+            Ok(Argument { columns: evaluate(&call.args, &kept)?, rows: Some(numbers) })
+        };
+        self.calls.iter().map(one).collect()
+    }
+
+    fn call_columns(&self, groups: &[u32]) -> PgResult<Vec<ArrayRef>> {
+        self.calls.iter().map(|call| call.tally.evaluate(groups)).collect()
+    }
+
+    fn key_columns(&self, groups: &[u32]) -> PgResult<Vec<ArrayRef>> {
+        if self.key_width() == 0 {
+            return Ok(vec![]);
+        }
+        self.groups.encoding.decode(groups.iter().map(|group| &*self.groups.keys[*group as usize]))
+    }
+
+    fn exists(&self, group: u32) -> bool {
+        self.groups.rows[group as usize] > 0 || self.always == Some(group)
+    }
+}
+
+/// What a call is given of a batch.
+struct Argument {
+    columns: Vec<ArrayRef>,
+    /// Which rows of the batch, where not all.
+    rows: Option<Vec<u32>>,
+}
+
+/// Both zeros are one group.
+fn positive_zero(values: ArrayRef) -> PgResult<ArrayRef> {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Float32Type, Float64Type};
+    Ok(match values.data_type() {
+        DataType::Float64 => {
+            Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| if v == 0.0 { 0.0 } else { v }))
+        }
+        DataType::Float32 => {
+            Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| if v == 0.0 { 0.0 } else { v }))
+        }
+        _ => values,
+    })
+}
+
+/// In which rows some column differs.
+fn differing(old: &[ArrayRef], new: &[ArrayRef], rows: usize) -> PgResult<Vec<bool>> {
+    let mut differs = vec![false; rows];
+    for (old, new) in old.iter().zip(new) {
+        if old.data_type().is_nested() {
+            (0..rows).for_each(|row| differs[row] |= old.slice(row, 1).to_data() != new.slice(row, 1).to_data());
+            continue;
+        }
+        let same = not_distinct(old, new)?;
+        (0..rows).for_each(|row| differs[row] |= !same.value(row));
+    }
+    Ok(differs)
+}
+
+impl Operator for Aggregate {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn hydrate(&mut self, tick: &Tick<'_>, emit: Emit<'_>) -> PgResult<()> {
+        self.prepare(tick)?;
+        let alive: Vec<u32> = (0..self.groups.keys.len() as u32).filter(|group| self.exists(*group)).collect();
+        for groups in alive.chunks(PIECE) {
+            let columns = [self.key_columns(groups)?, self.call_columns(groups)?].concat();
+            emit(with_count(&self.schema, columns, groups.len())?)?;
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self, tick: &Tick<'_>) -> PgResult<()> {
+        // The input is taken out while its rows come in.
+        let mut input = std::mem::replace(&mut self.input, Box::new(super::linear::Taken));
+        let result = input.hydrate(tick, &mut |rows| {
+            let groups = self.assign(&rows)?;
+            let values = self.arguments(&rows)?;
+            self.update(&values, &groups, &vec![1; rows.num_rows()])
+        });
+        self.input = input;
+        result
+    }
+
+    fn step(&mut self, tick: &Tick<'_>) -> PgResult<Delta> {
+        let delta = self.input.step(tick)?;
+        if delta.is_empty() {
+            return Ok(Delta::none(&self.schema));
+        }
+        self.steps += 1;
+        let groups = self.assign(&delta.rows)?;
+        let values = self.arguments(&delta.rows)?;
+        let mut touched: Vec<u32> = Vec::new();
+        for number in groups.iter().flatten() {
+            let seen = &mut self.groups.touched[*number as usize];
+            if *seen != self.steps {
+                *seen = self.steps;
+                touched.push(*number);
+            }
+        }
+        let existed: Vec<bool> = touched.iter().map(|group| self.exists(*group)).collect();
+        let old = self.call_columns(&touched)?;
+        self.update(&values, &groups, &delta.weights)?;
+        if touched.iter().any(|group| self.groups.rows[*group as usize] < 0) {
+            return Err(PgError::internal("a group has lost more rows than it had"));
+        }
+        let exists: Vec<bool> = touched.iter().map(|group| self.exists(*group)).collect();
+        let new = self.call_columns(&touched)?;
+        let keys = self.key_columns(&touched)?;
+        let differs = differing(&old, &new, touched.len())?;
+        let mask = |here: &[bool], there: &[bool]| -> BooleanArray {
+            (0..touched.len()).map(|row| Some(here[row] && (differs[row] || !there[row]))).collect()
+        };
+        let whole = |calls: Vec<ArrayRef>| with_count(&self.schema, [keys.clone(), calls].concat(), touched.len());
+        let gone = filter_rows(&whole(old)?, &mask(&existed, &exists))?;
+        let come = filter_rows(&whole(new)?, &mask(&exists, &existed))?;
+        let weights = [vec![-1; gone.num_rows()], vec![1; come.num_rows()]].concat();
+        let rows = concat_rows(&self.schema, [&gone, &come])?;
+        for group in touched.iter().zip(&exists).filter(|(_, exists)| !**exists).map(|(group, _)| *group) {
+            self.calls.iter_mut().for_each(|call| call.tally.forget(group as usize));
+            self.groups.forget(group);
+        }
+        Ok(Delta { rows, weights })
+    }
+
+    fn bytes(&self) -> usize {
+        let keys: usize = self.groups.keys.iter().map(|key| key.len() + 48).sum();
+        keys + self.calls.iter().map(|call| call.tally.bytes()).sum::<usize>() + self.input.bytes()
+    }
+
+    fn explain(&self, depth: usize, lines: &mut Vec<String>) {
+        let keys: Vec<String> = self.grouping.exprs.iter().map(|e| e.to_string()).collect();
+        let by = match (&self.grouping.sets, keys.is_empty()) {
+            (Some(sets), _) => format!(" by {} sets of {}", sets.len(), keys.join(", ")),
+            (None, true) => String::new(),
+            (None, false) => format!(" by {}", keys.join(", ")),
+        };
+        line(depth, lines, format!("aggregate{by}: a state for each group, {} calls", self.calls.len()));
+        self.input.explain(depth + 1, lines);
+    }
+}

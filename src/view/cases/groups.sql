@@ -1,0 +1,16 @@
+SELECT status, array_agg(qty) AS a, string_agg(status, ',') AS b FROM orders GROUP BY status;
+SELECT status, array_agg(amount ORDER BY qty DESC) AS a, string_agg(status || qty, ',' ORDER BY id) AS b, count(*) AS n FROM orders GROUP BY status;
+SELECT array_agg(status) AS a FROM orders;
+SELECT status, jsonb_agg(qty) AS a FROM orders GROUP BY status;
+SELECT status, percentile_cont(0.5) WITHIN GROUP (ORDER BY amount) AS p, mode() WITHIN GROUP (ORDER BY qty) AS m FROM orders GROUP BY status;
+SELECT order_id, sum(rate) AS s, avg(rate) AS a, stddev(rate) AS d, var_pop(rate) AS v FROM payments GROUP BY order_id;
+SELECT sum(rate) AS s, avg(rate) AS a FROM payments;
+SELECT status, stddev(qty) AS d, variance(amount) AS v FROM orders GROUP BY status;
+SELECT status, sum(DISTINCT qty) AS s, array_agg(DISTINCT qty) AS a FROM orders GROUP BY status;
+SELECT c.segment, array_agg(o.amount) AS a FROM orders o JOIN customers c ON c.id = o.customer_id GROUP BY c.segment;
+SELECT c.segment, bit_or(o.qty) AS a FROM customers c LEFT JOIN orders o ON c.id = o.customer_id GROUP BY c.segment;
+SELECT status, qty, array_agg(id) AS a FROM orders GROUP BY GROUPING SETS ((status), (qty));
+SELECT status::char(8) AS s, count(*) AS n, max(amount) AS m FROM orders GROUP BY status::char(8);
+SELECT (amount::numeric / 4) AS q, count(*) AS n, sum(amount::numeric / 4) AS s FROM orders GROUP BY amount::numeric / 4;
+SELECT DISTINCT amount::numeric / 4 AS q FROM orders;
+SELECT sum(amount::numeric(12,2)) AS s, avg(amount::numeric(12,2)) AS a, sum(amount::numeric) AS n FROM orders;

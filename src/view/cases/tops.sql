@@ -1,0 +1,13 @@
+SELECT id, amount FROM orders ORDER BY amount DESC LIMIT 3;
+SELECT status FROM orders ORDER BY qty LIMIT 4;
+SELECT id, status FROM orders ORDER BY status NULLS FIRST, qty DESC OFFSET 2 LIMIT 3;
+SELECT id FROM orders LIMIT 2;
+SELECT status, sum(amount) AS s FROM orders GROUP BY status ORDER BY s DESC LIMIT 2;
+SELECT x.segment, count(*) AS n FROM (SELECT segment FROM customers ORDER BY region LIMIT 4) x GROUP BY x.segment;
+SELECT c.id, (SELECT o.amount FROM orders o WHERE o.customer_id = c.id ORDER BY o.amount DESC LIMIT 1) AS best FROM customers c;
+SELECT c.id, x.amount FROM customers c CROSS JOIN LATERAL (SELECT o.amount FROM orders o WHERE o.customer_id = c.id ORDER BY o.amount LIMIT 2) x;
+SELECT status FROM orders UNION ALL SELECT segment FROM customers LIMIT 3;
+SELECT o.id, c.id AS c FROM orders o LEFT JOIN customers c ON c.id = o.customer_id LIMIT 5;
+SELECT id, e FROM orders, LATERAL unnest(ARRAY[qty, customer_id]) AS e;
+SELECT id, generate_series(1, qty) AS g FROM orders;
+SELECT status, g, count(*) AS n FROM orders CROSS JOIN LATERAL generate_series(0, qty) AS g GROUP BY status, g;

@@ -1,0 +1,13 @@
+SELECT id, row_number() OVER (PARTITION BY status ORDER BY qty) AS n FROM orders;
+SELECT id, rank() OVER (PARTITION BY status ORDER BY qty) AS r, dense_rank() OVER (PARTITION BY status ORDER BY qty) AS d FROM orders;
+SELECT id, sum(amount) OVER (PARTITION BY status ORDER BY qty) AS s FROM orders;
+SELECT id, sum(amount) OVER (PARTITION BY status ORDER BY qty ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS s FROM orders;
+SELECT id, lag(amount) OVER (PARTITION BY status ORDER BY qty) AS a, lead(amount) OVER (PARTITION BY status ORDER BY qty) AS b FROM orders;
+SELECT id, first_value(amount) OVER (PARTITION BY status ORDER BY qty) AS a FROM orders;
+SELECT id, row_number() OVER (ORDER BY amount DESC) AS n FROM orders;
+SELECT id, count(*) OVER () AS n FROM orders;
+SELECT id, sum(rate) OVER (PARTITION BY order_id) AS s, ntile(3) OVER (PARTITION BY order_id ORDER BY paid) AS t FROM payments;
+SELECT * FROM (SELECT id, status, amount, row_number() OVER (PARTITION BY status ORDER BY amount DESC) AS n FROM orders) x WHERE n <= 2;
+SELECT DISTINCT ON (status) status, id, amount FROM orders ORDER BY status, amount DESC;
+SELECT id, rank() OVER (PARTITION BY c.segment ORDER BY o.amount) AS r FROM (SELECT customer_id, amount FROM orders) o JOIN customers c ON c.id = o.customer_id;
+SELECT id, row_number() OVER (PARTITION BY status ORDER BY qty) AS n, sum(qty) OVER (PARTITION BY customer_id) AS s FROM orders;

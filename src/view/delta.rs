@@ -1,0 +1,197 @@
+//! Z-sets: rows and how often each comes (above 0) or goes (below 0).
+
+use crate::store::TableSnapshot;
+use crate::types::{PgError, PgResult};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::row::{RowConverter, Rows, SortField};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::sync::Arc;
+
+/// What changed in a multiset of rows. A row may be there several times; what counts is the sum of its weights.
+#[derive(Debug, Clone)]
+pub struct Delta {
+    pub rows: RecordBatch,
+    /// One for each row.
+    pub weights: Vec<i64>,
+}
+
+impl Delta {
+    pub fn none(schema: &SchemaRef) -> Self {
+        Self { rows: RecordBatch::new_empty(Arc::clone(schema)), weights: Vec::new() }
+    }
+
+    /// All rows with one weight.
+    pub fn all(rows: RecordBatch, weight: i64) -> Self {
+        let weights = vec![weight; rows.num_rows()];
+        Self { rows, weights }
+    }
+
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// Several deltas of one schema as one.
+    pub fn concat(schema: &SchemaRef, mut parts: Vec<Delta>) -> PgResult<Delta> {
+        parts.retain(|part| !part.is_empty());
+        if parts.len() <= 1 {
+            return Ok(parts.pop().unwrap_or_else(|| Self::none(schema)));
+        }
+        let rows = concat_rows(schema, parts.iter().map(|part| &part.rows))?;
+        Ok(Self { rows, weights: parts.into_iter().flat_map(|part| part.weights).collect() })
+    }
+
+    /// The rows at `picks`, with other weights.
+    pub fn take(rows: &RecordBatch, picks: Vec<u32>, weights: Vec<i64>) -> PgResult<Delta> {
+        Ok(Self { rows: take_rows(rows, picks)?, weights })
+    }
+
+    /// Both signs occur: rows may cancel.
+    pub fn is_mixed(&self) -> bool {
+        self.weights.iter().any(|w| *w < 0) && self.weights.iter().any(|w| *w > 0)
+    }
+}
+
+/// The rows at `picks`.
+pub fn take_rows(rows: &RecordBatch, picks: Vec<u32>) -> PgResult<RecordBatch> {
+    if rows.num_columns() == 0 {
+        return with_count(rows.schema_ref(), vec![], picks.len());
+    }
+    Ok(take_record_batch(rows, &UInt32Array::from(picks))?)
+}
+
+/// A batch of `columns`, whose count must be said where there are none.
+pub fn with_count(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> PgResult<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+pub fn filter_rows(rows: &RecordBatch, mask: &BooleanArray) -> PgResult<RecordBatch> {
+    match rows.num_columns() {
+        0 => with_count(rows.schema_ref(), vec![], mask.true_count()),
+        _ => Ok(filter_record_batch(rows, mask)?),
+    }
+}
+
+pub fn concat_rows<'a>(
+    schema: &SchemaRef,
+    parts: impl IntoIterator<Item = &'a RecordBatch> + Clone,
+) -> PgResult<RecordBatch> {
+    if schema.fields().is_empty() {
+        return with_count(schema, vec![], parts.into_iter().map(RecordBatch::num_rows).sum());
+    }
+    Ok(concat_batches(schema, parts)?)
+}
+
+/// A schema of the same names and storage in which everything may be NULL: what operators exchange.
+pub fn nullable(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Encodes whole rows of one schema as bytes that are equal where the rows are stored alike. Made once for an operator.
+pub struct RowBytes {
+    converter: RowConverter,
+}
+
+impl RowBytes {
+    pub fn new(schema: &Schema) -> PgResult<Self> {
+        let fields = schema.fields().iter().map(|field| SortField::new(field.data_type().clone()));
+        Ok(Self { converter: RowConverter::new(fields.collect())? })
+    }
+
+    pub fn encode(&self, columns: &[ArrayRef]) -> PgResult<Rows> {
+        Ok(self.converter.convert_columns(columns)?)
+    }
+
+    /// The columns of rows that were encoded here.
+    pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> PgResult<Vec<ArrayRef>> {
+        let parser = self.converter.parser();
+        Ok(self.converter.convert_rows(rows.into_iter().map(|bytes| parser.parse(bytes)))?)
+    }
+
+    /// Each row once, with its weight; rows whose weights cancel are gone.
+    pub fn consolidate(&self, delta: Delta) -> PgResult<Delta> {
+        if delta.len() <= 1 {
+            return Ok(match delta.weights.as_slice() {
+                [0] => Delta::none(delta.rows.schema_ref()),
+                _ => delta,
+            });
+        }
+        if delta.rows.num_columns() == 0 {
+            let weight: i64 = delta.weights.iter().sum();
+            let count = usize::from(weight != 0);
+            let rows = with_count(delta.rows.schema_ref(), vec![], count)?;
+            return Ok(Delta { rows, weights: vec![weight; count] });
+        }
+        let rows = self.encode(delta.rows.columns())?;
+        let mut sums: HashMap<&[u8], (u32, i64), RandomState> =
+            HashMap::with_capacity_and_hasher(delta.len(), RandomState::default());
+        for (row, weight) in delta.weights.iter().enumerate() {
+            sums.entry(rows.row(row).data()).or_insert((row as u32, 0)).1 += weight;
+        }
+        if sums.len() == delta.len() && sums.values().all(|(_, weight)| *weight != 0) {
+            drop(sums);
+            return Ok(delta);
+        }
+        let mut left: Vec<(u32, i64)> = sums.into_values().filter(|(_, weight)| *weight != 0).collect();
+        left.sort_unstable_by_key(|(row, _)| *row);
+        let (picks, weights) = left.into_iter().unzip();
+        Delta::take(&delta.rows, picks, weights)
+    }
+}
+
+/// What must be applied to the rows held to make them the rows wanted. `None` where they are equal as multisets.
+///
+/// Rows are compared by their storage bytes, so that a numeric that only changes its display scale is replaced too.
+/// Cost: one encoding of every row on both sides.
+pub fn difference(held: &TableSnapshot, wanted: &[RecordBatch]) -> PgResult<Option<Delta>> {
+    let schema = held.schema().arrow();
+    if schema.fields().is_empty() {
+        let count = wanted.iter().map(|b| b.num_rows() as i64).sum::<i64>() - held.len() as i64;
+        return match count {
+            0 => Ok(None),
+            _ => Err(PgError::unsupported("a materialized view without columns")),
+        };
+    }
+    if held.is_empty() {
+        let rows = concat_batches(schema, wanted)?;
+        return Ok((rows.num_rows() > 0).then(|| Delta::all(rows, 1)));
+    }
+    let bytes = RowBytes::new(schema)?;
+    let mut old = Vec::with_capacity(held.chunks());
+    for i in 0..held.chunks() {
+        old.push(held.chunk(i, None)?);
+    }
+    let encode = |batch: &RecordBatch| bytes.encode(batch.columns());
+    let old_rows = old.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+    let new_rows = wanted.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+
+    // Weight of each distinct row, and where it can be copied from (batch number, row).
+    let mut weights: HashMap<&[u8], (i64, usize, usize), RandomState> = HashMap::default();
+    let old_first = wanted.len();
+    for (b, rows) in new_rows.iter().enumerate() {
+        for r in 0..rows.num_rows() {
+            weights.entry(rows.row(r).data()).or_insert((0, b, r)).0 += 1;
+        }
+    }
+    for (b, rows) in old_rows.iter().enumerate() {
+        for r in 0..rows.num_rows() {
+            weights.entry(rows.row(r).data()).or_insert((0, old_first + b, r)).0 -= 1;
+        }
+    }
+    let changed: Vec<(i64, usize, usize)> = weights.into_values().filter(|(weight, ..)| *weight != 0).collect();
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let batches: Vec<&RecordBatch> = wanted.iter().chain(&old).collect();
+    let picks: Vec<(usize, usize)> = changed.iter().map(|(_, batch, row)| (*batch, *row)).collect();
+    let rows = interleave_record_batch(&batches, &picks)?;
+    Ok(Some(Delta { rows, weights: changed.into_iter().map(|(weight, ..)| weight).collect() }))
+}

@@ -1,0 +1,240 @@
+//! Scalar expressions and predicates.
+
+use super::join::comparable;
+use super::{Column, Maker, columns_of};
+use crate::oracle::tables::{STORED, Ty, quoted};
+
+impl Maker<'_> {
+    fn column_of(&mut self, ty: Ty, scope: &[Column]) -> Option<String> {
+        let fitting: Vec<&Column> = scope.iter().filter(|c| c.ty == ty).collect();
+        (!fitting.is_empty()).then(|| self.tape.choose(&fitting).sql.clone())
+    }
+
+    fn literal(&mut self, ty: Ty) -> String {
+        ty.literal(self.tape.pick(1000) as u16)
+    }
+
+    /// A column of the type where there is one, else a literal.
+    fn leaf(&mut self, ty: Ty, scope: &[Column]) -> String {
+        match self.tape.pick(4) {
+            3 => self.literal(ty),
+            _ => self.column_of(ty, scope).unwrap_or_else(|| self.literal(ty)),
+        }
+    }
+
+    /// An expression of exactly this type.
+    pub(super) fn expr(&mut self, ty: Ty, scope: &[Column], depth: usize) -> String {
+        if depth == 0 {
+            return self.leaf(ty, scope);
+        }
+        match self.tape.pick(10) {
+            0..=3 => self.leaf(ty, scope),
+            4..=6 => self.operation(ty, scope, depth - 1),
+            7 => {
+                self.shape("case");
+                let when = self.predicate(scope, depth - 1);
+                let (a, b) = (self.expr(ty, scope, depth - 1), self.expr(ty, scope, depth - 1));
+                match self.tape.pick(3) {
+                    0 => format!("CASE WHEN {when} THEN {a} ELSE {b} END"),
+                    1 => format!("CASE WHEN {when} THEN {a} END"),
+                    _ => {
+                        let other = self.predicate(scope, depth - 1);
+                        format!("CASE WHEN {when} THEN {a} WHEN {other} THEN {b} ELSE {} END", self.leaf(ty, scope))
+                    }
+                }
+            }
+            8 => {
+                let (a, b) = (self.expr(ty, scope, depth - 1), self.leaf(ty, scope));
+                let name = self.tape.choose(&["coalesce", "nullif", "greatest", "least"]);
+                if *name != "coalesce" && *name != "nullif" {
+                    self.represent(ty);
+                }
+                format!("{name}({a}, {b})")
+            }
+            _ => self.scalar_subquery(ty, scope).unwrap_or_else(|| self.leaf(ty, scope)),
+        }
+    }
+
+    /// What operators and functions of the type give. Floats stay exact.
+    fn operation(&mut self, ty: Ty, scope: &[Column], depth: usize) -> String {
+        self.shape("arithmetic and functions");
+        let choice = self.tape.pick(8);
+        macro_rules! e {
+            ($ty:ident) => {
+                self.expr(Ty::$ty, scope, depth)
+            };
+        }
+        match (ty, choice) {
+            (Ty::Int4, 0 | 1) => format!("({} + {})", e!(Int4), self.tape.pick(3)),
+            (Ty::Int4, 2) => format!("({} - {})", e!(Int4), e!(Int4)),
+            (Ty::Int4, 3) => format!("({} * 2)", e!(Int4)),
+            (Ty::Int4, 4) => format!("({} % 3)", e!(Int4)),
+            (Ty::Int4, 5) => format!("({} / 2)", e!(Int4)),
+            (Ty::Int4, 6) => format!("length({})", e!(Text)),
+            (Ty::Int4, _) => format!("extract(hour FROM {})::int4", finite(e!(Timestamp))),
+            (Ty::Int8, 0 | 1) => format!("({} + {})", e!(Int4), e!(Int8)),
+            (Ty::Int8, 2) => format!("({} % 4)", e!(Int8)),
+            (Ty::Int8, 3) => format!("abs({})", e!(Int8)),
+            (Ty::Int8, _) => format!("{}::int8", e!(Int4)),
+            (Ty::Text, 0 | 1) => format!("({} || {})", e!(Text), e!(Text)),
+            (Ty::Text, 2) => format!("upper({})", e!(Text)),
+            (Ty::Text, 3) => format!("substr({}, 1, 1)", e!(Text)),
+            (Ty::Text, 4) => format!("{}::text", e!(Int4)),
+            (Ty::Text, 5) => format!("{}::text", e!(Date)),
+            (Ty::Text, 6) => format!("replace({}, 'a', 'c')", e!(Text)),
+            (Ty::Text, _) => format!("{}::text", e!(Bool)),
+            (Ty::Fixed, _) => format!("round({}, 1)::numeric(10,2)", e!(Fixed)),
+            (Ty::Numeric, 0 | 1) => format!("({} + {})", e!(Numeric), e!(Fixed)),
+            (Ty::Numeric, 2) => format!("({} * {})", e!(Fixed), e!(Int4)),
+            (Ty::Numeric, 3) => format!("({} / 4)", e!(Fixed)),
+            (Ty::Numeric, 4) => format!("round({}, 1)", e!(Numeric)),
+            (Ty::Numeric, 5) => format!("({} - {})", e!(Numeric), e!(Numeric)),
+            (Ty::Numeric, _) => format!("{}::numeric", e!(Int8)),
+            (Ty::Float, 0 | 1) => format!("({} + {})", e!(Float), e!(Float)),
+            (Ty::Float, 2) => format!("({} * 0.5::float8)", e!(Float)),
+            (Ty::Float, 3) => format!("abs({})", e!(Float)),
+            (Ty::Float, _) => format!("{}::float8", e!(Int4)),
+            (Ty::Bool, _) => format!("({})", self.predicate(scope, depth)),
+            (Ty::Timestamp, 0..=3) => format!("date_trunc('hour', {})", e!(Timestamp)),
+            (Ty::Timestamp, 4) => format!("({} + interval '30 minutes')", e!(Timestamp)),
+            (Ty::Timestamp, _) => format!("{}::timestamp", e!(Date)),
+            (Ty::Date, 0 | 1) => format!("({} + 1)", e!(Date)),
+            (Ty::Date, _) => format!("{}::date", e!(Timestamp)),
+            (Ty::Other, _) => self.leaf(Ty::Text, scope),
+        }
+    }
+
+    /// A value of the type out of another relation, for each row.
+    fn scalar_subquery(&mut self, ty: Ty, scope: &[Column]) -> Option<String> {
+        let source = self.tape.choose(&self.sources).clone();
+        let name = self.name('q');
+        let columns = columns_of(&name, &source.columns);
+        let value = self.column_of(ty, &columns);
+        let from = format!("FROM {} AS {name}", source.name);
+        if self.plain || !self.fuel(3) {
+            return None;
+        }
+        let filter = match self.tape.pick(3) {
+            0 => {
+                self.shape("scalar subquery");
+                format!(" WHERE {}", self.simple_predicate(&columns))
+            }
+            _ => {
+                self.shape("correlated scalar subquery");
+                format!(" WHERE {}", self.correlation(&columns, scope))
+            }
+        };
+        self.loose |= source.loose;
+        if ty == Ty::Int8 {
+            return Some(format!("(SELECT count(*) {from}{filter})"));
+        }
+        let value = value?;
+        self.represent(ty);
+        match self.tape.pick(3) {
+            2 => {
+                self.shape("scalar subquery with LIMIT 1");
+                let order = self.total_order(&[], &columns);
+                Some(format!("(SELECT {value} {from}{filter} ORDER BY {order} LIMIT 1)"))
+            }
+            _ if ty == Ty::Bool => Some(format!("(SELECT bool_or({value}) {from}{filter})")),
+            choice => Some(format!("(SELECT {}({value}) {from}{filter})", ["max", "min"][choice])),
+        }
+    }
+
+    pub(super) fn predicate(&mut self, scope: &[Column], depth: usize) -> String {
+        if depth == 0 {
+            return self.simple_predicate(scope);
+        }
+        match self.tape.pick(12) {
+            0..=3 => self.simple_predicate(scope),
+            4 => format!("({} AND {})", self.predicate(scope, depth - 1), self.predicate(scope, depth - 1)),
+            5 => format!("({} OR {})", self.predicate(scope, depth - 1), self.predicate(scope, depth - 1)),
+            6 => format!("NOT ({})", self.predicate(scope, depth - 1)),
+            7 => {
+                let ty = *self.tape.choose(&STORED);
+                let (a, b) = (self.expr(ty, scope, depth - 1), self.expr(ty, scope, depth - 1));
+                let operator = self.tape.choose(&["=", "<", "<>", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
+                format!("{a} {operator} {b}")
+            }
+            8 | 9 => self.in_subquery(scope).unwrap_or_else(|| self.simple_predicate(scope)),
+            _ => self.exists(scope).unwrap_or_else(|| self.simple_predicate(scope)),
+        }
+    }
+
+    /// A condition on one column, without subqueries.
+    pub(super) fn simple_predicate(&mut self, scope: &[Column]) -> String {
+        let usable: Vec<&Column> = scope.iter().filter(|c| c.ty != Ty::Other).collect();
+        if usable.is_empty() {
+            return self.tape.choose(&["true", "false"]).to_string();
+        }
+        let Column { sql, ty } = (*self.tape.choose(&usable)).clone();
+        match self.tape.pick(10) {
+            0..=2 => {
+                let operator = self.tape.choose(&["=", "<>", "<", "<=", ">", ">="]);
+                format!("{sql} {operator} {}", self.literal(ty))
+            }
+            3 => format!("{sql} IS NOT NULL"),
+            4 => format!("{sql} IS NULL"),
+            5 => format!("{sql} IN ({}, {})", self.literal(ty), self.literal(ty)),
+            6 => format!("{sql} BETWEEN {} AND {}", self.literal(ty), self.literal(ty)),
+            7 => {
+                let same: Vec<&Column> = usable.iter().filter(|c| comparable(c.ty, ty)).copied().collect();
+                let other = self.tape.choose(&same).sql.clone();
+                let operator = self.tape.choose(&["=", "<", "<>"]);
+                format!("{sql} {operator} {other}")
+            }
+            8 if ty == Ty::Bool => sql,
+            8 if ty == Ty::Text => format!("{sql} LIKE {}", quoted(["a%", "%b", "_", "%"][self.tape.pick(4)])),
+            _ => format!("{sql} IS DISTINCT FROM {}", self.literal(ty)),
+        }
+    }
+
+    fn in_subquery(&mut self, scope: &[Column]) -> Option<String> {
+        let source = self.tape.choose(&self.sources).clone();
+        let name = self.name('q');
+        let columns = columns_of(&name, &source.columns);
+        let pairs: Vec<(&Column, &Column)> = scope
+            .iter()
+            .flat_map(|o| columns.iter().map(move |i| (o, i)))
+            .filter(|(o, i)| comparable(o.ty, i.ty))
+            .collect();
+        if pairs.is_empty() || self.plain || !self.fuel(3) {
+            return None;
+        }
+        let (outer, inner) = *self.tape.choose(&pairs);
+        let filter = match self.tape.pick(4) {
+            0 | 1 => String::new(),
+            2 => format!(" WHERE {}", self.simple_predicate(&columns)),
+            _ => {
+                self.shape("correlated IN");
+                format!(" WHERE {}", self.correlation(&columns, scope))
+            }
+        };
+        let (word, shape) =
+            *self.tape.choose(&[("IN", "IN"), ("NOT IN", "NOT IN"), ("= ANY", "= ANY"), ("< ALL", "< ALL")]);
+        self.shape(shape);
+        Some(format!("{} {word} (SELECT {} FROM {} AS {name}{filter})", outer.sql, inner.sql, source.name))
+    }
+
+    fn exists(&mut self, scope: &[Column]) -> Option<String> {
+        if self.plain || !self.fuel(3) {
+            return None;
+        }
+        let source = self.tape.choose(&self.sources).clone();
+        let name = self.name('q');
+        let columns = columns_of(&name, &source.columns);
+        let correlation = self.correlation(&columns, scope);
+        let further = match self.tape.pick(3) {
+            2 => format!(" AND {}", self.simple_predicate(&columns)),
+            _ => String::new(),
+        };
+        let (word, shape) = *self.tape.choose(&[("EXISTS", "EXISTS"), ("NOT EXISTS", "NOT EXISTS")]);
+        self.shape(shape);
+        Some(format!("{word} (SELECT 1 FROM {} AS {name} WHERE {correlation}{further})", source.name))
+    }
+}
+
+/// `extract(hour …)` of an infinity is NULL in one release and an error in another.
+fn finite(timestamp: String) -> String {
+    format!("nullif({timestamp}, 'infinity'::timestamp)")
+}

@@ -1,0 +1,1 @@
+SELECT bid_id, auction, bidder, price, made_at FROM bid

@@ -1,0 +1,154 @@
+//! An engine and a session in this process, over a lake in a temporary folder.
+
+use crate::support::PATIENCE;
+use bytes::BytesMut;
+use futures::StreamExt;
+use sluice::change::{Delivery, Position, Schemas, StreamId, TableChanges};
+use sluice::engine::{self, EngineHandle, EngineOptions};
+use sluice::lake::{LakeError, LakeOptions};
+use sluice::pg_catalog::system_relations;
+use sluice::source::{DeliveryLimits, StreamSender, deliveries};
+use sluice::sql::{Database, DatabaseOptions, Outcome, Session, Startup};
+use sluice::types::PgError;
+use sluice::types::codec::{ColumnEncoder, Format, TextSettings};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Cells as text.
+pub type Row = Vec<Option<String>>;
+
+pub struct Rig {
+    folder: TempDir,
+    engine: EngineHandle,
+    session: Session,
+    sender: StreamSender,
+    next: Position,
+}
+
+impl Rig {
+    pub async fn start() -> Self {
+        Self::over(crate::support::folder(), Position(0)).await
+    }
+
+    async fn over(folder: TempDir, next: Position) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        let (sender, engine) = loop {
+            let (sender, receiver) = deliveries(DeliveryLimits::default());
+            let mut options = EngineOptions::new(LakeOptions::new(folder.path().join("lake").to_string_lossy()));
+            // Only what a statement waits for is flushed.
+            options.flush_interval = Duration::from_secs(3600);
+            let start =
+                move || engine::start(options, system_relations(), Arc::new(Schemas::default()), receiver, vec![]);
+            match tokio::task::spawn_blocking(start).await.expect("the engine's start does not panic") {
+                Ok(recovered) => break (sender, recovered.handle),
+                // The engine before has said that it is done; its threads are ending.
+                Err(LakeError::Locked { .. }) if Instant::now() < deadline => tokio::task::yield_now().await,
+                Err(error) => panic!("the engine does not start over a folder of ours: {error}"),
+            }
+        };
+        let options = DatabaseOptions { query_threads: 1, ..DatabaseOptions::default() };
+        let database = Database::new(engine.clone(), vec![], options).expect("a database over an engine");
+        let startup = Startup { user: "oracle".into(), database: "sluice".into(), ..Startup::default() };
+        let session = database.session(startup).expect("a session");
+        let sender = sender.stream(StreamId("oracle/changes".into()));
+        Self { folder, engine, session, sender, next }
+    }
+
+    /// Ends the engine in order and starts another one over its lake.
+    pub async fn restart(self) -> Self {
+        let Self { folder, engine, next, .. } = self;
+        engine.shutdown().await.expect("the engine ends in order");
+        Self::over(folder, next).await
+    }
+
+    pub async fn stop(self) {
+        self.engine.shutdown().await.expect("the engine ends in order");
+    }
+
+    /// Delivers changes, `events` records in all, and waits for the tick that shows them.
+    pub async fn feed(&mut self, changes: Vec<TableChanges>, events: usize) {
+        // A delivery without changes has a record all the same: one that no table wanted.
+        let events = events.max(1) as i64;
+        let positions: Vec<Position> = (self.next.0..self.next.0 + events).map(Position).collect();
+        self.next = Position(self.next.0 + events);
+        let delivery = Delivery {
+            source: "oracle".into(),
+            stream: self.sender.id().clone(),
+            positions,
+            next: self.next,
+            bronze: vec![],
+            changes,
+            dead: vec![],
+            transactions: vec![],
+            transaction_kind: None,
+            marks: vec![],
+            moves: vec![],
+            blocks: vec![],
+            newest_source_ts: None,
+            bytes: 1,
+        };
+        self.sender.send_now(delivery).expect("the engine takes deliveries");
+        let mut ticks = self.engine.ticks();
+        let (engine, stream, next) = (&self.engine, self.sender.id(), self.next);
+        let shown = || engine.snapshot().status.streams.iter().any(|s| s.stream == *stream && s.position >= next);
+        let shown = ticks.wait_for(|_| shown());
+        tokio::time::timeout(PATIENCE, shown).await.expect("a tick shows the delivery").expect("the engine lives");
+        assert_eq!(self.engine.snapshot().status.dead_letters, 0, "the oracle's own changes fit");
+    }
+
+    /// One statement as the simple protocol runs it.
+    pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, PgError> {
+        let outcome = self.statement(sql).await;
+        match outcome {
+            Ok(rows) => self.session.end_implicit().await.map(|()| rows),
+            Err(error) => {
+                self.session.fail();
+                Err(error)
+            }
+        }
+    }
+
+    async fn statement(&mut self, sql: &str) -> Result<Vec<Row>, PgError> {
+        self.session.begin_statement();
+        let prepared = self.session.parse(sql, &[]).await?;
+        let Outcome::Rows { columns, mut stream, .. } = self.session.execute(&prepared, vec![]).await? else {
+            return Ok(vec![]);
+        };
+        let encoder = |c: &sluice::sql::OutputColumn| {
+            ColumnEncoder::new(c.ty.pg, &c.ty.storage, Format::Text, &TextSettings::default())
+        };
+        let encoders = columns.iter().map(encoder).collect::<Result<Vec<_>, _>>()?;
+        let mut rows = Vec::new();
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(PgError::from)?;
+            let bind = |(e, a)| ColumnEncoder::column(e, a);
+            let arrays = batch.columns().iter().map(|a| a.as_ref());
+            let bound = encoders.iter().zip(arrays).map(bind).collect::<Result<Vec<_>, _>>()?;
+            for i in 0..batch.num_rows() {
+                let cell = |column: &sluice::types::codec::BoundColumn<'_>| {
+                    let mut out = BytesMut::new();
+                    column.write_value(i, &mut out);
+                    (!column.is_null(i)).then(|| String::from_utf8_lossy(&out).into_owned())
+                };
+                rows.push(bound.iter().map(cell).collect());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// As [`Self::run`] within a transaction block, which an error does not end.
+    pub async fn run_inside(&mut self, sql: &str) -> Result<Vec<Row>, PgError> {
+        self.must("SAVEPOINT inside").await;
+        let result = self.run(sql).await;
+        self.must(if result.is_ok() { "RELEASE inside" } else { "ROLLBACK TO inside" }).await;
+        result
+    }
+
+    pub async fn must(&mut self, sql: &str) -> Vec<Row> {
+        match self.run(sql).await {
+            Ok(rows) => rows,
+            Err(error) => panic!("{sql}\n{error:?}"),
+        }
+    }
+}
