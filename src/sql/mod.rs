@@ -20,6 +20,7 @@ mod ddl;
 mod direct;
 mod engine;
 mod explain;
+mod fair;
 mod interrupt;
 mod kept;
 pub mod parameters;

@@ -74,11 +74,13 @@ async fn never_torn(client: &Client, whole: usize, mut next: impl FnMut() -> boo
 fn shuffled(random: &mut StdRng, lengths: &[usize]) -> Vec<(usize, usize)> {
     let mut sent = vec![0; lengths.len()];
     let mut order = vec![];
-    while let Some(open) = (0..lengths.len()).map(|s| lengths[s] - sent[s]).max().filter(|most| *most > 0) {
-        // The stream that is furthest behind is never much further than the others: a reader's memory is bounded.
+    let progress = |sent: &[usize], stream: usize| sent[stream] * TRANSACTIONS / lengths[stream];
+    for _ in 0..lengths.iter().sum() {
+        // No stream is many transactions ahead of another: a reader's memory is bounded.
+        let slowest = (0..lengths.len()).map(|stream| progress(&sent, stream)).min().unwrap_or(0);
         let stream = loop {
             let stream = random.random_range(0..lengths.len());
-            if lengths[stream] - sent[stream] + 20 > open && sent[stream] < lengths[stream] {
+            if progress(&sent, stream) < slowest + 15 && sent[stream] < lengths[stream] {
                 break stream;
             }
         };
