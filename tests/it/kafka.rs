@@ -90,7 +90,7 @@ fn shuffled(random: &mut StdRng, lengths: &[usize]) -> Vec<(usize, usize)> {
     order
 }
 
-const TRANSACTIONS: usize = 400;
+const TRANSACTIONS: usize = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_of_sql_server_are_whole_over_topics_and_partitions() {
@@ -122,7 +122,7 @@ async fn transactions_of_sql_server_are_whole_over_topics_and_partitions() {
     eventually(&client, "SELECT count(*) FROM silver.payments", "1").await;
     let mut order = shuffled(&mut random, &[TRANSACTIONS; 3]).into_iter();
     let next = || {
-        let more = order.by_ref().take(7).map(|(stream, n)| event(stream, n + 3)).count() > 0;
+        let more = order.by_ref().take(10).map(|(stream, n)| event(stream, n + 3)).count() > 0;
         broker.flush();
         more
     };
@@ -172,7 +172,7 @@ async fn transactions_of_debeziums_transaction_topic_are_whole_over_topics_and_p
     let lengths = [TRANSACTIONS, TRANSACTIONS, TRANSACTIONS, 2 * TRANSACTIONS];
     let mut order = shuffled(&mut random, &lengths).into_iter();
     let next = || {
-        let sent = order.by_ref().take(7).map(|(stream, n)| match stream {
+        let sent = order.by_ref().take(10).map(|(stream, n)| match stream {
             3 => mark(n + 2),
             table => event(table, n + 1),
         });

@@ -108,12 +108,12 @@ async fn a_timeout_and_a_cancel_come_through_while_all_is_busy_and_memory_is_giv
     }
     let active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1000000)%' AND pid <> pg_backend_pid()";
     eventually(&client, active, "3").await;
-    client.batch_execute("SET statement_timeout = '100ms'").await.expect("a setting");
+    let timed = sluice.connect().await;
+    timed.batch_execute("SET statement_timeout = '100ms'").await.expect("a setting");
     let asked = Instant::now();
-    let ended = ask(&client, ENDLESS).await;
+    let ended = ask(&timed, ENDLESS).await;
     println!("a timeout of 100 ms came after {:?}", asked.elapsed());
     assert_eq!(ended, Err("57014: canceling statement due to statement timeout".to_string()));
-    client.batch_execute("SET statement_timeout = 0").await.expect("a setting");
     for (cancel, running) in busy {
         cancel.cancel_query(NoTls).await.expect("a cancel request is taken");
         let ended = tokio::time::timeout(PATIENCE, running).await.expect("it ends").expect("no panic");
