@@ -23,6 +23,7 @@ mod define;
 mod direct;
 mod engine;
 mod explain;
+mod fair;
 mod foreign;
 mod interrupt;
 mod kept;

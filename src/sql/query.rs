@@ -6,6 +6,7 @@
 use super::context::StatementContext;
 use super::database::Database;
 use super::direct::Direct;
+use super::fair::{Dropped, fair};
 use super::kept::{Keeper, Kept, Versions};
 use super::relations::{SnapshotRelations, Staged};
 use super::transaction::View;
@@ -77,18 +78,24 @@ impl Execution {
         let (sender, receiver) = mpsc::channel(AHEAD);
         let database = Arc::clone(&self.database);
         database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
+        let dropped = Dropped::default();
+        let seen = Arc::clone(&dropped);
         let task = database.runtime().spawn(async move {
-            if let Err(error) = self.feed(&sender).await {
+            if let Err(error) = self.feed(&sender, &seen).await {
                 let _ = sender.send(Err(error)).await;
             }
         });
-        let batches = Batches { receiver, task: task.abort_handle(), ended: false };
+        let batches = Batches { receiver, task: task.abort_handle(), dropped, ended: false };
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 
-    async fn feed(self, sender: &mpsc::Sender<Result<RecordBatch, DataFusionError>>) -> Result<(), DataFusionError> {
+    async fn feed(
+        self,
+        sender: &mpsc::Sender<Result<RecordBatch, DataFusionError>>,
+        dropped: &Dropped,
+    ) -> Result<(), DataFusionError> {
         let (plan, task) = self.physical().await?;
-        let mut stream = execute_stream(plan, task)?;
+        let mut stream = execute_stream(fair(plan, dropped)?, task)?;
         let mut keeper = Keeper::new();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
@@ -140,6 +147,7 @@ impl Execution {
 struct Batches {
     receiver: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
     task: AbortHandle,
+    dropped: Dropped,
     ended: bool,
 }
 
@@ -158,6 +166,7 @@ impl Stream for Batches {
 
 impl Drop for Batches {
     fn drop(&mut self) {
+        self.dropped.store(true, Ordering::Relaxed);
         self.task.abort();
     }
 }
