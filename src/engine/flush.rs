@@ -37,7 +37,7 @@ pub struct Job {
     /// Every table that the manifest names.
     pub folders: Vec<(Oid, Arc<str>)>,
     pub positions: Vec<(StreamId, Position)>,
-    pub catalog: serde_json::Value,
+    pub catalog: Arc<serde_json::Value>,
     /// Folders that no relation uses any more.
     pub dropped: Vec<Arc<str>>,
     /// Rows between their old key and their new one.
@@ -153,7 +153,7 @@ impl Flusher {
             written_at_us: job.now_us,
             tables,
             positions: job.positions.iter().map(|(s, p)| (s.to_string(), p.0)).collect(),
-            catalog: job.catalog.clone(),
+            catalog: serde_json::Value::clone(&job.catalog),
             extra: serde_json::json!({ "folders": folders, "departed": job.departed }),
         };
         self.lake.write_manifest(manifest).await?;

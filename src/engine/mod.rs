@@ -56,6 +56,8 @@ pub struct EngineOptions {
     pub flush_rows: u64,
     /// Unflushed row versions at which sources are paused until a flush succeeds.
     pub unflushed_limit: u64,
+    /// The same for the bytes of records that were appended to bronze: a few large ones weigh as much as many small.
+    pub unflushed_bytes: u64,
     /// Records that one tick takes at most.
     pub tick_events: usize,
     /// Gold views whose inputs have more rows are filled beside the tick loop.
@@ -70,6 +72,7 @@ impl EngineOptions {
             flush_interval: Duration::from_secs(1),
             flush_rows: 100_000,
             unflushed_limit: 2_000_000,
+            unflushed_bytes: 512 << 20,
             tick_events: 65_536,
             fill_beside_rows: 100_000,
         }

@@ -95,6 +95,8 @@ pub(super) fn start(
         ticks,
         waiting: vec![],
         last_flush: Instant::now(),
+        last_tick: Instant::now(),
+        written_catalog: None,
         flushing: false,
         catalog_changed: fresh,
         starting: true,
@@ -199,7 +201,7 @@ async fn load(
         let rows = if is_appended(relation.kind) {
             let files = table.as_ref().map(LakeTable::files);
             let next = RowId(files.as_ref().map_or(0, |f| f.rows()));
-            Rows::Appended { schema, files, tail: vec![], next }
+            Rows::Appended { schema, files, tail: vec![], frozen: 0, next }
         } else {
             let mut hot = match relation.kind {
                 RelationKind::Gold => Table::bag(schema),

@@ -32,10 +32,14 @@ use tokio::sync::{oneshot, watch};
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long a statement waits for flushes that fail before it is told so.
 const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
+/// How soon a deadline of the aligner that has passed in vain is looked at again.
+const DEADLINE_STEP: Duration = Duration::from_millis(5);
+/// Ticks that come in a row begin at least so far apart: what arrives meanwhile is one batch.
+const TICK_STEP: Duration = Duration::from_millis(1);
 /// How long a failed flush waits before it is tried again.
 const FLUSH_RETRY: Duration = Duration::from_secs(1);
 /// Rows that background work on one table may touch between two ticks.
-const MAINTENANCE_ROWS: usize = 65_536;
+const MAINTENANCE_ROWS: usize = 16_384;
 
 /// The database as its one writer holds it.
 pub(super) struct Engine {
@@ -66,6 +70,10 @@ pub(super) struct Engine {
     /// Statements that wait until a tick is durable.
     pub waiting: Vec<Waiting>,
     pub last_flush: Instant,
+    /// When the last tick began.
+    pub last_tick: Instant,
+    /// The catalog that the last manifest had, and as JSON.
+    pub written_catalog: Option<(Arc<Catalog>, Arc<serde_json::Value>)>,
     pub flushing: bool,
     pub catalog_changed: bool,
     /// The first runs of views are done before the loop begins.
@@ -156,13 +164,17 @@ impl Engine {
     /// Sleeps until there is something to do, then takes all that is there, up to the bound of a tick.
     fn wait(&mut self, channels: &Channels, commands: &mut Vec<Command>, take: bool) -> PgResult<Woken> {
         let unflushed: u64 = self.slots.values().map(Slot::unflushed).sum();
-        let take = take && unflushed < self.options.unflushed_limit;
+        let now = Instant::now();
+        let rest = self.last_tick + TICK_STEP;
+        let resting = now < rest;
+        let unflushed_bytes: u64 = self.slots.values().map(Slot::unflushed_bytes).sum();
+        let has_room = unflushed < self.options.unflushed_limit && unflushed_bytes < self.options.unflushed_bytes;
+        let take = take && has_room && !resting;
         let never = crossbeam_channel::never();
         let deliveries = if take { channels.deliveries.channel() } else { &never };
-        let now = Instant::now();
-        let mut until = now + HEARTBEAT;
+        let mut until = if resting { rest } else { now + HEARTBEAT };
         if let Some(deadline) = self.aligner.next_deadline() {
-            until = until.min(deadline.max(now + Duration::from_micros(200)));
+            until = until.min(if deadline > now { deadline } else { now + DEADLINE_STEP });
         }
         if !self.flushing && unflushed > 0 {
             until = until.min(self.last_flush + self.options.flush_interval);
@@ -220,6 +232,7 @@ impl Engine {
     /// One tick for all that the sources brought, and one for each transaction that wrote; all of them are shown at once.
     fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, oneshot::Sender<PgResult<()>>)>) {
         self.tick.0 += 1;
+        self.last_tick = Instant::now();
         let now = now_us();
         self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
@@ -408,7 +421,11 @@ impl Engine {
             Some(oid) => *oid,
             None => {
                 let oid = self.create(name, RelationKind::Bronze, &bronze_columns(&schema))?;
-                self.add_slot(oid, name, Rows::Appended { schema, files: None, tail: vec![], next: RowId(0) });
+                self.add_slot(
+                    oid,
+                    name,
+                    Rows::Appended { schema, files: None, tail: vec![], frozen: 0, next: RowId(0) },
+                );
                 oid
             }
         };
@@ -610,7 +627,18 @@ impl Engine {
     fn job(&mut self) -> Job {
         for slot in self.slots.values_mut() {
             slot.written = slot.next_row_id();
+            if let Rows::Appended { tail, frozen, .. } = &mut slot.rows {
+                *frozen = tail.len();
+            }
         }
+        let catalog = match &self.written_catalog {
+            Some((catalog, json)) if Arc::ptr_eq(catalog, &self.catalog) => Arc::clone(json),
+            _ => {
+                let json = Arc::new(self.catalog.to_json());
+                self.written_catalog = Some((Arc::clone(&self.catalog), Arc::clone(&json)));
+                json
+            }
+        };
         let positions: Vec<_> = self.positions.values().map(|s| (s.stream.clone(), s.position)).collect();
         let tables = self.slots.values().filter(|s| s.needs_flush()).filter_map(|slot| {
             let streams = slot.streams.iter().filter_map(|id| self.positions.get(id));
@@ -637,7 +665,7 @@ impl Engine {
             tables: tables.collect(),
             folders: self.slots.values().map(|s| (s.oid, Arc::clone(&s.folder))).collect(),
             positions,
-            catalog: self.catalog.to_json(),
+            catalog,
             dropped: self.dropped.clone(),
             departed: self.departed.to_json(),
         }
@@ -646,6 +674,11 @@ impl Engine {
     /// Notes what a flush has made durable. An error means that the lake is no longer ours.
     fn flushed(&mut self, done: Done) -> PgResult<()> {
         self.flushing = false;
+        for slot in self.slots.values_mut() {
+            if let Rows::Appended { frozen, .. } = &mut slot.rows {
+                *frozen = 0;
+            }
+        }
         let written: HashSet<Oid> = done.tables.iter().map(|t| t.oid).collect();
         for slot in self.slots.values_mut().filter(|s| !written.contains(&s.oid)) {
             // What was not written in this flush is not in the lake: nothing of it can die there.
