@@ -410,7 +410,7 @@ async fn deploy_views(
         for view in waiting {
             match database.run_script(view.text()).await {
                 Ok(()) => {}
-                Err(error) if is_missing(&error) => later.push((view, error)),
+                Err(error) if is_missing(&error) || error.state == SqlState::IO_ERROR => later.push((view, error)),
                 Err(error) if error.state == SqlState::DUPLICATE_TABLE => {
                     if !view.is_what_the_catalog_holds(engine) {
                         tracing::warn!(
@@ -426,8 +426,8 @@ async fn deploy_views(
         for (view, error) in &later {
             let file = view.file.path.display();
             match patient || warned {
-                true => tracing::info!(%file, reason = %error, "a view waits for its tables"),
-                false => tracing::warn!(%file, reason = %error, "a view still waits for its tables"),
+                true => tracing::info!(%file, reason = %error, "a view waits"),
+                false => tracing::warn!(%file, reason = %error, "a view still waits"),
             }
         }
         warned |= !patient;

@@ -104,16 +104,51 @@ impl Binder<'_> {
         for key in grouping.keys {
             split.key(key);
         }
+        // A set that is named several times gives its rows as often.
+        let mut repeated: Vec<(Vec<usize>, usize)> = Vec::new();
         if let Some(sets) = grouping.sets {
             let id = split.binder.new_id();
-            split.sets = Some((sets, id));
+            for set in sets {
+                let same = |(s, _): &&mut (Vec<usize>, usize)| {
+                    s.iter().collect::<BTreeSet<_>>() == set.iter().collect::<BTreeSet<_>>()
+                };
+                match repeated.iter_mut().find(same) {
+                    Some((_, times)) => *times += 1,
+                    None => repeated.push((set, 1)),
+                }
+            }
+            split.sets = Some((repeated.iter().map(|(set, _)| set.clone()).collect(), id));
         }
         for expr in exprs.iter_mut() {
             split.replace(expr)?;
         }
         let (keys, calls, sets) = (split.keys, split.calls, split.sets);
-        Ok(Rel::Aggregate(Box::new(Aggregate { input: rel, keys, sets, calls })))
+        let copies = sets.as_ref().and_then(|(_, id)| copies(&repeated, *id, keys.len()));
+        let grouped = Rel::Aggregate(Box::new(Aggregate { input: rel, keys, sets, calls }));
+        Ok(match copies {
+            None => grouped,
+            Some(list) => {
+                let lists = vec![(self.new_id(), ExprType::of(PgType::new(oid::INT4)), list)];
+                Rel::Unnest { input: Box::new(grouped), lists, ordinality: None }
+            }
+        })
     }
+}
+
+/// A list with as many elements as the grouping set of a row (told by column `id`) was named; `None` where all are
+/// named once.
+fn copies(sets: &[(Vec<usize>, usize)], id: ColId, keys: usize) -> Option<Expr> {
+    if sets.iter().all(|(_, times)| *times == 1) {
+        return None;
+    }
+    let ty = ExprType::of(PgType::new(oid::array_of(oid::INT4)?));
+    let list = |times: usize| Expr::new(ExprKind::Array(vec![constant::int4(1); times]), ty.clone());
+    let branches = sets.iter().filter(|(_, times)| *times > 1).map(|(set, times)| {
+        let lacks = (0..keys).fold(0i64, |bits, i| bits << 1 | i64::from(!set.contains(&i)));
+        (super::query::equals(Expr::column(id, bigint()), constant::int8(lacks)), list(*times))
+    });
+    let kind = ExprKind::Case { branches: branches.collect(), otherwise: Some(Box::new(list(1))) };
+    Some(Expr::new(kind, ty))
 }
 
 fn union(a: &[usize], b: &[usize]) -> Vec<usize> {

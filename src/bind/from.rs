@@ -96,6 +96,10 @@ impl Binder<'_> {
         let relation = self.catalog.resolve(&self.path, schema, &range.relname).map_err(|e| with_position(e, at))?;
         let relation = Arc::clone(relation);
         self.relations.insert(relation.oid);
+        if let (0, Some(at)) = (self.view_depth, at) {
+            let aliased = range.alias.is_some();
+            self.references.push(super::Reference { oid: relation.oid, at, aliased });
+        }
         let name = range.alias.as_ref().map_or(range.relname.as_str(), |a| a.aliasname.as_str());
         let query = match relation.kind {
             RelationKind::View => self.view(&relation, name).map_err(|e| with_position(e, at))?,
@@ -228,19 +232,17 @@ impl Binder<'_> {
     }
 
     fn range_function(&mut self, node: &RangeFunction) -> PgResult<(Rel, Vec<Item>)> {
-        if !node.coldeflist.is_empty() {
-            return Err(PgError::unsupported("a column definition list of a function in FROM"));
-        }
         let mut lists = Vec::new();
         let mut named: Vec<NamedColumn> = Vec::new();
         let mut first_name = String::new();
         for function in &node.functions {
             let Some(NodeEnum::List(pair)) = &function.node else { continue };
             let Some(call) = pair.items.first() else { continue };
-            if pair.items.get(1).is_some_and(|d| matches!(&d.node, Some(NodeEnum::List(l)) if !l.items.is_empty())) {
-                return Err(PgError::unsupported("a column definition list of a function in FROM"));
-            }
-            let (name, set) = self.within(Clause::From, |b| b.set_call(call))?;
+            let definitions = match pair.items.get(1).and_then(|d| d.node.as_ref()) {
+                Some(NodeEnum::List(list)) if !list.items.is_empty() => list.items.as_slice(),
+                _ => node.coldeflist.as_slice(),
+            };
+            let (name, set) = self.within(Clause::From, |b| b.set_call(call, definitions))?;
             if first_name.is_empty() {
                 first_name = name;
             }
@@ -252,8 +254,8 @@ impl Binder<'_> {
         }
         let name = node.alias.as_ref().map_or(first_name.as_str(), |a| a.aliasname.as_str()).to_string();
         // The one column of a function is called as the function's alias.
-        let scalar = named.len() == 1;
-        if let ([column], Some(_)) = (named.as_mut_slice(), &node.alias) {
+        let scalar = named.len() == 1 && node.coldeflist.is_empty();
+        if let ([column], Some(_), true) = (named.as_mut_slice(), &node.alias, scalar) {
             column.name = name.clone();
         }
         let ordinality = node.ordinality.then(|| {

@@ -132,6 +132,26 @@ pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>
     })
 }
 
+/// A relation that a query names in FROM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub oid: Oid,
+    /// Where its name begins in the text.
+    pub at: usize,
+    /// The query gives it a name of its own.
+    pub aliased: bool,
+}
+
+/// The relations that a query names itself, in the order of the text; not what views among them read.
+pub fn references(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> PgResult<Vec<Reference>> {
+    let mut binder = Binder::new(cx);
+    binder.query(select, true)?;
+    let mut found = std::mem::take(&mut binder.references);
+    found.sort_by_key(|reference| reference.at);
+    found.dedup();
+    Ok(found)
+}
+
 /// Everything that lives while one statement is bound.
 struct Binder<'b> {
     catalog: &'b Catalog,
@@ -144,6 +164,8 @@ struct Binder<'b> {
     /// WITH queries in sight, the innermost last.
     ctes: Vec<query::Cte>,
     relations: BTreeSet<Oid>,
+    /// What the statement itself names in FROM.
+    references: Vec<Reference>,
     functions: BTreeSet<Oid>,
     /// Where columns come from, for messages and RowDescription.
     origins: HashMap<ColId, Origin>,
@@ -167,6 +189,7 @@ impl<'b> Binder<'b> {
             scopes: Vec::new(),
             ctes: Vec::new(),
             relations: BTreeSet::new(),
+            references: Vec::new(),
             functions: BTreeSet::new(),
             origins: HashMap::new(),
             view_depth: 0,

@@ -109,6 +109,24 @@ fn figured(node: &Node) -> Option<(String, u8)> {
 }
 
 /// Where a node was written, as PostgreSQL reports it (the leftmost token for operators' operands).
+/// The name of a column reference that has one part.
+pub fn column_name(node: &Node) -> Option<&str> {
+    match &node.node {
+        Some(NodeEnum::ColumnRef(c)) if c.fields.len() == 1 => c.fields.first().map(string),
+        _ => None,
+    }
+}
+
+/// Whether a node is `*` or `x.*`.
+pub fn is_star(node: &Node) -> bool {
+    let last = match &node.node {
+        Some(NodeEnum::ColumnRef(c)) => c.fields.last(),
+        Some(NodeEnum::AIndirection(i)) => i.indirection.last(),
+        _ => None,
+    };
+    last.is_some_and(|l| matches!(l.node, Some(NodeEnum::AStar(_))))
+}
+
 pub fn location(node: &Node) -> Option<usize> {
     let at = match node.node.as_ref()? {
         NodeEnum::ColumnRef(n) => n.location,

@@ -310,8 +310,16 @@ pub fn defaults(row: &ProcRow) -> &'static [&'static str] {
         "jsonb_insert" => &["false"],
         "make_interval" => &["0"; 7],
         "normalize" | "is_normalized" => &["NFC"],
+        name if name.starts_with("jsonb_path_") && !name.ends_with("_opr") => &["{}", "false"],
+        "json_strip_nulls" | "jsonb_strip_nulls" => &[],
         _ => &[],
     }
+}
+
+/// The default of parameter `place`, as text.
+pub fn default_at(row: &ProcRow, place: usize) -> Option<&'static str> {
+    let texts = defaults(row);
+    texts.get((texts.len() + place).checked_sub(row.args.len())?).copied()
 }
 
 /// A function that a call could mean, with its arguments as this call needs them (variadic spread, defaults cut off).
@@ -397,9 +405,17 @@ fn by_names(row: &'static ProcRow, args: usize, names: &[String]) -> Option<Cand
     if given + row.defaults < row.args.len() {
         return None;
     }
-    // A default between given arguments would need its expression, which the facts do not hold.
-    let order: Option<Vec<usize>> = order[..given].iter().copied().collect();
-    let order = order?;
+    // A default between given arguments stands beyond them: see [`default_at`].
+    let known = defaults(row).len();
+    let mut places = Vec::with_capacity(given);
+    for (place, from) in order[..given].iter().enumerate() {
+        places.push(match from {
+            Some(from) => *from,
+            None if row.args.len() - place <= known => args + place,
+            None => return None,
+        });
+    }
+    let order = places;
     Some(Candidate {
         row,
         args: row.args[..given].to_vec(),
@@ -414,7 +430,7 @@ impl Candidate {
     fn arranged(&self, inputs: &[Oid]) -> Vec<Oid> {
         match &self.order {
             None => inputs.to_vec(),
-            Some(order) => order.iter().map(|i| inputs[*i]).collect(),
+            Some(order) => order.iter().map(|i| inputs.get(*i).copied().unwrap_or(oid::UNKNOWN)).collect(),
         }
     }
 }

@@ -64,8 +64,23 @@ impl Binder<'_> {
         if select.into_clause.is_some() {
             return Err(PgError::new(SqlState::SYNTAX_ERROR, "SELECT ... INTO is not allowed here"));
         }
+        // A snapshot never changes under its readers, so there is nothing to lock; what PostgreSQL refuses is refused.
         if !select.locking_clause.is_empty() {
-            return Err(PgError::unsupported("FOR UPDATE or FOR SHARE"));
+            let set_operation = !matches!(select.op(), SetOperation::SetopNone | SetOperation::Undefined);
+            let with = match () {
+                _ if set_operation => Some("UNION/INTERSECT/EXCEPT"),
+                _ if !select.values_lists.is_empty() => Some("VALUES"),
+                _ if !select.distinct_clause.is_empty() => Some("DISTINCT clause"),
+                _ if !select.group_clause.is_empty() => Some("GROUP BY clause"),
+                _ if select.having_clause.is_some() => Some("HAVING clause"),
+                _ => None,
+            };
+            if let Some(with) = with {
+                return Err(PgError::new(
+                    SqlState::FEATURE_NOT_SUPPORTED,
+                    format!("FOR UPDATE is not allowed with {with}"),
+                ));
+            }
         }
         if select.op() != SetOperation::SetopNone && select.op() != SetOperation::Undefined {
             return self.set_operation(select);
@@ -185,6 +200,12 @@ impl Binder<'_> {
                 self.star(column, &mut targets)?;
                 continue;
             }
+            if let Some(NodeEnum::AIndirection(indirection)) = &value.node
+                && names::is_star(value)
+            {
+                self.record_star(indirection, &mut targets)?;
+                continue;
+            }
             let mut expr = self.expr(value)?;
             if settle {
                 expr = self.settle_unknown(expr)?;
@@ -197,6 +218,26 @@ impl Binder<'_> {
             targets.push(Target { name, expr, id, junk: false });
         }
         Ok(targets)
+    }
+
+    /// `(record).*`
+    fn record_star(&mut self, node: &protobuf::AIndirection, targets: &mut Vec<Target>) -> PgResult<()> {
+        let mut inner = node.clone();
+        inner.indirection.pop();
+        let record = match (inner.indirection.is_empty(), node.arg.as_deref()) {
+            (true, Some(arg)) => self.expr(arg)?,
+            _ => self.expr(&Node { node: Some(NodeEnum::AIndirection(Box::new(inner))) })?,
+        };
+        let fields = super::expr::fields_of(&record).ok_or_else(|| {
+            let message = format!("type {} is not composite", names::type_name(record.ty.pg.oid));
+            PgError::new(SqlState::WRONG_OBJECT_TYPE, message)
+        })?;
+        for (name, expr) in fields {
+            let expr = self.settle_unknown(expr)?;
+            let id = self.new_id();
+            targets.push(Target { name, expr, id, junk: false });
+        }
+        Ok(())
     }
 
     fn star(&mut self, column: &protobuf::ColumnRef, targets: &mut Vec<Target>) -> PgResult<()> {
@@ -411,9 +452,6 @@ impl Binder<'_> {
     }
 
     fn limit(&mut self, rel: Rel, select: &SelectStmt) -> PgResult<Rel> {
-        if select.limit_option() == protobuf::LimitOption::WithTies {
-            return Err(PgError::unsupported("FETCH FIRST … WITH TIES"));
-        }
         let offset = match select.limit_offset.as_deref() {
             Some(node) => Some(self.as_bigint(node, "OFFSET")?),
             None => None,
@@ -433,10 +471,54 @@ impl Binder<'_> {
                 return Err(PgError::new(SqlState(*state), format!("{what} must not be negative")));
             }
         }
+        if let (protobuf::LimitOption::WithTies, Some(count)) = (select.limit_option(), &count) {
+            return self.limit_with_ties(rel, offset, count.clone());
+        }
         Ok(match (&offset, &count) {
             (None, None) => rel,
             _ => Rel::Limit { input: Box::new(rel), offset, count },
         })
+    }
+
+    /// The rows after `offset` whose rank is not beyond the last one that LIMIT takes.
+    fn limit_with_ties(&mut self, rel: Rel, offset: Option<Expr>, count: Expr) -> PgResult<Rel> {
+        use super::tree::{Bound, Frame, FrameUnits, WindowCall, WindowFunction};
+        const RANK: crate::types::Oid = crate::types::Oid(3101);
+        let Rel::Sort { input, keys } = rel else {
+            let message = "WITH TIES cannot be specified without ORDER BY clause";
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        };
+        let columns = input.columns();
+        let (number, rank) = (self.new_id(), self.new_id());
+        let bigint = super::tree::bigint();
+        let numbered = Rel::RowNumber { input, id: number, partition_by: Vec::new(), order_by: keys.clone() };
+        let kernel = crate::kernels::window(RANK, &[])?;
+        let call = WindowCall {
+            proc: RANK,
+            function: WindowFunction::Window(kernel.udf),
+            args: Vec::new(),
+            filter: None,
+            partition_by: Vec::new(),
+            order_by: keys.clone(),
+            frame: Frame { units: FrameUnits::Range, start: Bound::UnboundedPreceding, end: Bound::CurrentRow },
+        };
+        let made = ExprType { pg: bigint.pg, storage: kernel.produces };
+        let calls = vec![(rank, made.clone(), call)];
+        let ranked = Rel::Window { input: Box::new(numbered), calls };
+        let rank = Expr::new(ExprKind::Cast(Box::new(Expr::column(rank, made))), bigint.clone());
+        let (last, after) = match offset {
+            None => (count, None),
+            Some(offset) => {
+                let after = self.binary(">", Expr::column(number, bigint), offset.clone(), None)?;
+                (self.binary("+", count, offset, None)?, Some(after))
+            }
+        };
+        let mut predicates = vec![self.binary("<=", rank, last, None)?];
+        predicates.extend(after);
+        let kept = Rel::Filter { input: Box::new(ranked), predicates };
+        let exprs = columns.into_iter().map(|(id, ty)| (id, Expr::column(id, ty))).collect();
+        // The sort keys name the columns below, which the projection keeps under their names.
+        Ok(Rel::Sort { input: Box::new(Rel::Project { input: Box::new(kept), exprs }), keys })
     }
 
     fn values(&mut self, select: &SelectStmt, settle: bool) -> PgResult<Query> {

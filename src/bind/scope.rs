@@ -246,7 +246,13 @@ impl Binder<'_> {
         if item.scalar_function && columns.len() == 1 {
             return columns.remove(0);
         }
-        super::expr::row(columns)
+        // A table's row has the table's own names, whatever the query calls its columns.
+        let relation = self.catalog.relation(item.oid).filter(|r| r.columns.len() == item.columns.len());
+        let names: Vec<String> = match relation {
+            Some(relation) => relation.columns.iter().map(|c| c.name.clone()).collect(),
+            None => item.columns.iter().map(|c| c.name.clone()).collect(),
+        };
+        super::expr::named_row(columns, &names)
     }
 }
 

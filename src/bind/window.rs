@@ -142,6 +142,9 @@ impl Binder<'_> {
                     return Err(PgError::new(SqlState::WINDOWING_ERROR, message));
                 };
                 let key = key.expr.ty.clone();
+                if matches!(key.pg.oid, oid::DATE | oid::TIMESTAMP | oid::TIMESTAMPTZ) {
+                    return self.interval_offset(node, key.pg.oid, which);
+                }
                 // Only where value ± offset is plain arithmetic of one type that DataFusion has.
                 if !matches!(key.pg.oid, oid::INT2 | oid::INT4 | oid::INT8 | oid::FLOAT4 | oid::FLOAT8) {
                     let name = names::type_name(key.pg.oid);
@@ -179,6 +182,47 @@ impl Binder<'_> {
             }
             (_, value) => value,
         })
+    }
+}
+
+impl Binder<'_> {
+    /// The offset of a RANGE frame over dates and times, where DataFusion's sum of a key and it is PostgreSQL's.
+    fn interval_offset(&mut self, node: &Node, key: crate::types::Oid, which: &str) -> PgResult<ScalarValue> {
+        let offset = self.expr(node)?;
+        let from = offset.ty.pg.oid;
+        if from != oid::UNKNOWN && from != oid::INTERVAL {
+            let (key, from) = (names::type_name(key), names::type_name(from));
+            let message = format!(
+                "RANGE with offset PRECEDING/FOLLOWING is not supported for column type {key} and offset type {from}"
+            );
+            let hint = "Cast the offset value to an appropriate type.";
+            return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message).hint(hint));
+        }
+        let offset = self.convert(offset, PgType::new(oid::INTERVAL), Context::Implicit)?;
+        let ScalarValue::FixedSizeBinary(_, value) = constant_of(&offset)? else {
+            return Err(PgError::internal("an interval is sixteen bytes"));
+        };
+        let Some(bytes) = value else {
+            let message = format!("frame {which} offset must not be null");
+            return Err(PgError::new(SqlState([b'2', b'2', b'0', b'1', b'3']), message));
+        };
+        let interval = crate::types::interval::Interval::from_bytes(&bytes);
+        if interval.cmp_value() < 0 {
+            let message = "invalid preceding or following size in window function";
+            return Err(PgError::new(SqlState([b'2', b'2', b'0', b'1', b'3']), message));
+        }
+        let exact = match key {
+            oid::DATE => interval.micros == 0,
+            oid::TIMESTAMP => true,
+            // Days and months of a moment are those of the session's zone.
+            _ => interval.months == 0 && interval.days == 0,
+        };
+        let nanos = interval.micros.checked_mul(1000).filter(|_| exact);
+        let nanos = nanos.ok_or_else(|| {
+            PgError::unsupported(format!("RANGE with this offset over type {}", names::type_name(key)))
+        })?;
+        let value = arrow::datatypes::IntervalMonthDayNano::new(interval.months, interval.days, nanos);
+        Ok(ScalarValue::IntervalMonthDayNano(Some(value)))
     }
 }
 

@@ -161,6 +161,17 @@ pub struct DeadLetter {
     pub message: String,
 }
 
+/// A schema block as a record brought it, of which bronze keeps the payload only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaBlock {
+    /// The first record of the stream that had it.
+    pub event: u32,
+    /// `key` or `value`.
+    pub part: &'static str,
+    /// JSON.
+    pub schema: String,
+}
+
 /// A batch of records of one stream, decoded.
 #[derive(Debug)]
 pub struct Delivery {
@@ -173,6 +184,8 @@ pub struct Delivery {
     pub bronze: Vec<BronzeRows>,
     pub changes: Vec<TableChanges>,
     pub dead: Vec<DeadLetter>,
+    /// Schema blocks that the stream's decoder had not seen before.
+    pub blocks: Vec<SchemaBlock>,
     /// One for each record, or empty where the stream knows no transactions.
     pub transactions: Vec<TransactionId>,
     pub transaction_kind: Option<TransactionKind>,

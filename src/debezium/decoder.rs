@@ -8,9 +8,11 @@ use super::scan::{Cell, Fault, Kind, Scan, Value};
 use super::sink::{Connector, Habits};
 use super::{Record, Route, StreamKind, values};
 use crate::change::{
-    DeadLetter, Delivery, KeyMove, MoveHalf, Op, Position, Schemas, TransactionId, TransactionKind, TransactionMark,
+    DeadLetter, Delivery, KeyMove, MoveHalf, Op, Position, SchemaBlock, Schemas, TransactionId, TransactionKind,
+    TransactionMark,
 };
 use crate::types::TableSchema;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Longest message that is looked into.
@@ -19,6 +21,8 @@ const MAX_MESSAGE_BYTES: usize = 1 << 29;
 const MAX_ROWS_BYTES: usize = 1 << 29;
 /// Schema blocks that a stream alternates between and that are recognised without parsing.
 const MAX_REMEMBERED: usize = 4;
+/// Distinct schema blocks of one stream that are kept.
+const MAX_SEEN: usize = 10_000;
 
 /// Decodes the records of one stream, batch by batch, in order.
 pub struct Decoder {
@@ -49,7 +53,13 @@ pub struct Decoder {
 
 /// Schema blocks by the bytes of a message up to its payload.
 #[derive(Default)]
-struct Blocks(Vec<(Vec<u8>, Arc<Block>)>);
+struct Blocks {
+    known: Vec<(Vec<u8>, Arc<Block>)>,
+    /// Digests of all that were seen: a stream that alternates among many brings them again and again.
+    seen: HashSet<u128>,
+    /// The text of one that was not seen before.
+    new: Option<String>,
+}
 
 /// A message (key or value) whose JSON is right.
 struct Opened<'a> {
@@ -99,9 +109,9 @@ impl Blocks {
         if bytes.len() > MAX_MESSAGE_BYTES {
             return Err(Unreadable::TooLarge);
         }
-        if let Some(at) = self.0.iter().position(|(prefix, _)| bytes.starts_with(prefix)) {
-            self.0[..=at].rotate_right(1);
-            let (prefix, block) = &self.0[0];
+        if let Some(at) = self.known.iter().position(|(prefix, _)| bytes.starts_with(prefix)) {
+            self.known[..=at].rotate_right(1);
+            let (prefix, block) = &self.known[0];
             let skipped = prefix.len();
             let text = utf8(&bytes[skipped..], skipped)?;
             let shift = |fault| Unreadable::Json(shifted(fault, skipped));
@@ -124,11 +134,16 @@ impl Blocks {
         // What stands between the quotes is the span of a string: the payload begins one before it.
         let quoted = matches!(payload.value.kind, Kind::Text | Kind::Escaped) as usize;
         let start = payload.value.start as usize - quoted;
-        if let Some((schema, block)) = &block
-            && schema.value.end < payload.value.start
-        {
-            self.0.truncate(MAX_REMEMBERED - 1);
-            self.0.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
+        if let Some((schema, block)) = &block {
+            if schema.value.end < payload.value.start {
+                self.known.truncate(MAX_REMEMBERED - 1);
+                self.known.insert(0, (bytes[..start].to_vec(), Arc::clone(block)));
+            }
+            let text = schema.value(text).raw;
+            // What jsonb cannot hold is part of the payload that is kept as bytes.
+            if scanned.storable && self.seen.len() < MAX_SEEN && self.seen.insert(event::digest(text.as_bytes())) {
+                self.new = Some(text.to_string());
+            }
         }
         let storable = scanned.storable;
         let (mut scanned, _) = cells.scan(text, start).map_err(Unreadable::Json)?;
@@ -243,6 +258,7 @@ impl Decoder {
                 bronze: Vec::new(),
                 changes: Vec::new(),
                 dead: Vec::new(),
+                blocks: Vec::new(),
                 transactions: Vec::with_capacity(records.len()),
                 transaction_kind: None,
                 marks: Vec::new(),
@@ -265,6 +281,11 @@ impl Decoder {
             batch.delivery.transactions.push(TransactionId(0));
             let key = record.key.map(|bytes| self.key_blocks.open(bytes, &mut key_cells));
             let value = record.value.map(|bytes| self.value_blocks.open(bytes, &mut value_cells));
+            for (part, blocks) in [("key", &mut self.key_blocks), ("value", &mut self.value_blocks)] {
+                if let Some(schema) = blocks.new.take().filter(|_| bronze.is_some()) {
+                    batch.delivery.blocks.push(SchemaBlock { event: event as u32, part, schema });
+                }
+            }
             if let Some(bronze) = &mut bronze {
                 bronze.append(record, kept(record.key, &key), kept(record.value, &value));
             }

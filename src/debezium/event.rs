@@ -292,7 +292,7 @@ pub fn move_id(table: &str, position: &str, old: (&[Cell], &str), new: (&[Cell],
 }
 
 /// 128 bits that are the same in every process: halves of one thing come through different decoders, or after a restart.
-fn digest(bytes: &[u8]) -> u128 {
+pub fn digest(bytes: &[u8]) -> u128 {
     let half = |seed: u64| {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = foldhash::quality::FixedState::with_seed(seed).build_hasher();

@@ -41,7 +41,8 @@
 //! # What bronze keeps
 //!
 //! Key, payload and headers as JSON text. Of a message with a schema block bronze keeps the payload part: the block repeats
-//! in every message, and a query reads `payload` the same way with and without it. A payload that is not JSON, or that
+//! in every message, and a query reads `payload` the same way with and without it. Each distinct block of a stream is kept
+//! once, with the position of its first record (`Delivery::blocks`). A payload that is not JSON, or that
 //! jsonb could not hold (`\\u0000`, lone surrogates, exponents of five digits), is kept byte for byte in `payload_raw`; a key like
 //! that becomes a JSON string, or `{"base64": …}` where it is no text.
 //!

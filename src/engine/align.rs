@@ -11,7 +11,7 @@
 //!   something later. A stream that has nothing later (its table rests) is waited for during the *linger*, counted
 //!   from the arrival of the transaction's first record.
 //!   What comes of a transaction that was already shown (from a topic that did not exist yet when END came) passes at once. So does,
-//!   after a short wait, what was never announced while the transaction topic is at its end: its BEGIN was read before a restart.
+//!   after a short wait, what was never announced although a later transaction of the same stream was: its BEGIN is gone.
 //! - Other ids without a transaction topic say nothing about the end: their records pass at once.
 //!
 //! A key change is a small transaction of its own: Debezium sends it as a delete and a create, which may lie in two partitions, and
@@ -85,6 +85,10 @@ impl Released {
     /// The silver changes of the piece.
     pub fn changes(&self) -> impl Iterator<Item = (&TableChanges, Range<usize>)> {
         self.delivery.changes.iter().map(|c| (c, self.rows(&c.events))).filter(|(_, r)| !r.is_empty())
+    }
+
+    pub fn blocks(&self) -> impl Iterator<Item = &crate::change::SchemaBlock> {
+        self.delivery.blocks.iter().filter(|b| self.events.contains(&b.event))
     }
 
     /// The records of the piece that are halves of key changes.
@@ -211,6 +215,8 @@ struct Transaction {
     arrived: u64,
     expected: Option<u64>,
     since: Option<Instant>,
+    /// When its newest mark was made, by the connector's clock, but no longer ago than the patience.
+    marked: Option<Instant>,
     /// Its BEGIN or END has come.
     announced: bool,
 }
@@ -354,10 +360,13 @@ impl Aligner {
         source.last_push = Some(now);
         source.kind = delivery.transaction_kind.or(source.kind);
         source.has_marks |= !delivery.marks.is_empty();
+        let age = delivery.newest_source_ts.and_then(|us| u64::try_from(super::now_us().saturating_sub(us)).ok());
+        let age = Duration::from_micros(age.unwrap_or(0)).min(self.options.patience);
         for mark in delivery.marks.iter().filter(|mark| !source.shown.ids.contains(&mark.id)) {
             let expected = mark.end.as_ref().map(|counts| source.expected(counts));
             let transaction = source.transactions.entry(mark.id).or_default();
             transaction.since.get_or_insert(now);
+            transaction.marked = now.checked_sub(age);
             transaction.expected = expected.or(transaction.expected);
             transaction.announced = true;
         }
@@ -478,15 +487,17 @@ impl Source {
         let topics = self.streams.iter().filter(|(_, stream)| stream.topic.ends_with(".transaction"));
         let marks_are_read = topics.into_iter().all(|(_, stream)| stream.caught_up);
         let all_is_read = self.streams.values().all(|stream| stream.caught_up);
+        let overtaken = if marks_are_read { self.overtaken() } else { HashSet::new() };
         let mut blocked = HashSet::new();
         for (id, transaction) in &mut self.transactions {
             let whole = transaction.expected.is_some_and(|n| transaction.arrived >= n);
             if whole {
                 continue;
             }
-            let unknown = !transaction.announced && marks_are_read;
-            // Its events were shown before a restart, or went to topics that nobody reads.
-            let gone = transaction.arrived == 0 && transaction.expected.is_some() && all_is_read;
+            let unknown = overtaken.contains(id);
+            // Its events were shown before a restart, or are no longer kept: what is younger may still be on its way.
+            let is_old = transaction.marked.is_none_or(|at| now.saturating_duration_since(at) >= options.patience);
+            let gone = transaction.arrived == 0 && transaction.expected.is_some() && all_is_read && is_old;
             let patience = if unknown || gone { options.stall.min(options.patience) } else { options.patience };
             if transaction.since.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
                 given_up += u64::from(transaction.arrived > 0 && !unknown);
@@ -506,6 +517,24 @@ impl Source {
                 return (blocked, given_up);
             }
         }
+    }
+
+    /// Transactions that were not announced although one was that comes after them in some stream.
+    fn overtaken(&self) -> HashSet<TransactionId> {
+        let announced = |id: &TransactionId| self.transactions.get(id).is_some_and(|t| t.announced);
+        let mut overtaken = HashSet::new();
+        for stream in self.streams.values().filter(|stream| !stream.topic.ends_with(".transaction")) {
+            let ids = stream.held.iter().flat_map(|h| (h.from..h.count()).map(|e| h.id(e))).filter(|id| id.0 != 0);
+            let mut silent = HashSet::new();
+            for id in ids {
+                if announced(&id) {
+                    overtaken.extend(silent.drain());
+                } else {
+                    silent.insert(id);
+                }
+            }
+        }
+        overtaken
     }
 
     /// What stands behind a missing half of a key change waits, with all of its transaction, and so on.
@@ -601,6 +630,7 @@ mod tests {
             bronze: vec![],
             changes: vec![],
             dead: vec![],
+            blocks: vec![],
             transactions: ids.iter().map(|i| TransactionId(*i)).collect(),
             transaction_kind: Some(kind),
             marks: vec![],
@@ -763,14 +793,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_announced_before_a_restart_is_not_waited_for_in_full() {
+    fn a_transaction_whose_announcement_is_gone_is_waited_for_only_while_it_may_come() {
         let (mut aligner, now) = two_streams();
         let marks = StreamId("s/p.transaction/0".into());
-        aligner.observe(&marks, "p.transaction", Some(Position(7)), true);
-        aligner.push(delivery("p.dbo.a", 0, &[1], TransactionKind::Metadata), None, now);
-        assert_eq!(shown(aligner.release(now)), vec![]);
+        aligner.observe(&marks, "p.transaction", Some(Position(0)), true);
+        aligner.push(delivery("p.dbo.a", 0, &[1, 2], TransactionKind::Metadata), None, now);
         let later = now + AlignOptions::default().stall;
-        assert_eq!(shown(aligner.release(later)), vec![("p.dbo.a".to_string(), vec![0])]);
+        assert_eq!(shown(aligner.release(later)), vec![], "its announcement may be late");
+        aligner.push(end(0, 2, &[("dbo.a", 1)]), None, later);
+        aligner.observe(&marks, "p.transaction", Some(Position(1)), false);
+        assert_eq!(shown(aligner.release(later))[0], ("p.dbo.a".to_string(), vec![0, 1]), "2 was announced, 1 never");
         assert_eq!(aligner.torn(), 0);
     }
 

@@ -7,7 +7,7 @@
 use super::snapshot::{RelationData, Snapshot, SnapshotRelations};
 use super::status::ViewPhase;
 use super::tables::Rows;
-use super::tick::Engine;
+use super::tick::{Engine, Waiting};
 use super::views::ViewSlot;
 use crate::change::{RowId, Tick};
 use crate::store::{Table, TableSnapshot};
@@ -17,6 +17,7 @@ use arrow::array::RecordBatch;
 use crossbeam_channel::Sender;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Views whose inputs have more rows than this are filled beside the loop.
@@ -265,7 +266,7 @@ impl Engine {
             let live = |oid: &Oid| self.views.iter().any(|v| v.state.oid == *oid && v.state.phase == ViewPhase::Live);
             creating.views.retain(|oid| !live(oid));
             if creating.views.is_empty() {
-                self.waiting.push((tick, creating.reply));
+                self.waiting.push(Waiting { tick, since: Instant::now(), reply: creating.reply });
                 continue;
             }
             let failed = creating.views.iter().find_map(|oid| {

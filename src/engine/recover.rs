@@ -9,7 +9,7 @@ use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::tick::{Channels, Engine, ensure_dead_letters, is_appended};
+use super::tick::{Channels, Engine, ensure_own_tables, is_appended};
 use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
@@ -106,7 +106,7 @@ pub(super) fn start(
     if let Some(manifest) = &manifest {
         lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
     }
-    ensure_dead_letters(&mut engine)?;
+    ensure_own_tables(&mut engine)?;
     bind_views(&mut engine);
     let rows = engine.slots.values().map(|s| s.next_row_id().0).sum();
     engine.tick.0 += 1;

@@ -10,7 +10,7 @@ use super::tables::{Rows, Slot};
 use super::views::{Ran, ViewSlot};
 use super::{Command, EngineOptions, now_us};
 use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
-use crate::change::{DeadLetter, Position, RowId, Schemas, StreamId, TableChanges, Tick};
+use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
 use crate::lake::{LakeError, LakeTableKind};
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
@@ -30,6 +30,8 @@ use tokio::sync::{oneshot, watch};
 
 /// How long the loop sleeps at most, so that states that change without data are seen.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How long a statement waits for flushes that fail before it is told so.
+const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a failed flush waits before it is tried again.
 const FLUSH_RETRY: Duration = Duration::from_secs(1);
 /// Rows that background work on one table may touch between two ticks.
@@ -62,7 +64,7 @@ pub(super) struct Engine {
     pub published: Arc<ArcSwap<Snapshot>>,
     pub ticks: watch::Sender<u64>,
     /// Statements that wait until a tick is durable.
-    pub waiting: Vec<(Tick, oneshot::Sender<PgResult<()>>)>,
+    pub waiting: Vec<Waiting>,
     pub last_flush: Instant,
     pub flushing: bool,
     pub catalog_changed: bool,
@@ -73,6 +75,13 @@ pub(super) struct Engine {
     pub creating: Vec<Creating>,
     /// Why views of those could not be filled.
     pub failures: HashMap<Oid, PgError>,
+}
+
+/// A statement whose change is visible from `tick` on and not yet durable.
+pub(super) struct Waiting {
+    pub tick: Tick,
+    pub since: Instant,
+    pub reply: oneshot::Sender<PgResult<()>>,
 }
 
 /// The loop's ends of its channels.
@@ -120,6 +129,7 @@ impl Engine {
                 self.tick(released, changes);
             }
             self.maintain();
+            self.answer_the_patient();
             self.start_flush(&channels, ending.is_some());
             if ending.is_some() && !self.flushing {
                 break self.all_durable();
@@ -128,7 +138,7 @@ impl Engine {
         if let Some(reply) = ending {
             drop(reply.send(result.clone()));
         }
-        for (_, reply) in self.waiting.drain(..) {
+        for Waiting { reply, .. } in self.waiting.drain(..) {
             let gone = PgError::new(SqlState::ADMIN_SHUTDOWN, "the engine has ended before the change was durable");
             drop(reply.send(result.clone().and(Err(gone))));
         }
@@ -215,8 +225,11 @@ impl Engine {
         let mut changed = self.publish_dirty();
         let mut fresh = Vec::new();
         for (change, reply) in changes {
-            match self.change_catalog(change, &mut changed, &mut fresh) {
-                Ok(views) if views.is_empty() => self.waiting.push((self.tick, reply)),
+            let away = self.lake_state.error.as_deref().map(lake_is_away);
+            match away.map_or_else(|| self.change_catalog(change, &mut changed, &mut fresh), Err) {
+                Ok(views) if views.is_empty() => {
+                    self.waiting.push(Waiting { tick: self.tick, since: Instant::now(), reply });
+                }
                 Ok(views) => self.creating.push(Creating { views, reply }),
                 Err(error) => drop(reply.send(Err(error))),
             }
@@ -242,6 +255,9 @@ impl Engine {
                 // Bronze takes anything of its own schema; another one is a fault of ours, and must be seen.
                 tracing::error!(table = %bronze.table, %error, "cannot append to bronze");
             }
+        }
+        if let Err(error) = self.keep_blocks(piece, now) {
+            tracing::error!(%error, "cannot keep schema blocks");
         }
         let delivery = &piece.delivery;
         let state = self.positions.entry(delivery.stream.clone()).or_insert_with(|| StreamState {
@@ -272,6 +288,17 @@ impl Engine {
         range: Range<usize>,
         dead: &mut Vec<DeadLetter>,
     ) {
+        // What stands before a truncate must not be tried again after it.
+        let truncate = range.clone().find(|row| range.len() > 1 && changes.ops[*row] == Op::Truncate);
+        if let Some(at) = truncate {
+            for part in [range.start..at, at..at + 1, at + 1..range.end] {
+                self.apply_changes(piece, changes, part, dead);
+            }
+            return;
+        }
+        if range.start == range.end {
+            return;
+        }
         let Err(error) = self.try_changes(piece, changes, range.clone()) else { return };
         if range.len() > 1 {
             let middle = range.start + range.len() / 2;
@@ -353,6 +380,27 @@ impl Engine {
         if let Err(error) = fed {
             tracing::error!(%error, "cannot keep dead letters");
         }
+    }
+
+    fn keep_blocks(&mut self, piece: &Released, now: i64) -> PgResult<()> {
+        let delivery = &piece.delivery;
+        let blocks: Vec<_> = piece.blocks().collect();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let text = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
+        let columns: Vec<ArrayRef> = vec![
+            text(vec![&*delivery.source; blocks.len()]),
+            text(vec![&*delivery.stream.0; blocks.len()]),
+            Arc::new(Int64Array::from_iter_values(blocks.iter().map(|b| delivery.positions[b.event as usize].0))),
+            text(blocks.iter().map(|b| b.part).collect()),
+            text(blocks.iter().map(|b| b.schema.as_str()).collect()),
+            Arc::new(TimestampMicrosecondArray::from(vec![now; blocks.len()]).with_timezone("UTC")),
+        ];
+        let rows = RecordBatch::try_new(Arc::clone(schema_block_schema().arrow()), columns)?;
+        let slot = self.appended_slot(&Arc::from(SCHEMA_BLOCKS), schema_block_schema())?;
+        slot.streams.insert(delivery.stream.clone());
+        slot.append(rows)
     }
 
     fn appended_slot(&mut self, name: &Arc<str>, schema: Arc<TableSchema>) -> PgResult<&mut Slot> {
@@ -535,6 +583,18 @@ impl Engine {
         }
     }
 
+    /// Who has waited long for flushes that fail is told so: an answer that promises nothing is better than none.
+    fn answer_the_patient(&mut self) {
+        let Some(reason) = &self.lake_state.error else { return };
+        for waiting in self.waiting.extract_if(.., |waiting| waiting.since.elapsed() >= DURABLE_PATIENCE) {
+            let error =
+                PgError::new(SqlState::IO_ERROR, "the change is made but not durable: the lake cannot be written");
+            let error =
+                error.detail(format!("{reason}. It is visible, and lost if the process ends before the lake is back."));
+            drop(waiting.reply.send(Err(error.hint("See sluice.ticks.flush_error; do not repeat the statement."))));
+        }
+    }
+
     /// Hands the flush thread what has changed, if it is free and it is time.
     fn start_flush(&mut self, channels: &Channels, now_or_never: bool) {
         if self.flushing {
@@ -634,10 +694,8 @@ impl Engine {
                     slot.durable_tick = done.tick;
                 }
                 self.dropped.retain(|folder| !done.dropped.contains(folder));
-                let (durable, waiting) = self.waiting.drain(..).partition(|(tick, _)| *tick <= done.tick);
-                self.waiting = waiting;
-                for (_, reply) in Vec::from_iter::<Vec<(Tick, oneshot::Sender<PgResult<()>>)>>(durable) {
-                    drop(reply.send(Ok(())));
+                for waiting in self.waiting.extract_if(.., |waiting| waiting.tick <= done.tick) {
+                    drop(waiting.reply.send(Ok(())));
                 }
                 Ok(())
             }
@@ -658,6 +716,12 @@ impl Engine {
     }
 }
 
+fn lake_is_away(reason: &str) -> PgError {
+    PgError::new(SqlState::IO_ERROR, "the change cannot be made: the lake cannot be written")
+        .detail(reason)
+        .hint("Flushes are tried again each second; see sluice.ticks.flush_error.")
+}
+
 /// The table of what could not be applied, kept like bronze.
 pub(super) const DEAD_LETTERS: &str = "sluice.dead_letters";
 
@@ -672,6 +736,24 @@ fn dead_letter_schema() -> Arc<TableSchema> {
             column("reason", oid::TEXT),
             column("message", oid::TEXT),
             column("buried_at", oid::TIMESTAMPTZ),
+        ],
+        vec![],
+    ))
+}
+
+/// The schema blocks of messages, each once for a stream and a start; kept like bronze.
+const SCHEMA_BLOCKS: &str = "sluice.schema_blocks";
+
+fn schema_block_schema() -> Arc<TableSchema> {
+    let column = |name: &str, oid| Column::new(name, PgType::new(oid), true);
+    Arc::new(TableSchema::new(
+        vec![
+            column("source", oid::TEXT),
+            column("stream", oid::TEXT),
+            column("position", oid::INT8),
+            column("part", oid::TEXT),
+            column("schema", oid::JSON),
+            column("seen_at", oid::TIMESTAMPTZ),
         ],
         vec![],
     ))
@@ -697,8 +779,9 @@ pub(super) fn is_appended(kind: RelationKind) -> bool {
     lake_kind(kind) == LakeTableKind::Append
 }
 
-/// The dead letters' relation is there from the first start, so that it can be queried before anything went wrong.
-pub(super) fn ensure_dead_letters(engine: &mut Engine) -> PgResult<()> {
+/// The relations that the engine fills itself are there from the first start, so that they can be queried before.
+pub(super) fn ensure_own_tables(engine: &mut Engine) -> PgResult<()> {
     debug_assert_eq!(engine.catalog.namespace(SLUICE).map(|n| n.name.as_str()), Some("sluice"));
-    engine.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema()).map(|_| ())
+    engine.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema())?;
+    engine.appended_slot(&Arc::from(SCHEMA_BLOCKS), schema_block_schema()).map(|_| ())
 }

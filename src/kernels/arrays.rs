@@ -266,24 +266,24 @@ pub fn subscript(array: &ExprType) -> PgResult<ScalarKernel> {
     Ok(kernel("array_subscript", super::kernel::Nature::STRICT, args, element, body))
 }
 
-/// `a[low:high]`; `None` bounds are open.
+/// `a[low:high]`.
 pub fn slice(array: &ExprType) -> PgResult<ScalarKernel> {
     element_type(array).ok_or_else(|| PgError::unsupported("slicing this type"))?;
     let body: Body = Arc::new(move |call| {
-        all_rows::<List>(call, |i| {
+        strict_rows::<List>(call, |i| {
             let Some(list) = elements(call, 0, i)? else { return Ok(None) };
-            let bound = |arg: usize, open: i32| -> PgResult<i64> {
+            let bound = |arg: usize| -> PgResult<i64> {
                 let column = &call.args[arg];
-                Ok(i64::from(if column.is_null(i) { open } else { Int4::column(&column.array)?.value(column.at(i)) }))
+                Ok(i64::from(Int4::column(&column.array)?.value(column.at(i))))
             };
-            let (low, high) = (bound(1, 1)?.max(1), bound(2, i32::MAX)?.min(list.len() as i64));
+            let (low, high) = (bound(1)?.max(1), bound(2)?.min(list.len() as i64));
             let length = (high - low + 1).max(0) as usize;
             Ok(Some(list.slice((low as usize - 1).min(list.len()), length)))
         })
     });
     let int4 = ExprType::of(PgType::new(oid::INT4));
     let args = vec![array.clone(), int4.clone(), int4];
-    Ok(kernel("array_slice", super::kernel::Nature::LENIENT, args, array.clone(), body))
+    Ok(kernel("array_slice", super::kernel::Nature::STRICT, args, array.clone(), body))
 }
 
 pub fn declare(r: &mut Registry) {

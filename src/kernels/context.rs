@@ -46,8 +46,10 @@ pub trait Context: Send + Sync + Debug {
                 () => DateOrder::Mdy,
             };
         }
-        if lower("IntervalStyle").as_deref() == Some("iso_8601") {
-            settings.interval_style = IntervalStyle::Iso8601;
+        match lower("IntervalStyle").as_deref() {
+            Some("iso_8601") => settings.interval_style = IntervalStyle::Iso8601,
+            Some("postgres_verbose") => settings.interval_style = IntervalStyle::Verbose,
+            _ => {}
         }
         if lower("bytea_output").as_deref() == Some("escape") {
             settings.bytea_output = ByteaOutput::Escape;

@@ -75,47 +75,50 @@ fn scaled(interval: [u8; 16], by: impl Fn(&IntervalParts) -> PgResult<IntervalPa
 
 /// Carries whole days out of the time (`justify_hours`), whole months out of the days (`justify_days`), so that all
 /// parts have one sign (`justify_interval`).
-fn justify_hours(i: Interval) -> Interval {
+fn justify_hours(i: Interval) -> PgResult<Interval> {
     let (mut days, mut micros) = (i64::from(i.days) + i.micros / MICROS_PER_DAY, i.micros % MICROS_PER_DAY);
     if days > 0 && micros < 0 {
         (days, micros) = (days - 1, micros + MICROS_PER_DAY);
     } else if days < 0 && micros > 0 {
         (days, micros) = (days + 1, micros - MICROS_PER_DAY);
     }
-    Interval::new(i.months, days as i32, micros)
+    fitted(i.months.into(), days, micros)
 }
 
-fn justify_days(i: Interval) -> Interval {
-    let (mut months, mut days) = (i.months + i.days / 30, i.days % 30);
+fn justify_days(i: Interval) -> PgResult<Interval> {
+    let (mut months, mut days) = (i64::from(i.months) + i64::from(i.days / 30), i64::from(i.days % 30));
     if months > 0 && days < 0 {
         (months, days) = (months - 1, days + 30);
     } else if months < 0 && days > 0 {
         (months, days) = (months + 1, days - 30);
     }
-    Interval::new(months, days, i.micros)
+    fitted(months, days, i.micros)
 }
 
-fn justify_interval(i: Interval) -> Interval {
-    let mut j = i;
-    if (j.days > 0 && j.micros > 0) || (j.days < 0 && j.micros < 0) {
-        j.months += j.days / 30;
-        j.days %= 30;
+fn justify_interval(i: Interval) -> PgResult<Interval> {
+    let (mut months, mut days, mut micros) = (i64::from(i.months), i64::from(i.days), i.micros);
+    days += micros / MICROS_PER_DAY;
+    micros %= MICROS_PER_DAY;
+    months += days / 30;
+    days %= 30;
+    if months > 0 && (days < 0 || (days == 0 && micros < 0)) {
+        (days, months) = (days + 30, months - 1);
+    } else if months < 0 && (days > 0 || (days == 0 && micros > 0)) {
+        (days, months) = (days - 30, months + 1);
     }
-    let carried = j.micros / MICROS_PER_DAY;
-    (j.days, j.micros) = (j.days + carried as i32, j.micros % MICROS_PER_DAY);
-    j.months += j.days / 30;
-    j.days %= 30;
-    if j.months > 0 && (j.days < 0 || (j.days == 0 && j.micros < 0)) {
-        (j.days, j.months) = (j.days + 30, j.months - 1);
-    } else if j.months < 0 && (j.days > 0 || (j.days == 0 && j.micros > 0)) {
-        (j.days, j.months) = (j.days - 30, j.months + 1);
+    if days > 0 && micros < 0 {
+        (micros, days) = (micros + MICROS_PER_DAY, days - 1);
+    } else if days < 0 && micros > 0 {
+        (micros, days) = (micros - MICROS_PER_DAY, days + 1);
     }
-    if j.days > 0 && j.micros < 0 {
-        (j.micros, j.days) = (j.micros + MICROS_PER_DAY, j.days - 1);
-    } else if j.days < 0 && j.micros > 0 {
-        (j.micros, j.days) = (j.micros - MICROS_PER_DAY, j.days + 1);
+    fitted(months, days, micros)
+}
+
+fn fitted(months: i64, days: i64, micros: i64) -> PgResult<Interval> {
+    match (i32::try_from(months), i32::try_from(days)) {
+        (Ok(months), Ok(days)) => Ok(Interval::new(months, days, micros)),
+        _ => Err(PgError::new(SqlState::DATETIME_OVERFLOW, "interval out of range")),
     }
-    j
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,6 +346,31 @@ fn time_field(name: &str, time: i64) -> PgResult<Option<Numeric>> {
     }
 }
 
+/// A date and a time of it, `later` µs on.
+pub fn add_days_and_time(date: i32, time: i64, later: i64) -> PgResult<i64> {
+    let start = midnight(date)?;
+    if !is_finite_timestamp(start) {
+        return Ok(start);
+    }
+    let (days, time) = split_micros(start.checked_add(time + later).ok_or_else(timestamp_out_of_range)?);
+    timestamp_of(days, time).ok_or_else(timestamp_out_of_range)
+}
+
+pub fn extract_timetz(name: &str, bytes: [u8; 12]) -> PgResult<Option<Numeric>> {
+    use Unit::*;
+    let ty = "time with time zone";
+    let (time, west) = crate::types::datetime::timetz_parts(&bytes);
+    let whole = |v: i32| Ok(Some(Numeric::new(v.into(), 0)));
+    match unit(name, ty)? {
+        Microseconds | Milliseconds | Second | Minute | Hour => field(name, time, None, ty),
+        Epoch => Ok(Some(Numeric::new(i128::from(time) + i128::from(west) * 1_000_000, 6))),
+        Timezone => whole(-west),
+        TimezoneHour => whole(-west / 3600),
+        TimezoneMinute => whole(-west / 60 % 60),
+        _ => Err(unsupported_unit(name, ty)),
+    }
+}
+
 fn interval_field(name: &str, i: Interval) -> PgResult<Option<Numeric>> {
     use Unit::*;
     let whole = |v: i64| Numeric::new(v.into(), 0);
@@ -475,20 +503,25 @@ fn date_bin(stride: [u8; 16], source: i64, origin: i64) -> PgResult<i64> {
         let message = "timestamps cannot be binned into intervals containing months or years";
         return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
     }
-    let stride = i64::from(stride.days) * MICROS_PER_DAY + stride.micros;
+    let out = || PgError::new(SqlState::DATETIME_OVERFLOW, "interval out of range");
+    let days = i64::from(stride.days).checked_mul(MICROS_PER_DAY).ok_or_else(out)?;
+    let stride = days.checked_add(stride.micros).ok_or_else(out)?;
     if stride <= 0 {
         return Err(PgError::new(SqlState::DATETIME_OVERFLOW, "stride must be greater than zero"));
     }
-    Ok(origin + (source - origin).div_euclid(stride) * stride)
+    let steps = source.checked_sub(origin).ok_or_else(out)?.div_euclid(stride);
+    let binned = steps.checked_mul(stride).and_then(|d| origin.checked_add(d)).ok_or_else(timestamp_out_of_range)?;
+    let (days, time) = split_micros(binned);
+    timestamp_of(days, time).ok_or_else(timestamp_out_of_range)
 }
 
-fn zone_named(name: &str) -> PgResult<Zone> {
+pub fn zone_named(name: &str) -> PgResult<Zone> {
     Zone::by_name(name)
         .or_else(|| Zone::parse(name).ok())
         .ok_or_else(|| invalid(format!("time zone \"{name}\" not recognized")))
 }
 
-fn zone_of_interval(interval: [u8; 16]) -> PgResult<Zone> {
+pub fn zone_of_interval(interval: [u8; 16]) -> PgResult<Zone> {
     let interval = read(interval);
     if interval.months != 0 || interval.days != 0 {
         return Err(invalid("interval time zone must not include months or days"));
@@ -580,9 +613,9 @@ pub fn declare(r: &mut Registry) {
     r.fun("interval_mul(interval,float8)", attempt2::<Bytes, Float8, Bytes>(|i, by| scaled(i, |i| i.multiply(by))));
     r.fun("mul_d_interval(float8,interval)", attempt2::<Float8, Bytes, Bytes>(|by, i| scaled(i, |i| i.multiply(by))));
     r.fun("interval_div(interval,float8)", attempt2::<Bytes, Float8, Bytes>(|i, by| scaled(i, |i| i.divide(by))));
-    r.fun("justify_hours(interval)", map1::<Bytes, Bytes>(|i| justify_hours(read(i)).to_bytes()));
-    r.fun("justify_days(interval)", map1::<Bytes, Bytes>(|i| justify_days(read(i)).to_bytes()));
-    r.fun("justify_interval(interval)", map1::<Bytes, Bytes>(|i| justify_interval(read(i)).to_bytes()));
+    r.fun("justify_hours(interval)", attempt1::<Bytes, Bytes>(|i| Ok(justify_hours(read(i))?.to_bytes())));
+    r.fun("justify_days(interval)", attempt1::<Bytes, Bytes>(|i| Ok(justify_days(read(i))?.to_bytes())));
+    r.fun("justify_interval(interval)", attempt1::<Bytes, Bytes>(|i| Ok(justify_interval(read(i))?.to_bytes())));
 
     r.fun("date_pli(date,int4)", attempt2::<Date, Int4, Date>(|d, n| add_days(d, n.into())));
     r.fun("date_mii(date,int4)", attempt2::<Date, Int4, Date>(|d, n| add_days(d, -i64::from(n))));
@@ -733,6 +766,16 @@ pub fn declare(r: &mut Registry) {
         Arc::new(|call| {
             let zone = zone_of(call);
             strict_rows::<Stamp>(call, |row| Ok(Some(zone.to_utc(make_timestamp(call, row)?))))
+        }),
+    );
+    r.fun(
+        "make_timestamptz(int4,int4,int4,int4,int4,float8,text)",
+        Arc::new(|call| {
+            let zones = Text::column(&call.args[6].array)?;
+            strict_rows::<Stamp>(call, |row| {
+                let zone = zone_named(zones.value(call.args[6].at(row)))?;
+                Ok(Some(zone.to_utc(make_timestamp(call, row)?)))
+            })
         }),
     );
     r.fun(

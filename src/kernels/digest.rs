@@ -1,4 +1,6 @@
-//! MD5 (RFC 1321) for `md5()`, and SHA-256 (FIPS 180-4) for `sha256()`.
+//! MD5 (RFC 1321) for `md5()`, and the SHA-2 family (FIPS 180-4) for `sha224()` to `sha512()`.
+
+use num_bigint::BigUint;
 
 const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
@@ -54,9 +56,73 @@ fn prime_roots<const N: usize>(root: impl Fn(f64) -> f64) -> [u32; N] {
     })
 }
 
+/// The first 64 bits of the fractional parts of the square or cube roots of `count` primes from the `skip`th on.
+fn long_roots(skip: usize, count: usize, root: u32) -> Vec<u64> {
+    let primes = (2u64..).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0));
+    let bits = |prime: u64| {
+        let scaled = (BigUint::from(prime) << (64 * root)).nth_root(root);
+        scaled.iter_u64_digits().next().unwrap_or(0)
+    };
+    primes.skip(skip).take(count).map(bits).collect()
+}
+
+pub fn sha512(message: &[u8]) -> Vec<u8> {
+    sha2_long(message, long_roots(0, 8, 2))
+}
+
+pub fn sha384(message: &[u8]) -> Vec<u8> {
+    let mut digest = sha2_long(message, long_roots(8, 8, 2));
+    digest.truncate(48);
+    digest
+}
+
+fn sha2_long(message: &[u8], mut state: Vec<u64>) -> Vec<u8> {
+    let constants = long_roots(0, 80, 3);
+    let mut padded = message.to_vec();
+    padded.push(0x80);
+    while padded.len() % 128 != 112 {
+        padded.push(0);
+    }
+    padded.extend((message.len() as u128 * 8).to_be_bytes());
+    for block in padded.chunks_exact(128) {
+        let mut w: Vec<u64> =
+            block.chunks_exact(8).map(|c| c.iter().fold(0u64, |word, byte| word << 8 | u64::from(*byte))).collect();
+        for i in 16..80 {
+            let s0 = w[i - 15].rotate_right(1) ^ w[i - 15].rotate_right(8) ^ (w[i - 15] >> 7);
+            let s1 = w[i - 2].rotate_right(19) ^ w[i - 2].rotate_right(61) ^ (w[i - 2] >> 6);
+            w.push(w[i - 16].wrapping_add(s0).wrapping_add(w[i - 7]).wrapping_add(s1));
+        }
+        let mut v = state.clone();
+        for i in 0..80 {
+            let s1 = v[4].rotate_right(14) ^ v[4].rotate_right(18) ^ v[4].rotate_right(41);
+            let choice = (v[4] & v[5]) ^ (!v[4] & v[6]);
+            let t1 = v[7].wrapping_add(s1).wrapping_add(choice).wrapping_add(constants[i]).wrapping_add(w[i]);
+            let s0 = v[0].rotate_right(28) ^ v[0].rotate_right(34) ^ v[0].rotate_right(39);
+            let majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
+            v.rotate_right(1);
+            v[4] = v[4].wrapping_add(t1);
+            v[0] = t1.wrapping_add(s0.wrapping_add(majority));
+        }
+        for (s, v) in state.iter_mut().zip(v) {
+            *s = s.wrapping_add(v);
+        }
+    }
+    state.iter().flat_map(|w| w.to_be_bytes()).collect()
+}
+
 pub fn sha256(message: &[u8]) -> Vec<u8> {
+    sha2_short(message, prime_roots(f64::sqrt))
+}
+
+pub fn sha224(message: &[u8]) -> Vec<u8> {
+    let roots = long_roots(8, 8, 2);
+    let mut digest = sha2_short(message, std::array::from_fn(|i| roots[i] as u32));
+    digest.truncate(28);
+    digest
+}
+
+fn sha2_short(message: &[u8], mut state: [u32; 8]) -> Vec<u8> {
     let constants: [u32; 64] = prime_roots(f64::cbrt);
-    let mut state: [u32; 8] = prime_roots(f64::sqrt);
     for block in padded(message, (message.len() as u64 * 8).to_be_bytes()).chunks_exact(64) {
         let mut w = [0u32; 64];
         for (i, word) in w.iter_mut().take(16).enumerate() {

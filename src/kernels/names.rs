@@ -303,3 +303,57 @@ pub fn type_oid(context: &dyn Context, text: &str) -> PgResult<Option<Oid>> {
         (found, _) => found,
     })
 }
+
+/// The parts of a qualified name as SQL reads it.
+pub fn parse_ident(text: &str, strict: bool) -> PgResult<arrow::array::ArrayRef> {
+    use super::text::invalid;
+    let wrong = || invalid(format!("string is not a valid identifier: \"{text}\""));
+    let is_space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c');
+    let starts = |c: char| c == '_' || c.is_ascii_alphabetic() || !c.is_ascii();
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = text.trim_start_matches(is_space);
+    let mut after_dot = false;
+    loop {
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut name = String::new();
+            let mut tail = quoted;
+            loop {
+                let end = tail.find('"').ok_or_else(|| wrong().detail("String has unclosed double quotes."))?;
+                name.push_str(&tail[..end]);
+                tail = &tail[end + 1..];
+                match tail.strip_prefix('"') {
+                    Some(more) => {
+                        name.push('"');
+                        tail = more;
+                    }
+                    None => break,
+                }
+            }
+            if name.is_empty() {
+                return Err(wrong().detail("Quoted identifier must not be empty."));
+            }
+            parts.push(name);
+            rest = tail;
+        } else if rest.starts_with(starts) {
+            let length = rest.find(|c: char| !(starts(c) || c.is_ascii_digit() || c == '$')).unwrap_or(rest.len());
+            parts.push(rest[..length].to_ascii_lowercase());
+            rest = &rest[length..];
+        } else if rest.starts_with('.') {
+            return Err(wrong().detail("No valid identifier before \".\"."));
+        } else if after_dot {
+            return Err(wrong().detail("No valid identifier after \".\"."));
+        } else {
+            return Err(wrong());
+        }
+        rest = rest.trim_start_matches(is_space);
+        match rest.strip_prefix('.') {
+            Some(after) => {
+                after_dot = true;
+                rest = after.trim_start_matches(is_space);
+            }
+            None if rest.is_empty() || !strict => break,
+            None => return Err(wrong()),
+        }
+    }
+    Ok(std::sync::Arc::new(arrow::array::StringArray::from(parts)))
+}

@@ -184,13 +184,6 @@ fn min_scale(n: &Numeric) -> i32 {
     text.split_once('.').map_or(0, |(_, fraction)| fraction.trim_end_matches('0').len() as i32)
 }
 
-fn power(a: &Numeric, b: &Numeric) -> PgResult<Numeric> {
-    if let (true, Ok(exponent)) = (b.is_finite() && b.round(0) == *b, b.to_i32()) {
-        return a.power_int(exponent);
-    }
-    Err(PgError::unsupported("power(numeric, numeric) with a fractional exponent"))
-}
-
 fn greatest_divisor(a: &Numeric, b: &Numeric) -> PgResult<Numeric> {
     let (mut a, mut b) = (a.abs(), b.abs());
     if !a.is_finite() || !b.is_finite() {
@@ -201,6 +194,15 @@ fn greatest_divisor(a: &Numeric, b: &Numeric) -> PgResult<Numeric> {
         (a, b) = (b.clone(), a.rem(&b)?);
     }
     Ok(a.round(scale))
+}
+
+fn least_multiple(a: &Numeric, b: &Numeric) -> PgResult<Numeric> {
+    let divisor = greatest_divisor(a, b)?;
+    if divisor.is_nan() || divisor.is_zero() {
+        return Ok(divisor);
+    }
+    let multiple = a.div_trunc(&divisor)?.mul(b)?.abs();
+    Ok(multiple.round(a.scale().max(b.scale()).unwrap_or(0)))
 }
 
 fn width_bucket(operand: Numeric, low: Numeric, high: Numeric, count: i32) -> PgResult<i32> {
@@ -284,14 +286,19 @@ pub fn declare(r: &mut Registry) {
     r.funs(&["ceil(numeric)", "ceiling(numeric)"], map1::<Num, Num>(|a| a.ceil()));
     r.fun("floor(numeric)", map1::<Num, Num>(|a| a.floor()));
     r.fun("round(numeric)", map1::<Num, Num>(|a| a.round(0)));
-    r.fun("round(numeric,int4)", map2::<Num, Int4, Num>(|a, n| a.round(n.clamp(-2000, 2000))));
+    r.fun("round(numeric,int4)", map2::<Num, Int4, Num>(|a, n| a.round(n)));
     r.fun("trunc(numeric)", map1::<Num, Num>(|a| a.trunc(0)));
-    r.fun("trunc(numeric,int4)", map2::<Num, Int4, Num>(|a, n| a.trunc(n.clamp(-2000, 2000))));
+    r.fun("trunc(numeric,int4)", map2::<Num, Int4, Num>(|a, n| a.trunc(n)));
     r.funs(&["sqrt(numeric)", "numeric_sqrt(numeric)"], attempt1::<Num, Num>(|a| a.sqrt()));
     r.funs(
         &["power(numeric,numeric)", "pow(numeric,numeric)", "numeric_power(numeric,numeric)"],
-        attempt2::<Num, Num, Num>(|a, b| power(&a, &b)),
+        attempt2::<Num, Num, Num>(|a, b| a.power(&b)),
     );
+    r.funs(&["exp(numeric)", "numeric_exp(numeric)"], attempt1::<Num, Num>(|a| a.exp()));
+    r.funs(&["ln(numeric)", "numeric_ln(numeric)"], attempt1::<Num, Num>(|a| a.ln()));
+    r.funs(&["log(numeric,numeric)", "numeric_log(numeric,numeric)"], attempt2::<Num, Num, Num>(|b, a| a.log(&b)));
+    r.funs(&["log(numeric)", "log10(numeric)"], attempt1::<Num, Num>(|a| a.log(&Numeric::from(10))));
+    r.fun("lcm(numeric,numeric)", attempt2::<Num, Num, Num>(|a, b| least_multiple(&a, &b)));
     r.fun("gcd(numeric,numeric)", attempt2::<Num, Num, Num>(|a, b| greatest_divisor(&a, &b)));
     r.fun("scale(numeric)", maybe1::<Num, Int4>(|a| Ok(a.scale())));
     r.fun("min_scale(numeric)", maybe1::<Num, Int4>(|a| Ok(a.scale().map(|_| min_scale(&a)))));

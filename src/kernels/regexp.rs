@@ -6,6 +6,7 @@
 
 use super::adapt::*;
 use super::kernel::{Body, Call};
+use super::regexp_choice::is_ambiguous;
 use super::registry::Registry;
 use super::text::invalid;
 use crate::types::{PgError, PgResult, SqlState};
@@ -55,7 +56,7 @@ impl Flags {
         Self { case_insensitive: true, ..Self::default() }
     }
 
-    fn no_global(self, function: &str) -> PgResult<Self> {
+    pub fn no_global(self, function: &str) -> PgResult<Self> {
         match self.global {
             true => Err(invalid(format!("{function} does not support the \"global\" option"))),
             false => Ok(self),
@@ -243,6 +244,14 @@ fn matches(flags: Flags, negated: bool) -> Body {
     })
 }
 
+/// As [`compiled`], where the extent of a match counts; `0A000` where PostgreSQL could choose another one.
+fn exact(pattern: &str, flags: Flags) -> PgResult<Rc<Regex>> {
+    if !flags.literal && is_ambiguous(pattern) {
+        return Err(PgError::unsupported("a regular expression whose longest match is not its first"));
+    }
+    compiled(pattern, flags)
+}
+
 /// Replaces the `nth` match (0: all) from character `start` on; `\1`…`\9`, `\&` and `\\` in the replacement.
 fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) -> String {
     let from = s.char_indices().nth(start).map_or(s.len(), |(at, _)| at);
@@ -288,19 +297,19 @@ fn groups(found: &regex::Captures<'_>) -> ArrayRef {
 }
 
 fn first_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Option<ArrayRef>> {
-    Ok(compiled(pattern, flags)?.captures(s).map(|found| groups(&found)))
+    Ok(exact(pattern, flags)?.captures(s).map(|found| groups(&found)))
 }
 
 /// The groups of all matches (or the first), for `regexp_matches`.
 pub fn all_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Vec<ArrayRef>> {
-    let regex = compiled(pattern, flags)?;
+    let regex = exact(pattern, flags)?;
     let take = if flags.global { usize::MAX } else { 1 };
     Ok(regex.captures_iter(s).take(take).map(|found| groups(&found)).collect())
 }
 
 /// The pieces between matches. An empty match at the start or right after another separates nothing.
 pub fn split<'a>(s: &'a str, pattern: &str, flags: Flags) -> PgResult<Vec<&'a str>> {
-    let regex = compiled(pattern, flags)?;
+    let regex = exact(pattern, flags)?;
     let mut pieces = Vec::new();
     let mut last = 0;
     for found in regex.find_iter(s) {
@@ -320,9 +329,79 @@ fn text_array(pieces: Vec<&str>) -> ArrayRef {
 
 /// `substring(s FROM pattern)`: the first group, or all of the match.
 fn substring(s: &str, pattern: &str) -> PgResult<Option<String>> {
-    let regex = compiled(pattern, Flags::default())?;
+    let regex = exact(pattern, Flags::default())?;
     let Some(found) = regex.captures(s) else { return Ok(None) };
     Ok(found.get(usize::from(found.len() > 1)).map(|m| m.as_str().to_string()))
+}
+
+/// The arguments of `regexp_instr` and `regexp_substr` after the pattern.
+struct Search {
+    start: usize,
+    nth: usize,
+    group: usize,
+    flags: Flags,
+}
+
+/// Byte range of the group that is searched for.
+fn search(s: &str, pattern: &str, how: &Search) -> PgResult<Option<(usize, usize)>> {
+    let regex = exact(pattern, how.flags)?;
+    if how.group >= regex.captures_len() {
+        return Ok(None);
+    }
+    let from = s.char_indices().nth(how.start - 1).map_or(s.len(), |(at, _)| at);
+    if how.start > s.chars().count() + 1 {
+        return Ok(None);
+    }
+    let found = regex.captures_iter(&s[from..]).nth(how.nth - 1);
+    Ok(found.and_then(|f| f.get(how.group)).map(|m| (from + m.start(), from + m.end())))
+}
+
+/// Reads a call of `regexp_instr` or `regexp_substr` in one row; `places` are those of start, n, flags and subexpr.
+fn search_of(call: &Call<'_>, row: usize, places: [usize; 4], function: &str) -> PgResult<Search> {
+    let int = |arg: usize, default: i32| -> PgResult<i32> {
+        match call.args.get(arg) {
+            Some(column) => Ok(Int4::column(&column.array)?.value(column.at(row))),
+            None => Ok(default),
+        }
+    };
+    let [start, n, flags, subexpr] = places;
+    let group = int(subexpr, 0)?;
+    let flags = match call.args.len() > flags {
+        true => Flags::parse(text_at(call, flags, row)?)?.no_global(function)?,
+        false => Flags::default(),
+    };
+    Ok(Search {
+        start: positive("start", int(start, 1)?)?,
+        nth: positive("n", int(n, 1)?)?,
+        group: usize::try_from(group)
+            .map_err(|_| invalid(format!("invalid value for parameter \"subexpr\": {group}")))?,
+        flags,
+    })
+}
+
+fn substr(call: &Call<'_>) -> PgResult<ArrayRef> {
+    strict_rows::<Text>(call, |i| {
+        let how = search_of(call, i, [2, 3, 4, 5], "regexp_substr()")?;
+        let s = text_at(call, 0, i)?;
+        Ok(search(s, text_at(call, 1, i)?, &how)?.map(|(from, to)| s[from..to].to_string()))
+    })
+}
+
+fn instr(call: &Call<'_>) -> PgResult<ArrayRef> {
+    strict_rows::<Int4>(call, |i| {
+        let how = search_of(call, i, [2, 3, 5, 6], "regexp_instr()")?;
+        let end = match call.args.get(4) {
+            Some(column) => Int4::column(&column.array)?.value(column.at(i)),
+            None => 0,
+        };
+        if !(0..=1).contains(&end) {
+            return Err(invalid(format!("invalid value for parameter \"endoption\": {end}")));
+        }
+        let s = text_at(call, 0, i)?;
+        let found = search(s, text_at(call, 1, i)?, &how)?;
+        let position = |at: usize| s[..at].chars().count() as i32 + 1;
+        Ok(Some(found.map_or(0, |(from, to)| position(if end == 1 { to } else { from }))))
+    })
 }
 
 fn positive(name: &str, n: i32) -> PgResult<usize> {
@@ -333,7 +412,7 @@ fn positive(name: &str, n: i32) -> PgResult<usize> {
 fn count(s: &str, pattern: &str, start: i32, flags: Flags) -> PgResult<i32> {
     let from = s.char_indices().nth(positive("start", start)? - 1).map_or(s.len(), |(at, _)| at);
     let flags = flags.no_global("regexp_count()")?;
-    Ok(compiled(pattern, flags)?.find_iter(&s[from..]).count() as i32)
+    Ok(exact(pattern, flags)?.find_iter(&s[from..]).count() as i32)
 }
 
 /// A column of text arguments that a call of many arguments reads by hand.
@@ -346,7 +425,7 @@ fn similar_escape(pattern: &str, escape: Option<&str>) -> PgResult<String> {
     let escape = match escape {
         None => Some('\\'),
         Some(e) if e.chars().count() > 1 => {
-            return Err(PgError::new(SqlState(*b"22019"), "invalid escape string")
+            return Err(PgError::new(SqlState(*b"22025"), "invalid escape string")
                 .hint("Escape string must be empty or one character."));
         }
         Some(e) => e.chars().next(),
@@ -405,19 +484,19 @@ pub fn declare(r: &mut Registry) {
     );
     r.fun(
         "regexp_replace(text,text,text)",
-        attempt3::<Text, Text, Text, Text>(|s, p, to| Ok(replace(s, &*compiled(p, Flags::default())?, to, 0, 1))),
+        attempt3::<Text, Text, Text, Text>(|s, p, to| Ok(replace(s, &*exact(p, Flags::default())?, to, 0, 1))),
     );
     r.fun(
         "regexp_replace(text,text,text,text)",
         attempt4::<Text, Text, Text, Text, Text>(|s, p, to, f| {
             let flags = Flags::parse(f)?;
-            Ok(replace(s, &*compiled(p, flags)?, to, 0, usize::from(!flags.global)))
+            Ok(replace(s, &*exact(p, flags)?, to, 0, usize::from(!flags.global)))
         }),
     );
     r.fun(
         "regexp_replace(text,text,text,int4)",
         attempt4::<Text, Text, Text, Int4, Text>(|s, p, to, start| {
-            Ok(replace(s, &*compiled(p, Flags::default())?, to, positive("start", start)? - 1, 1))
+            Ok(replace(s, &*exact(p, Flags::default())?, to, positive("start", start)? - 1, 1))
         }),
     );
     r.fun(
@@ -429,7 +508,7 @@ pub fn declare(r: &mut Registry) {
                 let nth = nth.value(call.args[4].at(i));
                 let nth =
                     usize::try_from(nth).map_err(|_| invalid(format!("invalid value for parameter \"n\": {nth}")))?;
-                let regex = compiled(text_at(call, 1, i)?, Flags::default())?;
+                let regex = exact(text_at(call, 1, i)?, Flags::default())?;
                 Ok(Some(replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth)))
             })
         }),
@@ -458,15 +537,25 @@ pub fn declare(r: &mut Registry) {
         "regexp_count(text,text,int4,text)",
         attempt4::<Text, Text, Int4, Text, Int4>(|s, p, n, f| count(s, p, n, Flags::parse(f)?)),
     );
+    for signature in ["text,text", "text,text,int4", "text,text,int4,int4", "text,text,int4,int4,text"] {
+        r.fun(&format!("regexp_substr({signature})"), Arc::new(substr));
+    }
+    r.fun("regexp_substr(text,text,int4,int4,text,int4)", Arc::new(substr));
+    for more in ["", ",int4", ",int4,int4", ",int4,int4,int4", ",int4,int4,int4,text", ",int4,int4,int4,text,int4"] {
+        r.fun(&format!("regexp_instr(text,text{more})"), Arc::new(instr));
+    }
     r.fun(
-        "regexp_substr(text,text)",
-        maybe2::<Text, Text, Text>(|s, p| Ok(compiled(p, Flags::default())?.find(s).map(|m| m.as_str().to_string()))),
-    );
-    r.fun(
-        "regexp_instr(text,text)",
-        attempt2::<Text, Text, Int4>(|s, p| {
-            let found = compiled(p, Flags::default())?.find(s).map(|m| s[..m.start()].chars().count() as i32 + 1);
-            Ok(found.unwrap_or(0))
+        "regexp_replace(text,text,text,int4,int4,text)",
+        Arc::new(|call| {
+            let (start, nth) = (Int4::column(&call.args[3].array)?, Int4::column(&call.args[4].array)?);
+            strict_rows::<Text>(call, |i| {
+                let start = positive("start", start.value(call.args[3].at(i)))?;
+                let nth = nth.value(call.args[4].at(i));
+                let nth =
+                    usize::try_from(nth).map_err(|_| invalid(format!("invalid value for parameter \"n\": {nth}")))?;
+                let regex = exact(text_at(call, 1, i)?, Flags::parse(text_at(call, 5, i)?)?)?;
+                Ok(Some(replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth)))
+            })
         }),
     );
     r.fun("substring(text,text)", maybe2::<Text, Text, Text>(substring));

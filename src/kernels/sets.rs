@@ -1,9 +1,11 @@
 //! Functions that return sets of rows: from columns of arguments to the rows that each of their rows gives.
 
-use super::adapt::{Fixed, Kind, List, Stamp, Text, downcast};
+use super::adapt::{Bool, Fixed, JsonbBytes, Kind, List, Stamp, Text, downcast};
 use super::arrays::string_parts;
 use super::context::context_of;
 use super::facts::{ProcRow, facts};
+use super::jsonpath;
+use super::jsontext;
 use super::kernel::no_kernel;
 use super::keys::element_type;
 use super::numerics::{Num, sortable};
@@ -291,6 +293,56 @@ fn object_keys(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
     })
 }
 
+/// Elements of json arrays, as json or as text.
+fn json_text_elements(args: &[ArrayRef], rows: usize, as_text: bool, function: &str) -> PgResult<SetRows> {
+    let input = downcast::<StringArray>(&args[0])?;
+    gathered(rows, &DataType::Utf8, |row| {
+        if input.is_null(row) {
+            return Ok(None);
+        }
+        let json = input.value(row);
+        match jsontext::kind(json) {
+            jsontext::Kind::Array => {}
+            jsontext::Kind::Object => return Err(invalid(format!("cannot call {function} on a non-array"))),
+            _ => return Err(invalid(format!("cannot call {function} on a scalar"))),
+        }
+        let all = jsontext::elements(json).into_iter();
+        Ok(Some(match as_text {
+            true => texts(all.map(jsontext::as_text).collect::<PgResult<_>>()?),
+            false => texts(all.map(|e| Some(e.to_string())).collect()),
+        }))
+    })
+}
+
+/// Keys, and with `values` the values, of json objects.
+fn json_text_members(args: &[ArrayRef], rows: usize, values: Option<bool>) -> PgResult<SetRows> {
+    let input = downcast::<StringArray>(&args[0])?;
+    let (mut from, mut keys, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    for row in (0..rows).filter(|&r| input.is_valid(r)) {
+        let json = input.value(row);
+        match (jsontext::kind(json), values) {
+            (jsontext::Kind::Object, _) => {}
+            (jsontext::Kind::Array, None) => return Err(invalid("cannot call json_object_keys on an array")),
+            (_, None) => return Err(invalid("cannot call json_object_keys on a scalar")),
+            (jsontext::Kind::Array, _) => return Err(invalid("cannot deconstruct an array as an object")),
+            _ => return Err(invalid("cannot deconstruct a scalar")),
+        }
+        for (key, value) in jsontext::members(json) {
+            from.push(row as u32);
+            keys.push(Some(jsontext::unquoted(key)?));
+            parts.push(match values {
+                Some(true) => jsontext::as_text(value)?,
+                _ => Some(value.to_string()),
+            });
+        }
+    }
+    let mut columns = vec![texts(keys)];
+    if values.is_some() {
+        columns.push(texts(parts));
+    }
+    Ok((UInt32Array::from(from), columns))
+}
+
 fn flags_at(args: &[ArrayRef], row: usize) -> PgResult<Flags> {
     args.get(2).map_or(Ok(Flags::default()), |f| Flags::parse(Text::column(f)?.value(row)))
 }
@@ -349,6 +401,25 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
         ("jsonb_array_elements", _) => one("value", Arc::new(|args, rows, _| json_elements(args, rows, false))),
         ("jsonb_array_elements_text", _) => one("value", Arc::new(|args, rows, _| json_elements(args, rows, true))),
         ("jsonb_object_keys", _) => one("jsonb_object_keys", Arc::new(|args, rows, _| object_keys(args, rows))),
+        ("json_array_elements", _) => {
+            one("value", Arc::new(|args, rows, _| json_text_elements(args, rows, false, "json_array_elements")))
+        }
+        ("json_array_elements_text", _) => {
+            one("value", Arc::new(|args, rows, _| json_text_elements(args, rows, true, "json_array_elements_text")))
+        }
+        ("json_object_keys", _) => {
+            one("json_object_keys", Arc::new(|args, rows, _| json_text_members(args, rows, None)))
+        }
+        ("json_each", _) => kernel(
+            declared.clone(),
+            vec![("key", own(oid::TEXT)), ("value", own(oid::JSON))],
+            Arc::new(|args, rows, _| json_text_members(args, rows, Some(false))),
+        ),
+        ("json_each_text", _) => kernel(
+            declared.clone(),
+            vec![("key", own(oid::TEXT)), ("value", own(oid::TEXT))],
+            Arc::new(|args, rows, _| json_text_members(args, rows, Some(true))),
+        ),
         ("jsonb_each", _) => kernel(
             declared.clone(),
             vec![("key", own(oid::TEXT)), ("value", own(oid::JSONB))],
@@ -367,7 +438,8 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
                     if any_null(args, row) {
                         return Ok(None);
                     }
-                    let pieces = regexp::split(values.value(row), patterns.value(row), flags_at(args, row)?)?;
+                    let flags = flags_at(args, row)?.no_global("regexp_split_to_table()")?;
+                    let pieces = regexp::split(values.value(row), patterns.value(row), flags)?;
                     Ok(Some(Arc::new(StringArray::from(pieces)) as ArrayRef))
                 })
             }),
@@ -385,6 +457,21 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
                     let mut lists = List::builder(found.len(), &storage);
                     found.into_iter().try_for_each(|groups| List::push(&mut lists, Some(groups)))?;
                     Ok(Some(List::finish(lists)))
+                })
+            }),
+        ),
+        ("jsonb_path_query" | "jsonb_path_query_tz", _) => one(
+            "jsonb_path_query",
+            Arc::new(|args, rows, _| {
+                let (json, vars) = (JsonbBytes::column(&args[0])?, JsonbBytes::column(&args[2])?);
+                let (paths, silent) = (Text::column(&args[1])?, Bool::column(&args[3])?);
+                gathered(rows, &DataType::LargeBinary, |row| {
+                    if any_null(args, row) {
+                        return Ok(None);
+                    }
+                    let (path, silent) = (paths.value(row), silent.value(row));
+                    let found = jsonpath::query_all(json.value(row), path, vars.value(row), silent)?;
+                    Ok(Some(Arc::new(LargeBinaryArray::from_iter_values(found)) as ArrayRef))
                 })
             }),
         ),

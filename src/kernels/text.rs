@@ -478,7 +478,22 @@ pub fn declare(r: &mut Registry) {
     );
     r.fun("md5(text)", map1::<Text, Text>(|s| super::digest::md5_hex(s.as_bytes())));
     r.fun("md5(bytea)", map1::<Bytea, Text>(super::digest::md5_hex));
+    r.fun("sha224(bytea)", map1::<Bytea, Bytea>(super::digest::sha224));
     r.fun("sha256(bytea)", map1::<Bytea, Bytea>(super::digest::sha256));
+    r.fun("sha384(bytea)", map1::<Bytea, Bytea>(super::digest::sha384));
+    r.fun("sha512(bytea)", map1::<Bytea, Bytea>(super::digest::sha512));
+    r.fun("parse_ident(text,bool)", attempt2::<Text, Bool, List>(super::names::parse_ident));
+    let trim = |left: bool, right: bool| {
+        map2::<Bytea, Bytea, Bytea>(move |bytes, set| {
+            let outside = |b: &u8| !set.contains(b);
+            let from = if left { bytes.iter().position(outside).unwrap_or(bytes.len()) } else { 0 };
+            let to = if right { bytes.iter().rposition(outside).map_or(from, |at| at + 1) } else { bytes.len() };
+            bytes[from..to.max(from)].to_vec()
+        })
+    };
+    r.fun("btrim(bytea,bytea)", trim(true, true));
+    r.fun("ltrim(bytea,bytea)", trim(true, false));
+    r.fun("rtrim(bytea,bytea)", trim(false, true));
     r.fun(
         "get_byte(bytea,int4)",
         attempt2::<Bytea, Int4, Int4>(|b, n| {

@@ -179,6 +179,7 @@ fn expand_template(template: &str, args: &[Option<String>]) -> PgResult<String> 
                 let at = match number(&mut chars) {
                     Some(n) if chars.peek() == Some(&'$') => {
                         chars.next();
+                        next = n;
                         n.checked_sub(1)
                             .ok_or_else(|| invalid("format specifies argument 0, but arguments are numbered from 1"))?
                     }

@@ -4,7 +4,8 @@ use super::adapt::*;
 use super::dates::{day_of_week, iso_week, zone_of};
 use super::registry::Registry;
 use crate::types::datetime::{Fields, Zone, days_from_civil, is_finite_timestamp, split_micros};
-use crate::types::{PgError, PgResult};
+use crate::types::interval::Interval;
+use crate::types::{PgError, PgResult, SqlState};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -41,19 +42,76 @@ struct Moment<'a> {
     zone: Option<(&'a Zone, i32)>,
 }
 
+/// An interval as a template sees it: its own months, days and hours, which no calendar bounds.
+fn expand_interval(i: Interval, pattern: &str, fill: bool) -> PgResult<(String, bool)> {
+    let number = |v: i64, width: usize| -> (String, bool) {
+        let width = width + usize::from(v < 0);
+        (if fill { format!("{v:0width$}") } else { v.to_string() }, true)
+    };
+    let (years, months, days) = (i64::from(i.months / 12), i64::from(i.months % 12), i64::from(i.days));
+    let hours = i.micros / 3_600_000_000;
+    let (minute, second) = (i.micros / 60_000_000 % 60, i.micros / 1_000_000 % 60);
+    let micro = i.micros % 1_000_000;
+    let of_year = i64::from(i.months) * 30 + days;
+    let half = |am: &str, pm: &str| (if hours % 24 >= 12 { pm } else { am }.to_string(), false);
+    Ok(match pattern {
+        "Y,YYY" => (format!("{},{:03}", years / 1000, years % 1000), true),
+        "YYYY" | "IYYY" => number(years, 4),
+        "YYY" | "IYY" => number(years % 1000, 3),
+        "YY" | "IY" => number(years % 100, 2),
+        "Y" | "I" => number(years % 10, 1),
+        "MM" => number(months, 2),
+        "DD" => number(days, 2),
+        "DDD" => number(of_year, 3),
+        "HH24" => number(hours, 2),
+        "HH12" | "HH" => number(if hours % 12 == 0 { 12 } else { hours % 12 }, 2),
+        "MI" => number(minute, 2),
+        "SS" => number(second, 2),
+        "SSSS" | "SSSSS" => ((i.micros / 1_000_000).to_string(), true),
+        "MS" | "FF3" => (format!("{:03}", micro / 1000), true),
+        "US" | "FF6" => (format!("{micro:06}"), true),
+        "FF1" => (format!("{:01}", micro / 100_000), true),
+        "FF2" => (format!("{:02}", micro / 10_000), true),
+        "FF4" => (format!("{:04}", micro / 100), true),
+        "FF5" => (format!("{:05}", micro / 10), true),
+        "AM" | "PM" => half("AM", "PM"),
+        "am" | "pm" => half("am", "pm"),
+        "A.M." | "P.M." => half("A.M.", "P.M."),
+        "a.m." | "p.m." => half("a.m.", "p.m."),
+        "CC" | "Q" | "W" | "WW" | "IW" | "IDDD" | "RM" | "rm" => {
+            return Err(PgError::unsupported(format!("to_char's pattern \"{pattern}\" of an interval")));
+        }
+        _ => {
+            let message = "invalid format specification for an interval value";
+            return Err(PgError::new(SqlState::INVALID_DATETIME_FORMAT, message)
+                .hint("Intervals are not tied to specific calendar dates."));
+        }
+    })
+}
+
+fn interval_to_char(bytes: [u8; 16], template: &str) -> PgResult<Option<String>> {
+    if template.is_empty() {
+        return Ok(None);
+    }
+    let interval = Interval::from_bytes(&bytes);
+    let mut out = String::new();
+    format(&|pattern, fill| expand_interval(interval, pattern, fill), template, &mut out)?;
+    Ok(Some(out))
+}
+
 fn pattern_at(rest: &str) -> Option<&'static str> {
     let exact = PATTERNS.iter().find(|p| rest.starts_with(**p));
     exact
         .or_else(|| {
             PATTERNS.iter().find(|p| {
                 p.chars().all(|c| !c.is_ascii_lowercase())
-                    && rest.get(..p.len()).is_some_and(|r| r.eq_ignore_ascii_case(p))
+                    && rest.get(..p.len()).is_some_and(|r| r == p.to_ascii_lowercase())
             })
         })
         .copied()
 }
 
-fn ordinal(number: &str, upper: bool) -> &'static str {
+pub fn ordinal(number: &str, upper: bool) -> &'static str {
     let digits = number.as_bytes();
     let teen = digits.len() > 1 && digits[digits.len() - 2] == b'1';
     match (digits.last(), teen, upper) {
@@ -72,7 +130,10 @@ impl Moment<'_> {
     /// The text of a pattern, and whether it is a number.
     fn expand(&self, pattern: &str, fill: bool) -> PgResult<(String, bool)> {
         let f = &self.fields;
-        let number = |v: i64, width: usize| (if fill { format!("{v:0width$}") } else { v.to_string() }, true);
+        let number = |v: i64, width: usize| {
+            let width = width + usize::from(v < 0);
+            (if fill { format!("{v:0width$}") } else { v.to_string() }, true)
+        };
         let word = |s: &str, width: usize| (if fill { format!("{s:width$}") } else { s.to_string() }, false);
         let name = |names: &[&str], at: usize, short: bool| -> (String, bool) {
             let whole = names.get(at).copied().unwrap_or_default();
@@ -86,6 +147,7 @@ impl Moment<'_> {
         };
         let year = if f.year > 0 { f.year } else { 1 - f.year };
         let (iso_year, week) = iso_week(self.days);
+        let iso_year = if iso_year > 0 { iso_year } else { 1 - iso_year };
         let day_of_year = self.days - days_from_civil(f.year, 1, 1) + 1;
         let last = |v: i64, digits: u32| v.rem_euclid(10i64.pow(digits));
         let second = i64::from(f.second);
@@ -162,7 +224,10 @@ impl Moment<'_> {
     }
 }
 
-fn format(moment: &Moment<'_>, template: &str, out: &mut String) -> PgResult<()> {
+/// Gives the text of a pattern, padded or not, and whether it is a number.
+type Expand<'a> = &'a dyn Fn(&str, bool) -> PgResult<(String, bool)>;
+
+fn format(expand: Expand<'_>, template: &str, out: &mut String) -> PgResult<()> {
     let mut rest = template;
     let mut fill = true;
     while let Some(c) = rest.chars().next() {
@@ -203,7 +268,7 @@ fn format(moment: &Moment<'_>, template: &str, out: &mut String) -> PgResult<()>
             rest = &rest[c.len_utf8()..];
             continue;
         };
-        let (text, is_number) = moment.expand(pattern, fill)?;
+        let (text, is_number) = expand(pattern, fill)?;
         out.push_str(&text);
         rest = &rest[pattern.len()..];
         if let Some(after) = rest.strip_prefix("TH").filter(|_| is_number) {
@@ -227,11 +292,12 @@ fn to_char(micros: i64, zone: Option<&Zone>, template: &str) -> PgResult<Option<
     let zone = zone.map(|z| (z, z.offset_at(micros)));
     let moment = Moment { fields: Fields::of(local), days, time, zone };
     let mut out = String::new();
-    format(&moment, template, &mut out)?;
+    format(&|pattern, fill| moment.expand(pattern, fill), template, &mut out)?;
     Ok(Some(out))
 }
 
 pub fn declare(r: &mut Registry) {
+    r.fun("to_char(interval,text)", maybe2::<Fixed<16>, Text, Text>(interval_to_char));
     r.fun("to_char(timestamp,text)", maybe2::<Stamp, Text, Text>(|t, template| to_char(t, None, template)));
     r.fun(
         "to_char(timestamptz,text)",

@@ -11,8 +11,9 @@ use super::text::invalid;
 use super::text_io::{Printer, settings, text_at};
 use crate::types::codec::TextSettings;
 use crate::types::jsonb::{from_text, write_json_string, write_text};
-use crate::types::{ExprType, Oid, PgError, PgResult, SqlState, oid};
-use arrow::array::{Array, ArrayRef, LargeBinaryArray, ListArray};
+use crate::types::{ExprType, Oid, PgError, PgResult, SqlState, oid, record_field_type};
+use arrow::array::{Array, ArrayRef, LargeBinaryArray, ListArray, StructArray};
+use arrow::datatypes::DataType;
 use bytes::BytesMut;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ enum JsonForm {
     /// Dates and timestamps: ISO 8601 with a T.
     Timestamp,
     Array(Box<JsonOf>),
+    Record(Vec<(Vec<u8>, JsonOf)>),
 }
 
 impl JsonOf {
@@ -42,14 +44,26 @@ impl JsonOf {
             oid::JSON => JsonForm::Json,
             oid::JSONB => JsonForm::Jsonb,
             oid::TIMESTAMP | oid::TIMESTAMPTZ => JsonForm::Timestamp,
-            oid::RECORD => return Err(PgError::unsupported("a record as JSON")),
+            oid::RECORD => {
+                let DataType::Struct(fields) = &ty.storage else {
+                    return Err(PgError::unsupported("a record as JSON"));
+                };
+                let members = fields.iter().map(|field| {
+                    let ty = record_field_type(field).ok_or_else(|| PgError::internal("a field without a type"))?;
+                    let mut key = Vec::new();
+                    write_json_string(field.name().as_bytes(), &mut key);
+                    key.push(b':');
+                    Ok((key, Self::new(&ty, settings)?))
+                });
+                JsonForm::Record(members.collect::<PgResult<_>>()?)
+            }
             _ => match element_type(ty) {
                 Some(element) => JsonForm::Array(Box::new(Self::new(&element, settings)?)),
                 None => JsonForm::Plain,
             },
         };
         let printer = match kind {
-            JsonForm::Array(_) | JsonForm::Jsonb => None,
+            JsonForm::Array(_) | JsonForm::Jsonb | JsonForm::Record(_) => None,
             _ => Some(Printer::new(ty, settings)?),
         };
         Ok(Self { kind, printer })
@@ -57,7 +71,49 @@ impl JsonOf {
 
     /// Whether elements of a `json_agg` go on lines of their own.
     fn is_nested(&self) -> bool {
-        matches!(self.kind, JsonForm::Array(_))
+        matches!(self.kind, JsonForm::Array(_) | JsonForm::Record(_))
+    }
+
+    fn write_record(
+        &self,
+        members: &[(Vec<u8>, JsonOf)],
+        array: &ArrayRef,
+        row: usize,
+        separator: &[u8],
+        out: &mut Vec<u8>,
+    ) -> PgResult<()> {
+        let record = downcast::<StructArray>(array)?;
+        out.push(b'{');
+        for (i, ((key, value), column)) in members.iter().zip(record.columns()).enumerate() {
+            if i > 0 {
+                out.extend_from_slice(separator);
+            }
+            out.extend_from_slice(key);
+            value.write(column, row, out)?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// As [`Self::write`], with the parts of the outermost value on lines of their own.
+    fn write_lines(&self, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> PgResult<()> {
+        match &self.kind {
+            _ if array.is_null(row) => self.write(array, row, out),
+            JsonForm::Record(members) => self.write_record(members, array, row, b",\n ", out),
+            JsonForm::Array(element) => {
+                let values = downcast::<ListArray>(array)?.value(row);
+                out.push(b'[');
+                for i in 0..values.len() {
+                    if i > 0 {
+                        out.extend_from_slice(b",\n ");
+                    }
+                    element.write(&values, i, out)?;
+                }
+                out.push(b']');
+                Ok(())
+            }
+            _ => self.write(array, row, out),
+        }
     }
 
     /// Appends the value in `row` of `array`.
@@ -79,6 +135,7 @@ impl JsonOf {
                 }
                 out.push(b']');
             }
+            (JsonForm::Record(members), _) => self.write_record(members, array, row, b",", out)?,
             (kind, Some(printer)) => {
                 let one = array.slice(row, 1);
                 let cells = printer.bind(&one)?;
@@ -164,6 +221,23 @@ fn to_json(call: &Call<'_>) -> PgResult<ArrayRef> {
             return Ok(false);
         }
         writers[0].write(&column.array, column.at(i), out)?;
+        Ok(true)
+    })
+}
+
+/// `row_to_json(record, pretty)`, `array_to_json(array, pretty)`
+fn to_json_lines(call: &Call<'_>) -> PgResult<ArrayRef> {
+    let writer = JsonOf::new(&call.arg_types[0], settings(call))?;
+    let pretty = Bool::column(&call.args[1].array)?;
+    json_rows(call, |i, out| {
+        let column = &call.args[0];
+        if column.is_null(i) || call.args[1].is_null(i) {
+            return Ok(false);
+        }
+        match pretty.value(call.args[1].at(i)) {
+            true => writer.write_lines(&column.array, column.at(i), out)?,
+            false => writer.write(&column.array, column.at(i), out)?,
+        }
         Ok(true)
     })
 }
@@ -255,8 +329,12 @@ fn made(row: &'static ProcRow, args: &[ExprType], body: Body) -> PgResult<Scalar
 }
 
 pub fn declare(r: &mut Registry) {
-    r.make(&["to_jsonb(anyelement)", "to_json(anyelement)", "array_to_json(anyarray)"], |row, args| {
-        made(row, args, Arc::new(to_json))
+    r.make(
+        &["to_jsonb(anyelement)", "to_json(anyelement)", "array_to_json(anyarray)", "row_to_json(record)"],
+        |row, args| made(row, args, Arc::new(to_json)),
+    );
+    r.make(&["array_to_json(anyarray,bool)", "row_to_json(record,bool)"], |row, args| {
+        made(row, args, Arc::new(to_json_lines))
     });
     r.make(
         &["jsonb_build_array(any)", "json_build_array(any)", "jsonb_build_array()", "json_build_array()"],

@@ -220,6 +220,7 @@ mod tests {
             bronze: vec![],
             changes: vec![],
             dead: vec![],
+            blocks: vec![],
             transactions: vec![],
             transaction_kind: None,
             marks: vec![],

@@ -5,6 +5,7 @@
 
 use super::OutputColumn;
 use super::context::{quoted, undefined_schema};
+use super::rename;
 use super::session::{Outcome, Session};
 use super::transaction::{PendingChange, Phase, View};
 use crate::bind;
@@ -418,8 +419,7 @@ impl Session {
         let new = statement.newname.clone();
         let change: PendingChange = Arc::new(move |catalog| {
             let oid = find(catalog, &schema, &name)?.oid;
-            unread(catalog, oid)?;
-            catalog.change(oid, |relation| relation.name.clone_from(&new))
+            rename::change_name(catalog, oid, |relation| relation.name.clone_from(&new))
         });
         self.change(&view, change).await?;
         Ok(Outcome::done(tag))
@@ -441,8 +441,7 @@ impl Session {
         let change: PendingChange = Arc::new(move |catalog| {
             let target = catalog.namespace_named(&new).ok_or_else(|| undefined_schema(&new))?.oid;
             let oid = find(catalog, &schema, &name)?.oid;
-            unread(catalog, oid)?;
-            catalog.change(oid, |relation| relation.schema = target)
+            rename::change_name(catalog, oid, |relation| relation.schema = target)
         });
         self.change(&view, change).await?;
         Ok(Outcome::done(tag))
@@ -611,7 +610,7 @@ fn full_name(catalog: &Catalog, relation: &Relation) -> (String, String) {
     (schema, relation.name.clone())
 }
 
-fn described(catalog: &Catalog, relation: &Relation) -> String {
+pub(super) fn described(catalog: &Catalog, relation: &Relation) -> String {
     let (schema, name) = full_name(catalog, relation);
     let word = match relation.kind {
         RelationKind::View => "view",
@@ -644,15 +643,6 @@ fn not_fed(relation: &Relation) -> PgResult<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// A definition is kept as it was written, with names, so what others read by its name must keep it.
-fn unread(catalog: &Catalog, oid: Oid) -> PgResult<()> {
-    let Some(dependent) = catalog.dependents(oid).next() else { return Ok(()) };
-    let name = catalog.relation(oid).map(|r| r.name.clone()).unwrap_or_default();
-    let message = format!("renaming \"{name}\", which other views read, is not supported");
-    let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
-    Err(error.detail(format!("{} reads it.", described(catalog, dependent))))
 }
 
 fn has_dependents(catalog: &Catalog, oid: Oid, dependent: &Relation) -> PgError {

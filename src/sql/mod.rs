@@ -27,6 +27,7 @@ mod plan_cache;
 mod prepare;
 mod query;
 mod relations;
+mod rename;
 mod session;
 mod settings;
 mod storage;

@@ -330,7 +330,9 @@ impl Parameter {
         // Accepting what is not done would be another value than PostgreSQL's.
         let done = match self.kind {
             Kind::DateStyle => normal.starts_with("ISO"),
-            _ if self.name == "IntervalStyle" => matches!(normal.as_str(), "postgres" | "iso_8601"),
+            _ if self.name == "IntervalStyle" => {
+                matches!(normal.as_str(), "postgres" | "postgres_verbose" | "iso_8601")
+            }
             _ => true,
         };
         if !done {

@@ -421,6 +421,10 @@ impl Session {
     }
 
     pub async fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<ScalarValue>) -> PgResult<Outcome> {
+        if params.len() < prepared.params.len() {
+            let message = format!("there is no parameter ${}", params.len() + 1);
+            return Err(PgError::new(SqlState::UNDEFINED_PARAMETER, message));
+        }
         self.may_run(prepared)?;
         let operation = self.operation();
         let prepared = self.current(prepared, &operation).await?;
@@ -601,7 +605,14 @@ impl Session {
         let applied = match self.transaction.take_changes() {
             Some(change) => {
                 self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
-                self.database.storage.change_catalog(change).await
+                let applied = self.database.storage.change_catalog(change);
+                match &self.operation {
+                    // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
+                    Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
+                        Err(stopped.detail("The change may be visible already; it is not known to be durable."))
+                    }),
+                    None => applied.await,
+                }
             }
             None => Ok(()),
         };

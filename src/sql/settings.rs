@@ -282,6 +282,7 @@ pub fn text_settings(settings: &Settings) -> TextSettings {
         date_order,
         interval_style: match settings.known("IntervalStyle") {
             "iso_8601" => IntervalStyle::Iso8601,
+            "postgres_verbose" => IntervalStyle::Verbose,
             _ => IntervalStyle::Postgres,
         },
         bytea_output: match settings.known("bytea_output") {

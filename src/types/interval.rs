@@ -10,11 +10,13 @@ pub struct Interval {
     pub micros: i64,
 }
 
-/// `IntervalStyle`, of which these two are shown.
+/// `IntervalStyle`, of which these are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IntervalStyle {
     #[default]
     Postgres,
+    /// `postgres_verbose`
+    Verbose,
     Iso8601,
 }
 
@@ -62,6 +64,70 @@ fn unit(word: &str) -> Option<Unit> {
         "us" | "usec" | "usecs" | "microsecond" | "microseconds" | "usecond" | "useconds" => Unit::Micros(1),
         _ => return None,
     })
+}
+
+/// A bit for each unit that an interval may name once.
+fn mask(word: &str) -> u32 {
+    match unit(word) {
+        Some(Unit::Months(12)) => 1,
+        Some(Unit::Months(1)) => 2,
+        Some(Unit::Months(120)) => 4,
+        Some(Unit::Months(1200)) => 8,
+        Some(Unit::Months(_)) => 16,
+        Some(Unit::Days(1)) => 32,
+        Some(Unit::Days(_)) => 64,
+        Some(Unit::Micros(HOUR)) => 128,
+        Some(Unit::Micros(MINUTE)) => 256,
+        Some(Unit::Micros(MICROS_PER_SECOND)) => 512,
+        Some(Unit::Micros(1000)) => 1024,
+        Some(Unit::Micros(_)) => 2048,
+        None => 0,
+    }
+}
+
+enum Token<'a> {
+    /// With its sign; a clock has colons, years and months a `-` within.
+    Number(std::borrow::Cow<'a, str>),
+    Word(&'a str),
+}
+
+/// The numbers and words of an interval's text.
+fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('@') {
+            rest = after.trim_start();
+            continue;
+        }
+        let word = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        if word > 0 {
+            tokens.push(Token::Word(&rest[..word]));
+            rest = rest[word..].trim_start();
+            continue;
+        }
+        // A sign may stand apart from its number.
+        let sign = usize::from(rest.starts_with(['-', '+']));
+        let digits = rest[sign..].trim_start();
+        let spaced = sign == 1 && digits.len() < rest.len() - 1;
+        let part = |c: char| c.is_ascii_digit() || matches!(c, '.' | ':');
+        let mut end = digits.find(|c: char| !part(c)).unwrap_or(digits.len());
+        // Years and months: `1-2`.
+        if digits[end..].starts_with('-') && digits[end + 1..].starts_with(|c: char| c.is_ascii_digit()) {
+            let months = &digits[end + 1..];
+            end += 1 + months.find(|c: char| !part(c)).unwrap_or(months.len());
+        }
+        if end == 0 {
+            return None;
+        }
+        let number = match spaced {
+            true => std::borrow::Cow::Owned(format!("{}{}", &rest[..1], &digits[..end])),
+            false => std::borrow::Cow::Borrowed(&rest[..sign + end]),
+        };
+        tokens.push(Token::Number(number));
+        rest = digits[end..].trim_start();
+    }
+    Some(tokens)
 }
 
 impl Sum {
@@ -220,52 +286,69 @@ impl Interval {
     }
 
     fn parse_words(text: &str, range: i32) -> Option<Sum> {
+        let tokens = tokens(text)?;
         let mut sum = Sum::default();
-        let mut rest = text.trim_start_matches('@').trim_start();
-        let (mut any, mut ago) = (false, false);
-        while !rest.is_empty() {
-            if ago {
+        let mut seen = 0u32;
+        // From the right, as PostgreSQL does: a unit stands behind its number, and says what a bare number before is.
+        let mut rest = tokens.as_slice();
+        let ago = matches!(rest.last(), Some(Token::Word("ago")));
+        if ago {
+            rest = &rest[..rest.len() - 1];
+        }
+        let mut pending: Option<&str> = None;
+        let mut fresh = false;
+        let mut any = false;
+        for token in rest.iter().rev() {
+            let bits = match token {
+                Token::Word(word) => {
+                    if fresh {
+                        return None;
+                    }
+                    unit(word)?;
+                    (pending, fresh) = (Some(*word), true);
+                    continue;
+                }
+                Token::Number(number) if number.contains(':') => {
+                    if fresh {
+                        return None;
+                    }
+                    sum.micros += clock(number, range)?;
+                    pending = Some("day");
+                    mask("h") | mask("m") | mask("s")
+                }
+                Token::Number(number) => match year_month(number).filter(|_| !fresh) {
+                    Some((years, months)) => {
+                        sum.months += years as i128 * 12 + months as i128;
+                        mask("y") | mask("mon")
+                    }
+                    None => {
+                        let (whole, fraction) = decimal(number)?;
+                        let word = pending.unwrap_or_else(|| default_unit(range));
+                        sum.add(whole, fraction, &unit(word)?);
+                        let bits = mask(word);
+                        if bits == mask("h") {
+                            pending = Some("day");
+                        } else {
+                            pending = Some(word);
+                        }
+                        // A fraction of a second fills the finer units.
+                        match bits == mask("s") && fraction != 0.0 {
+                            true => bits | mask("ms") | mask("us"),
+                            false => bits,
+                        }
+                    }
+                },
+            };
+            if seen & bits != 0 {
                 return None;
             }
-            let number_end =
-                rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':' | '-' | '+'))).unwrap_or(rest.len());
-            if number_end == 0 {
-                let word_end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-                if &rest[..word_end] != "ago" || !any {
-                    return None;
-                }
-                ago = true;
-                rest = rest[word_end..].trim_start();
-                continue;
-            }
-            let number = &rest[..number_end];
-            rest = rest[number_end..].trim_start();
-            any = true;
-            if number.contains(':') {
-                sum.micros += clock(number, range)?;
-                continue;
-            }
-            if let Some((years, months)) = year_month(number) {
-                sum.months += years as i128 * 12 + months as i128;
-                continue;
-            }
-            let (whole, fraction) = decimal(number)?;
-            let word_end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-            let word = &rest[..word_end];
-            if word_end == 0 || word == "ago" {
-                // A number before a clock is days: `1 12:30:00`.
-                let before_clock = rest.split_whitespace().next().is_some_and(|next| next.contains(':'));
-                let unit = if before_clock { Unit::Days(1) } else { default_unit(range) };
-                sum.add(whole, fraction, &unit);
-                continue;
-            }
-            sum.add(whole, fraction, &unit(word)?);
-            rest = rest[word_end..].trim_start();
+            seen |= bits;
+            (fresh, any) = (false, true);
         }
         if ago {
             sum = Sum { months: -sum.months, days: -sum.days, micros: -sum.micros };
         }
-        any.then_some(sum)
+        (any && !fresh).then_some(sum)
     }
 
     /// Cuts off fields finer than `range` has and rounds seconds to `precision` digits.
@@ -298,6 +381,7 @@ impl Interval {
         match style {
             IntervalStyle::Postgres => self.write_postgres(put),
             IntervalStyle::Iso8601 => self.write_iso(put),
+            IntervalStyle::Verbose => self.write_verbose(put),
         }
     }
 
@@ -345,6 +429,49 @@ impl Interval {
         let (m, s) = (two((seconds / 60 % 60) as u32), two((seconds % 60) as u32));
         put(&[b':', m[0], m[1], b':', s[0], s[1]]);
         write_fraction((micros % MICROS_PER_SECOND as u64) as u32, put);
+    }
+
+    /// `@ 1 year 2 mons -3 days`, `@ 3 hours ago`
+    fn write_verbose(&self, put: &mut impl FnMut(&[u8])) {
+        put(b"@");
+        let (hours, minutes) = (self.micros / HOUR, self.micros / MINUTE % 60);
+        let seconds = self.micros % MINUTE;
+        let parts = [
+            ((self.months / 12) as i64, "year"),
+            ((self.months % 12) as i64, "mon"),
+            (self.days as i64, "day"),
+            (hours, "hour"),
+            (minutes, "min"),
+        ];
+        // The first part says whether the whole is shown turned round, with "ago".
+        let mut ago: Option<bool> = None;
+        for (value, unit) in parts {
+            if value == 0 {
+                continue;
+            }
+            let turned = *ago.get_or_insert(value < 0);
+            let value = if turned { -value } else { value };
+            put(b" ");
+            put(itoa::Buffer::new().format(value).as_bytes());
+            put(b" ");
+            put(unit.as_bytes());
+            if value != 1 {
+                put(b"s");
+            }
+        }
+        if seconds != 0 {
+            let turned = *ago.get_or_insert(seconds < 0);
+            put(if (seconds < 0) != turned { b" -" } else { b" " });
+            let (whole, micro) = (seconds.abs() / MICROS_PER_SECOND, seconds.abs() % MICROS_PER_SECOND);
+            put(itoa::Buffer::new().format(whole).as_bytes());
+            write_fraction(micro as u32, put);
+            put(if whole != 1 || micro != 0 { b" secs" } else { b" sec" });
+        }
+        match ago {
+            None => put(b" 0"),
+            Some(true) => put(b" ago"),
+            Some(false) => {}
+        }
     }
 
     fn write_iso(&self, put: &mut impl FnMut(&[u8])) {
@@ -421,15 +548,15 @@ fn clock(text: &str, range: i32) -> Option<i128> {
 }
 
 /// The unit of a bare number.
-fn default_unit(range: i32) -> Unit {
+fn default_unit(range: i32) -> &'static str {
     use field::*;
     match range {
-        YEAR => Unit::Months(12),
-        r if r == MONTH || r == YEAR | MONTH => Unit::Months(1),
-        DAY => Unit::Days(1),
-        r if r & !(DAY | HOUR) == 0 => Unit::Micros(super::interval::HOUR),
-        r if r & !(DAY | HOUR | MINUTE) == 0 => Unit::Micros(super::interval::MINUTE),
-        _ => Unit::Micros(MICROS_PER_SECOND),
+        YEAR => "year",
+        r if r == MONTH || r == YEAR | MONTH => "month",
+        DAY => "day",
+        r if r & !(DAY | HOUR) == 0 => "hour",
+        r if r & !(DAY | HOUR | MINUTE) == 0 => "minute",
+        _ => "second",
     }
 }
 
@@ -471,6 +598,19 @@ mod tests {
         for bad in ["", "x", "1 foo", "day", "1 day ago 2"] {
             let error = Interval::parse(bad, -1).expect_err(bad);
             assert_eq!(error.message, format!("invalid input syntax for type interval: \"{bad}\""));
+        }
+    }
+
+    #[test]
+    fn verbose_intervals_turn_round_as_a_whole() {
+        for (input, verbose) in [
+            ("0", "@ 0"),
+            ("1 year 2 mons -3 days 04:05:06.7", "@ 1 year 2 mons -3 days 4 hours 5 mins 6.7 secs"),
+            ("-14 seconds", "@ 14 secs ago"),
+            ("-10 mons -3 days +03:55:06.70", "@ 10 mons 3 days -3 hours -55 mins -6.7 secs ago"),
+            ("1 second", "@ 1 sec"),
+        ] {
+            assert_eq!(shown(input, IntervalStyle::Verbose), verbose, "{input}");
         }
     }
 

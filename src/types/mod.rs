@@ -11,6 +11,7 @@ pub mod datetime;
 pub mod error;
 pub mod interval;
 pub mod jsonb;
+pub mod jsonpath;
 pub mod numeric;
 pub mod oid;
 pub mod schema;
@@ -123,6 +124,26 @@ impl ExprType {
     pub fn of(pg: PgType) -> Self {
         Self { storage: pg.storage(), pg }
     }
+}
+
+/// Where a record's field keeps the OID of its type.
+const FIELD_TYPE: &str = "pg_type";
+
+/// The storage of a record: a struct whose fields say their types in their metadata.
+pub fn record_of<'t>(fields: impl IntoIterator<Item = (&'t str, &'t ExprType)>) -> DataType {
+    let field = |(name, ty): (&str, &ExprType)| {
+        // Literals whose type is still open are text.
+        let oid = if ty.pg.oid == oid::UNKNOWN { oid::TEXT } else { ty.pg.oid };
+        let told = [(FIELD_TYPE.to_string(), oid.0.to_string())];
+        Field::new(name, ty.storage.clone(), true).with_metadata(told.into())
+    };
+    DataType::Struct(fields.into_iter().map(field).collect::<Vec<_>>().into())
+}
+
+/// The type of a record's field, where the field says one.
+pub fn record_field_type(field: &Field) -> Option<ExprType> {
+    let pg = field.metadata().get(FIELD_TYPE)?.parse().ok().map(|oid| PgType::new(Oid(oid)))?;
+    Some(ExprType { pg, storage: field.data_type().clone() })
 }
 
 /// `List` with the one field name and nullability that all of Sluice uses.

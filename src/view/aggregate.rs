@@ -31,7 +31,7 @@ pub struct Grouping {
 }
 
 impl Grouping {
-    /// One row, whatever the input.
+    /// One group of all rows.
     fn is_total(&self) -> bool {
         self.exprs.is_empty() && self.sets.is_none()
     }
@@ -89,9 +89,9 @@ pub struct Aggregate {
     grouping: Grouping,
     calls: Vec<Call>,
     groups: Groups,
-    steps: u64,
-    /// The group of all rows, which is there even without any: of a total, and of the empty grouping set.
+    /// The group of all rows, which is there without any too.
     always: Option<u32>,
+    steps: u64,
     schema: SchemaRef,
 }
 
@@ -110,21 +110,24 @@ impl Aggregate {
             free: vec![],
             touched: vec![],
         };
-        let mut made = Self { input, grouping, calls, groups, steps: 1, always: None, schema };
-        if made.grouping.is_total() {
-            made.always = Some(made.groups.number(&[]));
-        } else if let Some(sets) = &made.grouping.sets
-            && let Some(set) = sets.iter().find(|set| !set.contains(&true))
-        {
-            let nothing: Vec<ArrayRef> =
-                (0..set.len()).map(|key| new_null_array(made.schema.field(key).data_type(), 1)).collect();
-            let key = made.groups.encoding.encode(&made.set_columns(&nothing, set, 1)?)?;
-            made.always = Some(made.groups.number(key.row(0).data()));
-        }
-        if made.always.is_some() {
-            made.calls.iter_mut().for_each(|call| call.tally.grow(1));
-        }
+        let mut made = Self { input, grouping, calls, groups, always: None, steps: 1, schema };
+        made.always = made.group_of_all()?;
+        let groups = made.groups.keys.len();
+        made.calls.iter_mut().for_each(|call| call.tally.grow(groups));
         Ok(made)
+    }
+
+    /// Makes the group of an aggregate without GROUP BY, or of the empty grouping set.
+    fn group_of_all(&mut self) -> PgResult<Option<u32>> {
+        if self.grouping.is_total() {
+            return Ok(Some(self.groups.number(&[])));
+        }
+        let Some(sets) = &self.grouping.sets else { return Ok(None) };
+        let Some(empty) = sets.iter().find(|set| !set.contains(&true)) else { return Ok(None) };
+        let nulls: Vec<ArrayRef> =
+            (0..empty.len()).map(|i| new_null_array(self.schema.field(i).data_type(), 1)).collect();
+        let key = self.groups.encoding.encode(&self.set_columns(&nulls, empty, 1)?)?;
+        Ok(Some(self.groups.number(key.row(0).data())))
     }
 
     fn key_width(&self) -> usize {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | which of equal rows ORDER BY … LIMIT takes | further sort keys: all columns |
 //! | which rows LIMIT without ORDER BY takes | the first by all columns |
-//! | the order of peers under a window function | all columns, after the window's own keys |
+//! | the order of peers under a window function that tells them apart | all columns, after the window's own keys |
 //! | the order in which an aggregate takes its rows (`array_agg`, …) | its ORDER BY, then its arguments |
 //! | the rounding of sums of floats, which depends on their order | exact sums, rounded once; variances in the order of the values |
 
@@ -13,7 +13,7 @@ use crate::types::PgResult;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
-use datafusion::logical_expr::{Aggregate, Expr, Limit, LogicalPlan, Sort, Window};
+use datafusion::logical_expr::{Aggregate, Expr, Limit, LogicalPlan, Projection, Sort, Window, WindowFrameUnits};
 use std::sync::Arc;
 
 /// See the module. `plan` is an optimised one.
@@ -73,18 +73,49 @@ pub fn window_call(expr: &Expr) -> Option<&WindowFunction> {
     }
 }
 
+/// Gives the calls to which the order among peers matters further sort keys. A node's calls have one order: those that
+/// must keep theirs go into a node of their own.
 fn sorted_window(window: Window) -> Result<LogicalPlan> {
-    let Some(call) = window.window_expr.first().and_then(window_call) else { return Ok(LogicalPlan::Window(window)) };
-    let mut exprs: Vec<SortExpr> = Vec::new();
-    let partition = call.params.partition_by.iter().cloned().map(ascending);
-    for sort in partition.chain(call.params.order_by.iter().cloned()) {
-        if !exprs.iter().any(|known| known.expr == sort.expr) {
-            exprs.push(sort);
-        }
+    let Window { input, window_expr, schema } = window;
+    let (open, fixed): (Vec<Expr>, Vec<Expr>) =
+        window_expr.into_iter().partition(|expr| window_call(expr).is_some_and(depends_on_peers));
+    if open.is_empty() {
+        return Ok(LogicalPlan::Window(Window { input, window_expr: fixed, schema }));
     }
-    let expr = columns_after(exprs, window.input.schema());
-    let input = LogicalPlan::Sort(Sort { expr, input: window.input, fetch: None });
-    Ok(LogicalPlan::Window(Window { input: Arc::new(input), ..window }))
+    let keys = Arc::clone(input.schema());
+    let ordered = open.into_iter().map(|expr| {
+        let name = expr.schema_name().to_string();
+        let ordered = expr.transform_up(|expr| match expr {
+            Expr::WindowFunction(mut call) => {
+                let order_by = std::mem::take(&mut call.params.order_by);
+                call.params.order_by = columns_after(order_by, &keys);
+                Ok(Transformed::yes(Expr::WindowFunction(call)))
+            }
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(match ordered.data {
+            Expr::Alias(alias) => Expr::Alias(alias),
+            call => call.alias(name),
+        })
+    });
+    let ordered = ordered.collect::<Result<Vec<_>>>()?;
+    let lower = match fixed.is_empty() {
+        true => input,
+        false => Arc::new(LogicalPlan::Window(Window::try_new(fixed, input)?)),
+    };
+    let whole = LogicalPlan::Window(Window::try_new(ordered, lower)?);
+    let columns = schema.iter().map(|(qualifier, field)| Expr::Column(Column::new(qualifier.cloned(), field.name())));
+    Ok(LogicalPlan::Projection(Projection::try_new_with_schema(columns.collect(), Arc::new(whole), schema)?))
+}
+
+/// Do the rows' places among equals matter to the call, and may they be told apart without changing what its peers are?
+fn depends_on_peers(call: &WindowFunction) -> bool {
+    let frame = &call.params.window_frame;
+    let name = call.fun.name();
+    matches!(name, "row_number" | "lag" | "lead" | "ntile")
+        || (frame.units == WindowFrameUnits::Rows
+            && !matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist"))
+        || (name == "first_value" && frame.start_bound.is_unbounded())
 }
 
 fn ordered_calls(aggregate: Aggregate) -> Result<LogicalPlan> {
@@ -106,7 +137,7 @@ fn ordered(mut call: AggregateFunction) -> AggregateFunction {
     if let Some(steady) = kernels::steady(&call.func) {
         call.func = steady;
     }
-    if call.func.order_sensitivity().is_insensitive() {
+    if !kernels::takes_rows_in_order(&call.func) {
         return call;
     }
     for arg in call.params.args.clone() {

@@ -292,26 +292,15 @@ impl Compiler<'_> {
     }
 
     fn window(&mut self, node: &df::Window) -> PgResult<Box<dyn Operator>> {
-        // The sort under a window only fixes the order of peers.
-        let (input, sort) = match node.input.as_ref() {
-            LogicalPlan::Sort(sort) if sort.fetch.is_none() => (&sort.input, Some(&sort.expr)),
-            _ => (&node.input, None),
-        };
         let mut calls = node.window_expr.iter().filter_map(window_call);
         let first = calls.next().map_or(vec![], |call| call.params.partition_by.clone());
         let common = calls.fold(first, |mut keys, call| {
             keys.retain(|key| call.params.partition_by.contains(key));
             keys
         });
-        let keys = self.exprs(&common, input.schema())?;
-        let over = |feed| {
-            let input = Arc::new(match sort {
-                Some(expr) => LogicalPlan::Sort(df::Sort { expr: expr.clone(), input: Arc::new(feed), fetch: None }),
-                None => feed,
-            });
-            Ok(LogicalPlan::Window(df::Window { input, ..node.clone() }))
-        };
-        self.regroup(input, keys, over, &node.schema, "window functions".to_string())
+        let keys = self.exprs(&common, node.input.schema())?;
+        let over = |feed| Ok(LogicalPlan::Window(df::Window { input: Arc::new(feed), ..node.clone() }));
+        self.regroup(&node.input, keys, over, &node.schema, "window functions".to_string())
     }
 
     /// LIMIT over a sort, perhaps with projections between.

@@ -225,8 +225,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     /// Ends an implicit transaction, which may fail.
     async fn end_implicit(&mut self) {
+        // A cancel and the timeout of the last statement mean its commit too.
+        let ended = self.session.end_implicit().await;
         self.session.end_statement();
-        if let Err(error) = self.session.end_implicit().await {
+        if let Err(error) = ended {
             self.fail(&error, None);
         }
         self.drop_ended_portals();

@@ -156,6 +156,41 @@ async fn a_full_disk_stops_flushes_and_nothing_else() {
     assert_eq!(ask(&client, "SELECT count(*) FROM bronze.t").await.as_deref(), Ok("30"));
 }
 
+/// A statement is answered although what it made cannot become durable.
+#[tokio::test]
+async fn a_statement_does_not_wait_for_ever_for_a_lake_that_cannot_be_written() {
+    let folder = support::folder();
+    land(folder.path(), "t+a.jsonl", 0..10, "first");
+    let sluice = support::serve(folder.path(), &format!("{JSONL}[lake]\nflush_interval = \"50ms\"\n"));
+    let client = sluice.connect().await;
+    eventually(&client, "SELECT count(*) FROM silver.t", "10").await;
+    eventually(&client, "SELECT durable_tick = tick FROM sluice.ticks", "t").await;
+
+    limit_files(&sluice, "0");
+    let made = ask(&client, "CREATE VIEW gold.a AS SELECT count(*) AS n FROM silver.t").await.unwrap_err();
+    assert_eq!(made, "58030: the change is made but not durable: the lake cannot be written");
+    assert_eq!(ask(&client, "SELECT n FROM gold.a").await.as_deref(), Ok("10"));
+    let refused = ask(&client, "CREATE VIEW gold.b AS SELECT 1 AS n").await.unwrap_err();
+    assert_eq!(refused, "58030: the change cannot be made: the lake cannot be written");
+
+    limit_files(&sluice, "unlimited");
+    eventually(&client, "SELECT flush_error IS NULL FROM sluice.ticks", "t").await;
+    limit_files(&sluice, "0");
+    client.batch_execute("SET statement_timeout = '200ms'").await.unwrap();
+    let stopped = ask(&client, "CREATE VIEW gold.c AS SELECT 2 AS n").await.unwrap_err();
+    assert_eq!(stopped, "57014: canceling statement due to statement timeout");
+    limit_files(&sluice, "unlimited");
+    client.batch_execute("SET statement_timeout = 0").await.unwrap();
+    eventually(&client, "SELECT flush_error IS NULL FROM sluice.ticks", "t").await;
+    assert_eq!(ask(&client, "CREATE VIEW gold.d AS SELECT 3 AS n").await.as_deref(), Ok(""));
+    sluice.kill();
+    let sluice = support::start(folder.path(), &["serve"]);
+    let client = sluice.connect().await;
+    let views = "SELECT string_agg(relname, '' ORDER BY relname) FROM pg_class WHERE relkind = 'v' AND relnamespace = 'gold'::regnamespace";
+    assert_eq!(ask(&client, views).await.as_deref(), Ok("acd"));
+    assert_eq!(ask(&client, "SELECT n FROM gold.a").await.as_deref(), Ok("10"));
+}
+
 fn limit_files(sluice: &Sluice, bytes: &str) {
     let limit = format!("--fsize={bytes}:unlimited");
     let done = Command::new("prlimit").args(["--pid", &sluice.pid().to_string(), &limit]).status().unwrap();

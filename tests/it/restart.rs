@@ -37,10 +37,18 @@ async fn views_dropped_made_anew_and_renamed_are_so_after_a_kill() {
     client.batch_execute(last).await.unwrap();
     client.batch_execute("ALTER MATERIALIZED VIEW gold.v RENAME TO renamed").await.unwrap();
     client.batch_execute("CREATE MATERIALIZED VIEW gold.over AS SELECT count(*) AS n FROM gold.renamed").await.unwrap();
+    // What reads it goes on reading it under its next name.
+    client
+        .batch_execute("CREATE VIEW gold.plain AS SELECT renamed.n FROM gold.renamed WHERE renamed.id = 1")
+        .await
+        .unwrap();
+    client.batch_execute("ALTER MATERIALIZED VIEW gold.renamed RENAME TO \"Again\"").await.unwrap();
+    client.batch_execute("ALTER MATERIALIZED VIEW gold.\"Again\" RENAME TO renamed").await.unwrap();
     sluice.kill();
 
     let sluice = support::serve(folder.path(), &config);
     let client = sluice.connect().await;
+    assert_eq!(ask(&client, "SELECT n FROM gold.plain").await.as_deref(), Ok("1"));
     assert_eq!(ask(&client, "SELECT id, n FROM gold.renamed").await.as_deref(), Ok("1|1"));
     assert_eq!(ask(&client, "SELECT n FROM gold.over").await.as_deref(), Ok("1"));
     assert!(ask(&client, "SELECT n FROM gold.v").await.unwrap_err().starts_with("42P01"));

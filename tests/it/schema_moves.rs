@@ -1,7 +1,7 @@
 //! Promise 6: tables follow their sources' columns without a restart, and after one.
 
 use crate::landing::{SOURCE, land};
-use crate::support::{self, eventually};
+use crate::support::{self, ask, eventually};
 
 /// An event with a schema block: `fields` are name, Connect type and value.
 fn event(id: i64, fields: &[(&str, &str, &str)]) -> String {
@@ -71,4 +71,30 @@ async fn a_gold_view_follows_a_column_that_widens() {
     land(folder.path(), "a.t", &event(2, &[("n", "int64", "5000000000")]));
     eventually(&client, "SELECT id, n FROM gold.v ORDER BY id", "1|1\n2|5000000000").await;
     eventually(&client, "SELECT DISTINCT pg_typeof(n) FROM gold.v", "bigint").await;
+}
+
+#[tokio::test]
+async fn a_schema_block_is_kept_once_beside_the_payloads() {
+    let folder = support::folder();
+    let block = |extra: &str| {
+        format!(
+            "{{\"type\":\"struct\",\"fields\":[{{\"field\":\"after\",\"type\":\"struct\",\"fields\":[\
+             {{\"field\":\"id\",\"type\":\"int32\"}}{extra}]}},{{\"field\":\"op\",\"type\":\"string\"}}]}}"
+        )
+    };
+    let event = |id: i64, schema: &str| {
+        format!(
+            "{{\"key\":{{\"id\":{id}}},\"value\":{{\"schema\":{schema},\"payload\":{{\"op\":\"c\",\"before\":null,\"after\":{{\"id\":{id}}},\"source\":{{\"ts_ms\":1}}}}}}}}\n"
+        )
+    };
+    let (old, new) = (block(""), block(",{\"field\":\"n\",\"type\":\"int64\",\"optional\":true}"));
+    let lines: String = (0..6).map(|id| event(id, if id % 4 < 2 { &old } else { &new })).collect();
+    land(folder.path(), "s.t", &lines);
+    let sluice = support::serve(folder.path(), SOURCE);
+    let client = sluice.connect().await;
+    eventually(&client, "SELECT count(*) FROM silver.t", "6").await;
+    let kept = "SELECT source, position, part, jsonb_array_length(schema->'fields'->0->'fields') FROM sluice.schema_blocks ORDER BY position";
+    assert_eq!(ask(&client, kept).await.as_deref(), Ok("landing|0|value|1\nlanding|2|value|2"));
+    let payloads = "SELECT count(DISTINCT payload->'after'), count(payload->'schema') FROM bronze.t";
+    assert_eq!(ask(&client, payloads).await.as_deref(), Ok("6|0"));
 }

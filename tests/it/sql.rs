@@ -133,12 +133,16 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 9] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
     ("nested", include_str!("cases/nested.sql")),
     ("queries", include_str!("cases/queries.sql")),
+    ("templates", include_str!("cases/templates.sql")),
+    ("records", include_str!("cases/records.sql")),
+    ("jsonpath", include_str!("cases/jsonpath.sql")),
+    ("functions", include_str!("cases/functions.sql")),
 ];
 
 /// The server of these tests and the names of its types.

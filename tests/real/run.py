@@ -21,7 +21,7 @@ from pathlib import Path
 
 import clients
 import wide
-from stack import ROOT, Connect, Kafka, Postgres, Sluice, postgres_bin, wait_for
+from stack import ROOT, Connect, Kafka, ObjectStore, Postgres, Sluice, postgres_bin, wait_for
 
 HERE = Path(__file__).resolve().parent
 WORK = ROOT / "target" / "real"
@@ -251,6 +251,12 @@ def unsent_values_stay(w):
     w.postgres.sql("INSERT INTO documents SELECT 1, string_agg(md5(i::text), ' '), 1 FROM generate_series(1, 2000) i")
     w.postgres.sql("UPDATE documents SET version = 2")
     w.same("SELECT id, md5(body), version FROM {}documents")
+    # The value comes with the row's old key only.
+    w.postgres.sql("UPDATE documents SET id = 2, version = 3")
+    w.same("SELECT id, md5(body), version FROM {}documents")
+    w.postgres.sql("BEGIN; UPDATE documents SET version = 4; UPDATE documents SET id = 3; UPDATE documents SET id = 4, version = 5; COMMIT;"
+                   "INSERT INTO documents SELECT 2, md5('2'), 1")
+    w.same("SELECT id, md5(body), version FROM {}documents ORDER BY id")
 
 
 def transactions_are_whole(w):
@@ -315,6 +321,44 @@ def sluice_killed(w):
         assert doubled == "0|0", f"bronze.{table}: records twice|missing: {doubled}"
 
 
+def sasl_ssl(w):
+    """Over TLS with a password: by SCRAM and PLAIN; what is wrong is named, and the password is not."""
+    orders = '[[table]]\nname = "orders"\ntopics = ["shop.public.orders"]\n'
+    wanted = w.postgres.sql(ORDERS.format(""))
+
+    def config(mechanism, password="${file:password}", authority=w.kafka.authority):
+        return f"""
+[kafka.secure]
+brokers = "127.0.0.1:{w.kafka.secure_port}"
+tables = ["orders.toml"]
+[kafka.secure.options]
+"security.protocol" = "SASL_SSL"
+"sasl.mechanism" = "{mechanism}"
+"sasl.username" = "{w.kafka.USER}"
+"sasl.password" = "{password}"
+"ssl.ca.location" = "{authority}"
+"""
+
+    def instance(name, text):
+        sluice = Sluice(w.folder / name, text)
+        (sluice.folder / "orders.toml").write_text(orders)
+        (sluice.folder / "password").write_text(w.kafka.PASSWORD)
+        return sluice
+
+    for mechanism in ("SCRAM-SHA-256", "PLAIN"):
+        sluice = w.part(instance(f"secure-{mechanism}", config(mechanism)))
+        said = sluice.check()
+        assert said.returncode == 0 and "shop.public.orders (1 partitions)" in said.stdout, said
+        sluice.start()
+        wait_for(f"the orders over {mechanism}", lambda: sluice.sql(ORDERS.format("silver.")) == wanted, sluice.log)
+        sluice.end()
+        assert w.kafka.PASSWORD not in sluice.log.read_text() + said.stdout + said.stderr
+    wrong = instance("wrong-password", config("SCRAM-SHA-256", password="a guess")).check()
+    assert wrong.returncode != 0 and "uthentication" in wrong.stderr + wrong.stdout and "a guess" not in wrong.stderr + wrong.stdout, wrong
+    stranger = instance("wrong-authority", config("PLAIN", authority=w.kafka.certificate("stranger"))).check()
+    assert stranger.returncode != 0 and "certificate" in stranger.stderr + stranger.stdout, stranger
+
+
 def psycopg(w):
     clients.psycopg_reads_and_binds(w.sluice.port, LARGE)
 
@@ -347,10 +391,47 @@ def other_engines_read_the_lake(w):
             assert got == wanted, f"{reader} reads {schema}.{table} otherwise:\n{differences(wanted, [got])}"
 
 
-def deltalake_rows(path, columns, by):
+def lake_on_s3(w):
+    """The lake in an object store: killed, recovered, read by others, and taken over by a second process."""
+    store = w.part(ObjectStore(w.folder / "s3"))
+    store.start()
+    options = "".join(f'options.{key} = "{value}"\n' for key, value in store.options.items())
+    lake = f'url = "s3://lake/db"\n{options}'
+    source = f"""
+[kafka.shop]
+brokers = "127.0.0.1:{w.kafka.port}"
+topics = ['shop.public.orders', 'shop.public.payments', 'shop.transaction']
+"""
+    first = w.part(Sluice(w.folder / "on-s3", source, lake))
+    first.start()
+
+    def equal(sluice):
+        for query in (ORDERS, PAYMENTS):
+            wait_for(f"{query} from S3", lambda: sluice.sql(query.format("silver.")) == w.postgres.sql(query.format("")), sluice.log)
+    equal(first)
+    first.sql("CREATE MATERIALIZED VIEW gold.totals AS SELECT customer_id, count(*) AS n, sum(amount) AS amount FROM silver.orders GROUP BY 1")
+    for i in range(3):
+        w.postgres.sql(f"INSERT INTO orders VALUES ({600000 + i}, 1, 1, NULL); INSERT INTO payments VALUES ({600000 + i}, 1, 1)")
+        first.end(signal.SIGKILL)
+        first.start()
+    equal(first)
+    wait_for("the flush", lambda: first.sql("SELECT durable_tick = tick FROM sluice.ticks") == "t", first.log)
+    wanted = first.sql("SELECT customer_id, n, amount FROM gold.totals ORDER BY 1")
+    got = text(deltalake_rows("s3://lake/db/gold/totals", "customer_id, n, amount", "customer_id", store.options))
+    assert got == wanted, differences(wanted, [got])
+
+    second = w.part(Sluice(w.folder / "on-s3-too", source, lake))
+    second.start()
+    w.postgres.sql("INSERT INTO orders VALUES (600100, 1, 1, NULL)")
+    wait_for("the end of the first process", lambda: not first.alive(), first.log)
+    equal(second)
+    second.end()
+
+
+def deltalake_rows(path, columns, by, options=None):
     import deltalake
     import pyarrow
-    query = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(path))
+    query = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(path, storage_options=options))
     return pyarrow.table(query.execute(f"SELECT {columns} FROM t ORDER BY {by}")).to_pylist()
 
 
@@ -380,7 +461,7 @@ def text(rows):
 
 
 CHECKS = [snapshot, insert_update_delete, key_change, schema_change, truncate, unsent_values_stay, transactions_are_whole, every_type,
-          psycopg, pgjdbc, kafka_restart, sluice_killed, other_engines_read_the_lake]
+          sasl_ssl, psycopg, pgjdbc, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3]
 
 
 def finish(passed, failed):

@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -139,15 +140,28 @@ class Postgres(Part):
 
 
 class Kafka(Part):
+    """One broker: in the clear on `port`, and with TLS and a password (SCRAM or PLAIN) on `secure_port`."""
+
+    USER, PASSWORD = "sluice", "not in any log"
+
     def __init__(self, folder, jars):
         super().__init__("kafka", folder)
-        self.jars, self.port, controller = jars, free_port(), free_port()
+        self.jars, self.port, self.secure_port, controller = jars, free_port(), free_port(), free_port()
+        self.authority = self.certificate("broker")
         self.config = self.folder / "server.properties"
         self.config.write_text(f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
+listeners=PLAINTEXT://127.0.0.1:{self.port},SASL_SSL://127.0.0.1:{self.secure_port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},SASL_SSL://127.0.0.1:{self.secure_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-256,PLAIN
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{self.USER}="{self.PASSWORD}";
+ssl.keystore.type=PKCS12
+ssl.keystore.location={self.folder}/broker.p12
+ssl.keystore.password=changeit
 controller.listener.names=CONTROLLER
 log.dirs={self.folder}/logs
 offsets.topic.replication.factor=1
@@ -161,8 +175,18 @@ message.max.bytes=33554432
     def java(self, *arguments):
         return ["java", "-Xmx512m", "-cp", f"{self.jars}/*", *arguments]
 
+    def certificate(self, name):
+        """A key of its own, signed by itself; gives the certificate's file."""
+        store, file = self.folder / f"{name}.p12", self.folder / f"{name}.pem"
+        key = ["keytool", "-alias", name, "-storetype", "PKCS12", "-keystore", store, "-storepass", "changeit"]
+        subprocess.run([*key, "-genkeypair", "-keyalg", "RSA", "-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"],
+                       check=True, capture_output=True)
+        subprocess.run([*key, "-exportcert", "-rfc", "-file", file], check=True, capture_output=True)
+        return file
+
     def format(self):
-        done = subprocess.run(self.java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", self.config),
+        done = subprocess.run(self.java("kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", self.config,
+                                        "--add-scram", f"SCRAM-SHA-256=[name={self.USER},password={self.PASSWORD}]"),
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise AssertionError(f"Kafka's storage cannot be formatted: {done.stdout}{done.stderr}")
@@ -226,13 +250,31 @@ topic.creation.enable=true
         return status["tasks"] and all(task["state"] == "RUNNING" for task in status["tasks"])
 
 
+class ObjectStore(Part):
+    """An S3 server with one bucket, `lake`, in memory."""
+
+    def __init__(self, folder):
+        super().__init__("s3", folder)
+        self.port = free_port()
+        self.options = {
+            "aws_endpoint": f"http://127.0.0.1:{self.port}", "aws_allow_http": "true", "aws_region": "us-east-1",
+            "aws_access_key_id": "somebody", "aws_secret_access_key": "something",
+        }
+
+    def start(self):
+        self.spawn([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", self.port])
+        wait_for("the S3 server", lambda: connects(self.port), self.log)
+        bucket = urllib.request.Request(f"http://127.0.0.1:{self.port}/lake", method="PUT")
+        urllib.request.urlopen(bucket, timeout=10).close()
+
+
 class Sluice(Part):
-    def __init__(self, folder, config):
+    def __init__(self, folder, config, lake='url = "lake"\n'):
         super().__init__("sluice", folder)
         self.port, http = free_port(), free_port()
         self.lake = self.folder / "lake"
         (self.folder / "sluice.toml").write_text(
-            f'listen = "127.0.0.1:{self.port}"\nhttp = "127.0.0.1:{http}"\n[lake]\nurl = "lake"\n'
+            f'listen = "127.0.0.1:{self.port}"\nhttp = "127.0.0.1:{http}"\n[lake]\n{lake}'
             f'flush_interval = "200ms"\n{config}')
         profile = "release" if os.environ.get("SLUICE_TEST_RELEASE") else "debug"
         self.binary = ROOT / "target" / profile / "sluice"
@@ -242,6 +284,10 @@ class Sluice(Part):
     def start(self):
         self.spawn([self.binary, "serve", "--config", self.folder / "sluice.toml", "--log", "info"])
         wait_for("sluice", lambda: self.sql("SELECT 1") == "1", self.log)
+
+    def check(self):
+        """`sluice check` with this configuration, run to its end."""
+        return subprocess.run([self.binary, "check", "--config", self.folder / "sluice.toml"], capture_output=True, text=True, timeout=PATIENCE)
 
     def sql(self, text):
         return psql(self.port, text, "sluice", "sluice")

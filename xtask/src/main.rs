@@ -43,6 +43,7 @@ cargo xtask <word>
   demo [options]   build the release binary and run the embedded demo (no broker, no configuration)
   test [filter]    the inner ring of tests: needs Cargo's registry and Debian's packages only
   real             the outer ring: Apache Kafka, Debezium, PostgreSQL, Delta readers in Python
+  bench [words]    the whole path's CPU, freshness and memory, and the hot store's: see docs/PERFORMANCE.md
   lint             format and clippy, as CI runs them
   setup            only install or name what building needs
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         "demo" => set_up(&[BUILD]).and_then(|()| demo(&rest)),
         "test" => set_up(&[BUILD, TEST]).and_then(|()| test(&rest)),
         "real" => set_up(&[BUILD, TEST, REAL]).and_then(|()| real(&rest)),
+        "bench" => set_up(&[BUILD]).and_then(|()| bench(&rest)),
         "lint" => set_up(&[BUILD]).and_then(|()| lint()),
         "setup" => set_up(&[BUILD, TEST]),
         "" | "help" | "--help" | "-h" => {
@@ -180,8 +182,24 @@ fn real(args: &[String]) -> Result<(), String> {
     run(Command::new("python3").current_dir(root()).arg("tests/real/run.py").args(args))
 }
 
+/// `store` alone: the hot store; else the path, with the words for its bench.
+fn bench(args: &[String]) -> Result<(), String> {
+    if let [word, rest @ ..] = args
+        && word == "store"
+    {
+        return run(cargo().args(["bench", "--locked", "--bench", "store", "--"]).args(rest));
+    }
+    run(cargo().args(["build", "--release", "--locked", "--bin", "sluice"]))?;
+    // A package of its own: nothing of the server is linked into it.
+    let path =
+        ["run", "--release", "--locked", "--manifest-path", "benches/path/Cargo.toml", "--target-dir", "target/bench"];
+    run(cargo().args(path).arg("--").args(args))
+}
+
 fn lint() -> Result<(), String> {
     run(cargo().args(["fmt", "--check"]))?;
-    run(cargo().args(["fmt", "--check", "--manifest-path", "xtask/Cargo.toml"]))?;
+    for own in ["xtask/Cargo.toml", "benches/path/Cargo.toml"] {
+        run(cargo().args(["fmt", "--check", "--manifest-path", own]))?;
+    }
     run(cargo().args(["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]))
 }

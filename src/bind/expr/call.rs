@@ -1,6 +1,7 @@
 //! Calls: scalar functions, aggregates, window functions, set-returning functions.
 
 use super::coerce::{call, store, with_position};
+use super::constant::unknown;
 use super::lists;
 use crate::bind::overload::{self, Candidate, Choice, Context};
 use crate::bind::scope::Clause;
@@ -158,6 +159,17 @@ impl Binder<'_> {
         arg_names: &[String],
         variadic: bool,
     ) -> PgResult<Resolved> {
+        // The elements of a written array are as good as arguments of their own where any type will do.
+        let mut args = args;
+        if variadic && found.iter().any(|c| c.row.variadic == oid::ANY) {
+            let spread = match args.pop() {
+                Some(Expr { kind: ExprKind::Array(items), .. }) => items,
+                _ => return Err(PgError::unsupported(format!("VARIADIC of a computed array with {name}()"))),
+            };
+            args.extend(spread);
+            let found = overload::candidates(name, args.len(), arg_names, false);
+            return self.resolve(name, found, args, arg_names, false);
+        }
         let inputs: Vec<Oid> = args.iter().map(|a| a.ty.pg.oid).collect();
         let chosen = match overload::choose_function(&found, &inputs) {
             Choice::One(candidate) => candidate,
@@ -166,7 +178,13 @@ impl Binder<'_> {
         self.functions.insert(chosen.row.oid);
         let args: Vec<Expr> = match &chosen.order {
             None => args,
-            Some(order) => order.iter().map(|i| args[*i].clone()).collect(),
+            Some(order) => {
+                let given = |(place, from): (usize, &usize)| match args.get(*from) {
+                    Some(arg) => arg.clone(),
+                    None => unknown(overload::default_at(chosen.row, place).map(str::to_string)),
+                };
+                order.iter().enumerate().map(given).collect()
+            }
         };
         let (mut args, mut declared) = (args, chosen.args.clone());
         if chosen.defaults > 0 {
@@ -174,7 +192,7 @@ impl Binder<'_> {
             let absent = &defaults[defaults.len().saturating_sub(chosen.defaults)..];
             declared.truncate(args.len());
             declared.extend(chosen.row.args.iter().skip(args.len()).take(absent.len()));
-            args.extend(absent.iter().map(|text| super::constant::unknown(Some(text.to_string()))));
+            args.extend(absent.iter().map(|text| unknown(Some(text.to_string()))));
         }
         let inputs: Vec<Oid> = args.iter().map(|a| a.ty.pg.oid).collect();
         let (types, _) = self.concrete(&inputs, &declared, chosen.row.result, None)?;
@@ -184,9 +202,6 @@ impl Binder<'_> {
                 oid::ANY => self.settle_unknown(arg)?,
                 ty => self.implicit(arg, ty)?,
             });
-        }
-        if variadic && chosen.row.variadic == oid::ANY {
-            return Err(PgError::unsupported(format!("VARIADIC with {name}()")));
         }
         if chosen.variadic > 0 && chosen.row.variadic != oid::ANY {
             let spread = converted.split_off(converted.len() - chosen.variadic);
@@ -227,10 +242,14 @@ impl Binder<'_> {
     /// A set-returning function in the select list: one column of it.
     fn set_in_select(&mut self, resolved: Resolved, at: Option<usize>) -> PgResult<Expr> {
         self.sets_are_allowed(at)?;
-        let mut columns = self.set_columns(resolved)?.columns;
-        if columns.len() != 1 {
-            return Err(with_position(PgError::unsupported("a set of records in the select list"), at));
+        if resolved.row.oid != UNNEST {
+            let types: Vec<ExprType> = resolved.args.iter().map(|a| a.ty.clone()).collect();
+            let kernel = kernels::set_returning(resolved.row.oid, &types)?;
+            if kernel.columns.len() != 1 {
+                return self.records_in_select(kernel, resolved.args, at);
+            }
         }
+        let mut columns = self.set_columns(resolved)?.columns;
         let (_, ty, list) = columns.remove(0);
         Ok(Expr::new(ExprKind::Unnest(Box::new(list)), ty))
     }
@@ -253,7 +272,7 @@ impl Binder<'_> {
     }
 
     /// A function in FROM. A function that gives one value is a set of one row.
-    pub(in crate::bind) fn set_call(&mut self, node: &Node) -> PgResult<(String, SetCall)> {
+    pub(in crate::bind) fn set_call(&mut self, node: &Node, definitions: &[Node]) -> PgResult<(String, SetCall)> {
         let Some(NodeEnum::FuncCall(function)) = &node.node else {
             // CURRENT_DATE and its like are functions too.
             let value = self.expr(node)?;
@@ -284,6 +303,29 @@ impl Binder<'_> {
                 _ => "window functions are not allowed in functions in FROM",
             };
             return Err(with_position(PgError::new(SqlState::GROUPING_ERROR, message), at));
+        }
+        let is_record =
+            resolved.row.result == oid::RECORD && !resolved.row.modes.iter().any(|m| matches!(m, 'o' | 't'));
+        if is_record != !definitions.is_empty() {
+            let message = match is_record {
+                true => "a column definition list is required for functions returning \"record\"",
+                false => "a column definition list is only allowed for functions returning \"record\"",
+            };
+            let at = match definitions.first().and_then(|d| d.node.as_ref()) {
+                Some(NodeEnum::ColumnDef(column)) => names::offset(column.location),
+                _ => at,
+            };
+            return Err(with_position(PgError::new(SqlState::SYNTAX_ERROR, message), at));
+        }
+        if is_record {
+            let mut columns = Vec::with_capacity(definitions.len());
+            for definition in definitions {
+                let Some(NodeEnum::ColumnDef(column)) = &definition.node else { continue };
+                let ty = column.type_name.as_ref().ok_or_else(|| PgError::internal("a column without a type"))?;
+                columns.push((column.colname.clone(), self.type_name(ty)?));
+            }
+            let kernel = kernels::json_records(resolved.row, columns).map_err(|e| with_position(e, at))?;
+            return Ok((name, columns_of(resolved.row.oid, kernel, resolved.args)?));
         }
         if resolved.row.returns_set {
             let set = self.set_columns(resolved).map_err(|e| with_position(e, at))?;

@@ -99,8 +99,12 @@ impl Binder<'_> {
 
     /// Unknown literals and parameters become text.
     pub(in crate::bind) fn settle_unknown(&mut self, expr: Expr) -> PgResult<Expr> {
-        match expr.ty.pg.oid {
-            oid::UNKNOWN => self.convert(expr, PgType::new(oid::TEXT), Context::Implicit),
+        match expr.kind {
+            _ if expr.ty.pg.oid == oid::UNKNOWN => self.convert(expr, PgType::new(oid::TEXT), Context::Implicit),
+            ExprKind::Row(fields) => {
+                let fields = fields.into_iter().map(|f| self.settle_unknown(f)).collect::<PgResult<_>>()?;
+                Ok(Expr { kind: ExprKind::Row(fields), ..expr })
+            }
             _ => Ok(expr),
         }
     }

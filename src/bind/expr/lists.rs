@@ -2,7 +2,7 @@
 //! set-returning functions as lists.
 
 use crate::kernels::SetKernel;
-use crate::types::{ExprType, Oid, PgType, oid};
+use crate::types::{ExprType, PgType, oid};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, ListArray, StructArray, UInt32Array,
 };
@@ -12,7 +12,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Int32Type};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 use std::sync::Arc;
 
@@ -228,20 +228,11 @@ pub fn set_records(kernel: SetKernel) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(SetRecords { kernel, name, signature: signature() }))
 }
 
-/// The type of a set-returning function's row: a struct whose fields say their types in their metadata.
+/// The type of a set-returning function's row.
 pub fn record_type(kernel: &SetKernel) -> ExprType {
-    let field = |(name, ty): &(String, ExprType)| {
-        let told = [(FIELD_TYPE.to_string(), ty.pg.oid.0.to_string())];
-        Field::new(name, ty.storage.clone(), true).with_metadata(told.into())
-    };
-    ExprType {
-        pg: PgType::new(oid::RECORD),
-        storage: DataType::Struct(kernel.columns.iter().map(field).collect::<Vec<_>>().into()),
-    }
+    let storage = crate::types::record_of(kernel.columns.iter().map(|(name, ty)| (name.as_str(), ty)));
+    ExprType { pg: PgType::new(oid::RECORD), storage }
 }
-
-/// Where a record's field keeps the OID of its type.
-const FIELD_TYPE: &str = "pg_type";
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct SetRecords {
@@ -280,14 +271,83 @@ impl ScalarUDFImpl for SetRecords {
     }
 }
 
-/// `(record).field`: the function, and the field's type; `None` where the record has no such field.
-pub fn record_field(record: &DataType, field: &str) -> Option<(Arc<ScalarUDF>, ExprType)> {
+/// The function that selects the field at this place.
+pub fn field_at(record: &DataType, at: usize) -> Option<(Arc<ScalarUDF>, ExprType)> {
     let DataType::Struct(fields) = record else { return None };
-    let (at, found) = fields.find(field)?;
-    let pg = found.metadata().get(FIELD_TYPE)?.parse().ok().map(|oid| PgType::new(Oid(oid)))?;
-    let ty = ExprType { pg, storage: found.data_type().clone() };
+    let ty = crate::types::record_field_type(fields.get(at)?)?;
     let udf = RecordField { at, storage: ty.storage.clone(), signature: signature() };
     Some((Arc::new(ScalarUDF::from(udf)), ty))
+}
+
+/// `ROW(…)` of this storage.
+pub fn make_record(storage: DataType) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(MakeRecord {
+        storage,
+        signature: Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable),
+    }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct MakeRecord {
+    storage: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for MakeRecord {
+    fn name(&self) -> &str {
+        "record"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[DataType]) -> Result<DataType> {
+        Ok(self.storage.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let DataType::Struct(fields) = &self.storage else { return Err(internal("a record is a struct")) };
+        if fields.is_empty() {
+            return Ok(ColumnarValue::Array(Arc::new(StructArray::new_empty_fields(args.number_rows, None))));
+        }
+        Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields.clone(), arrays(&args)?, None)?)))
+    }
+}
+
+/// `record IS NULL` (or, with `negated`, IS NOT NULL): whether all of its fields are (or none of them is).
+pub fn record_null(negated: bool) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(RecordNull { negated, signature: signature() }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct RecordNull {
+    negated: bool,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for RecordNull {
+    fn name(&self) -> &str {
+        if self.negated { "record_is_not_null" } else { "record_is_null" }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _args: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = arrays(&args)?;
+        let record = arrays.first().and_then(|a| a.as_struct_opt()).ok_or_else(|| internal("a record is a struct"))?;
+        let test = |row: usize| match record.is_null(row) {
+            true => !self.negated,
+            false => record.columns().iter().all(|c| c.is_null(row) != self.negated),
+        };
+        Ok(ColumnarValue::Array(Arc::new((0..record.len()).map(|row| Some(test(row))).collect::<BooleanArray>())))
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

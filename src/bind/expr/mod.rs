@@ -17,9 +17,32 @@ use datafusion::common::ScalarValue;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, BoolExprType, BoolTestType, Node, NullTestType, SubLinkType};
 
-/// A row of expressions.
+/// A row of expressions, its fields called f1, f2, ….
 pub fn row(fields: Vec<Expr>) -> Expr {
-    Expr::new(ExprKind::Row(fields), ExprType { pg: PgType::new(oid::RECORD), storage: DataType::Utf8 })
+    let names: Vec<String> = (1..=fields.len()).map(|n| format!("f{n}")).collect();
+    named_row(fields, &names)
+}
+
+/// A row of expressions with names.
+pub fn named_row(fields: Vec<Expr>, names: &[String]) -> Expr {
+    let storage = crate::types::record_of(names.iter().map(String::as_str).zip(fields.iter().map(|f| &f.ty)));
+    Expr::new(ExprKind::Row(fields), ExprType { pg: PgType::new(oid::RECORD), storage })
+}
+
+/// The fields of a record, and their names.
+pub fn fields_of(record: &Expr) -> Option<Vec<(String, Expr)>> {
+    let DataType::Struct(fields) = &record.ty.storage else { return None };
+    let names = fields.iter().map(|f| f.name().clone());
+    match &record.kind {
+        ExprKind::Row(values) => Some(names.zip(values.iter().cloned()).collect()),
+        _ => names
+            .enumerate()
+            .map(|(i, name)| {
+                let (udf, ty) = lists::field_at(&record.ty.storage, i)?;
+                Some((name, Expr::new(ExprKind::Scalar { proc: Oid(0), udf, args: vec![record.clone()] }, ty)))
+            })
+            .collect(),
+    }
 }
 
 /// `coalesce` of arguments of one type and storage.
@@ -84,7 +107,14 @@ impl Binder<'_> {
             NodeEnum::AArrayExpr(n) => self.array(n),
             NodeEnum::AIndirection(n) => self.indirection(n),
             NodeEnum::RowExpr(n) => {
-                let fields = self.exprs(&n.args)?;
+                let mut fields = Vec::with_capacity(n.args.len());
+                for arg in &n.args {
+                    let field = self.expr(arg)?;
+                    match (names::is_star(arg), fields_of(&field)) {
+                        (true, Some(inner)) => fields.extend(inner.into_iter().map(|(_, f)| f)),
+                        _ => fields.push(field),
+                    }
+                }
                 Ok(row(fields).at(at))
             }
             NodeEnum::SubLink(n) => self.sub_link(n),
@@ -180,6 +210,10 @@ impl Binder<'_> {
         if let ExprKind::Row(fields) = arg.kind {
             let tests = fields.into_iter().map(|f| self.null_test(f, null)).collect::<PgResult<Vec<_>>>()?;
             return Ok(and(tests));
+        }
+        if matches!(arg.ty.storage, DataType::Struct(_)) {
+            let udf = lists::record_null(!null);
+            return Ok(Expr::boolean(ExprKind::Scalar { proc: Oid(0), udf, args: vec![arg] }));
         }
         let arg = Box::new(self.settle_unknown(arg)?);
         Ok(Expr::boolean(if null { ExprKind::IsNull(arg) } else { ExprKind::IsNotNull(arg) }))
@@ -299,11 +333,28 @@ impl Binder<'_> {
                     let index = self.expr(some(&indices.uidx, "a subscript")?)?;
                     self.subscript(value, index)?
                 }
-                Some(NodeEnum::AIndices(_)) => return Err(with_position(PgError::unsupported("array slices"), at)),
+                Some(NodeEnum::AIndices(indices)) => self.slice(value, indices)?,
                 Some(NodeEnum::String(field)) if matches!(value.ty.storage, DataType::Struct(_)) => {
-                    let found = lists::record_field(&value.ty.storage, &field.sval);
-                    let (udf, ty) = found.ok_or_else(|| with_position(call::no_field(&field.sval), at))?;
-                    Expr::new(ExprKind::Scalar { proc: Oid(0), udf, args: vec![value] }, ty)
+                    let found = fields_of(&value).into_iter().flatten().find(|(name, _)| *name == field.sval);
+                    let (_, found) = found.ok_or_else(|| {
+                        let error = match names::column_name(arg) {
+                            Some(table) => {
+                                let message = format!("column {table}.{} does not exist", field.sval);
+                                PgError::new(SqlState::UNDEFINED_COLUMN, message)
+                            }
+                            None => call::no_field(&field.sval),
+                        };
+                        with_position(error, names::location(arg).or(at))
+                    })?;
+                    self.settle_unknown(found)?
+                }
+                Some(NodeEnum::String(field)) if value.ty.pg.oid != oid::RECORD => {
+                    let message = format!(
+                        "column notation .{} applied to type {}, which is not a composite type",
+                        field.sval,
+                        names::type_name(value.ty.pg.oid)
+                    );
+                    return Err(with_position(PgError::new(SqlState::WRONG_OBJECT_TYPE, message), at));
                 }
                 _ => return Err(with_position(PgError::unsupported("selecting a field of a record"), at)),
             };
@@ -335,6 +386,29 @@ impl Binder<'_> {
         let ty = ExprType { pg: ty, storage: field.data_type().clone() };
         let udf = lists::element_at(base);
         Ok(Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![value, index] }, ty).at(at))
+    }
+
+    /// `array[from:to]`; a bound that is left out is the array's own.
+    fn slice(&mut self, value: Expr, indices: &protobuf::AIndices) -> PgResult<Expr> {
+        let at = value.at;
+        if overload::element_of(value.ty.pg.oid).is_none() {
+            return Err(with_position(PgError::unsupported("a slice of what is no array"), at));
+        }
+        let mut bound = |node: Option<&Node>, open: i32| -> PgResult<Expr> {
+            let Some(node) = node else { return Ok(constant::int4(open)) };
+            let index = self.expr(node)?;
+            if index.ty.pg.oid != oid::UNKNOWN
+                && !overload::can_coerce(&[index.ty.pg.oid], &[oid::INT4], Context::Assignment)
+            {
+                let message = "array subscript must have type integer";
+                return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), index.at));
+            }
+            self.convert(index, PgType::new(oid::INT4), Context::Assignment)
+        };
+        let from = bound(indices.lidx.as_deref(), 1)?;
+        let to = bound(indices.uidx.as_deref(), i32::MAX)?;
+        let kernel = crate::kernels::array_slice(&value.ty)?;
+        coerce::call(oid::INVALID, &kernel, vec![value, from, to]).map(|e| e.at(at))
     }
 
     fn collate(&mut self, node: &protobuf::CollateClause) -> PgResult<Expr> {

@@ -54,11 +54,15 @@ impl Binder<'_> {
 
     /// `left name right`.
     pub(in crate::bind) fn binary(&mut self, name: &str, left: Expr, right: Expr, at: Option<usize>) -> PgResult<Expr> {
-        if let (ExprKind::Row(_), ExprKind::Row(_)) = (&left.kind, &right.kind) {
+        if is_row(&left) && is_row(&right) {
             let (ExprKind::Row(left), ExprKind::Row(right)) = (left.kind, right.kind) else {
                 return Err(PgError::internal("rows were expected"));
             };
             return self.rows(name, left, right, at);
+        }
+        let is_record = |e: &Expr| matches!(e.ty.storage, DataType::Struct(_));
+        if is_record(&left) && is_record(&right) {
+            return self.records(name, left, right, at);
         }
         let (l, r) = (left.ty.pg.oid, right.ty.pg.oid);
         let row = match overload::choose_binary(name, l, r) {
@@ -128,6 +132,34 @@ impl Binder<'_> {
             Ok(p) => Ok((p.args, p.result)),
             Err(message) => Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at)),
         }
+    }
+
+    /// Two records, at least one of them a value rather than a row of expressions: their NULL fields are equal.
+    fn records(&mut self, name: &str, left: Expr, right: Expr, at: Option<usize>) -> PgResult<Expr> {
+        let (Some(l), Some(r)) = (super::fields_of(&left), super::fields_of(&right)) else {
+            return Err(PgError::internal("records were expected"));
+        };
+        let negated = match name {
+            "=" => false,
+            "<>" => true,
+            _ => return Err(with_position(PgError::unsupported("the order of records"), at)),
+        };
+        if l.len() != r.len() {
+            let message = "cannot compare record types with different numbers of columns";
+            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at));
+        }
+        let tests = l.into_iter().zip(r).map(|((_, l), (_, r))| self.distinct(l, r, false, at));
+        let same = and(tests.collect::<PgResult<Vec<_>>>()?);
+        let same = if negated { Expr::boolean(ExprKind::Not(Box::new(same))) } else { same };
+        let is_null = |e: &Expr| Expr::boolean(ExprKind::IsNull(Box::new(e.clone())));
+        let absent: Vec<Expr> =
+            [&left, &right].into_iter().filter(|e| !matches!(e.kind, ExprKind::Row(_))).map(is_null).collect();
+        if absent.is_empty() {
+            return Ok(same.at(at));
+        }
+        let null = null_of(&same.ty)?;
+        let branches = vec![(Expr::boolean(ExprKind::Or(absent)), null)];
+        Ok(Expr::boolean(ExprKind::Case { branches, otherwise: Some(Box::new(same)) }).at(at))
     }
 
     fn rows(&mut self, name: &str, left: Vec<Expr>, right: Vec<Expr>, at: Option<usize>) -> PgResult<Expr> {
@@ -365,6 +397,13 @@ impl Binder<'_> {
         let kind = ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![left, right] };
         Ok(Expr::boolean(kind).at(at))
     }
+}
+
+/// Whether this is written as a row of expressions; the row of a table is a value, like any record.
+fn is_row(expr: &Expr) -> bool {
+    let DataType::Struct(fields) = &expr.ty.storage else { return false };
+    let numbered = fields.iter().enumerate().all(|(i, f)| *f.name() == format!("f{}", i + 1));
+    matches!(expr.kind, ExprKind::Row(_)) && numbered
 }
 
 fn native(op: Operator, left: Expr, right: Expr, storage: &DataType, result: Oid) -> PgResult<Expr> {

@@ -67,9 +67,12 @@ pub fn lower_expr(expr: &Expr) -> PgResult<Df> {
             let udf = datafusion::functions_nested::make_array::make_array_udf();
             Df::ScalarFunction(ScalarFunction::new_udf(udf, many(items)?))
         }
-        ExprKind::Row(_) => return Err(PgError::unsupported("a record as a value")),
+        ExprKind::Row(fields) => {
+            let udf = crate::bind::expr::lists::make_record(expr.ty.storage.clone());
+            Df::ScalarFunction(ScalarFunction::new_udf(udf, many(fields)?))
+        }
         ExprKind::Aggregate(_) | ExprKind::Grouping(_) | ExprKind::Window(_) => {
-            return Err(PgError::internal("an aggregate was left in an expression"));
+            return Err(PgError::unsupported("an aggregate or GROUPING() of an outer query in this place"));
         }
         ExprKind::Unnest(_) => {
             return Err(PgError::unsupported("a set-returning function in this place"));

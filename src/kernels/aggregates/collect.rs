@@ -90,6 +90,21 @@ fn percentile_disc(rows: &[ArrayRef]) -> PgResult<ScalarValue> {
     Ok(ScalarValue::try_from_array(&values, at)?)
 }
 
+/// A percentile for each of an array of fractions.
+fn each_fraction(rows: &[ArrayRef], one: fn(&[ArrayRef]) -> PgResult<ScalarValue>) -> PgResult<ScalarValue> {
+    let lists = downcast::<ListArray>(&rows[0])?;
+    let element = rows[1].data_type().clone();
+    if lists.is_empty() || lists.is_null(0) || without_nulls(&rows[1])?.is_empty() {
+        return Ok(ScalarValue::try_from(&list_of(element))?);
+    }
+    let fractions = lists.value(0);
+    let mut values = Vec::with_capacity(fractions.len());
+    for i in 0..fractions.len() {
+        values.push(one(&[fractions.slice(i, 1), Arc::clone(&rows[1])])?);
+    }
+    Ok(ScalarValue::List(ScalarValue::new_list_nullable(&values, &element)))
+}
+
 /// The most frequent value; of several the first in order.
 fn mode(rows: &[ArrayRef], ty: &ExprType) -> PgResult<ScalarValue> {
     let values = without_nulls(&rows[0])?;
@@ -146,6 +161,17 @@ pub fn collect(row: &ProcRow, args: &[ExprType]) -> PgResult<AggregateKernel> {
         ("percentile_cont", [_, value]) if row.args == [oid::FLOAT8, oid::FLOAT8] => {
             debug_assert!(!value.storage.is_nested());
             (vec![own(oid::FLOAT8); 2], own(oid::FLOAT8), Arc::new(percentile_cont))
+        }
+        ("percentile_cont", [_, _]) if row.args[1] == oid::FLOAT8 => {
+            let array = own(oid::array_of(oid::FLOAT8).unwrap_or(oid::ANYARRAY));
+            let finish: Whole = Arc::new(|rows| each_fraction(rows, percentile_cont));
+            (vec![array.clone(), own(oid::FLOAT8)], array, finish)
+        }
+        ("percentile_disc", [_, value]) if row.args[0] != oid::FLOAT8 && oid::array_of(value.pg.oid).is_some() => {
+            let fractions = own(oid::array_of(oid::FLOAT8).unwrap_or(oid::ANYARRAY));
+            let pg = PgType::new(oid::array_of(value.pg.oid).unwrap_or(oid::ANYARRAY));
+            let result = ExprType { pg, storage: list_of(value.storage.clone()) };
+            (vec![fractions, value.clone()], result, Arc::new(|rows| each_fraction(rows, percentile_disc)))
         }
         ("percentile_disc", [_, value]) if row.args[0] == oid::FLOAT8 => {
             (vec![own(oid::FLOAT8), value.clone()], value.clone(), Arc::new(percentile_disc))

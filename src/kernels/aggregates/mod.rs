@@ -10,13 +10,14 @@ mod extremes;
 mod fold;
 mod gather;
 mod moments;
+mod regression;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod udaf;
 
 pub use exact::{ExactSum, FloatResult};
-pub use udaf::steady;
+pub use udaf::{steady, takes_rows_in_order};
 
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;
@@ -70,6 +71,8 @@ pub fn aggregate(proc: Oid, args: &[ExprType]) -> PgResult<AggregateKernel> {
         ("stddev" | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop", [arg]) => {
             moments::moment(row, arg)
         }
+        ("corr" | "covar_pop" | "covar_samp", _) => regression::regression(row, args),
+        (name, _) if name.starts_with("regr_") => regression::regression(row, args),
         _ => collect::collect(row, args),
     }
 }

@@ -109,6 +109,8 @@ impl Fold for FloatMoment {
 #[derive(Debug)]
 struct NumericMoment {
     shape: Shape,
+    /// Of integers, which can be taken back: a numeric's scale, NaN and infinities cannot.
+    integers: bool,
     n: i64,
     sum: Numeric,
     squares: Numeric,
@@ -145,6 +147,14 @@ impl NumericMoment {
 impl Fold for NumericMoment {
     fn update(&mut self, args: &[ArrayRef]) -> PgResult<()> {
         self.each(&args[0], 1)
+    }
+
+    fn retract(&mut self, args: &[ArrayRef]) -> PgResult<()> {
+        self.each(&args[0], -1)
+    }
+
+    fn retracts(&self) -> bool {
+        self.integers
     }
 
     fn state(&self) -> PgResult<Vec<ScalarValue>> {
@@ -197,7 +207,12 @@ pub fn moment(row: &ProcRow, arg: &ExprType) -> PgResult<AggregateKernel> {
             vec![DataType::Float64; 3],
         ),
         oid::INT2 | oid::INT4 | oid::INT8 | oid::NUMERIC => (
-            Arc::new(move || Box::new(NumericMoment { shape, n: 0, sum: Numeric::ZERO, squares: Numeric::ZERO })),
+            {
+                let integers = arg.pg.oid != oid::NUMERIC;
+                Arc::new(move || {
+                    Box::new(NumericMoment { shape, integers, n: 0, sum: Numeric::ZERO, squares: Numeric::ZERO })
+                })
+            },
             vec![DataType::Int64, DataType::Binary, DataType::Binary],
         ),
         _ => return Err(no_kernel(row.name, std::slice::from_ref(arg))),

@@ -157,6 +157,15 @@ pub fn make(name: &str, args: Vec<ExprType>, result: ExprType, plan: Plan) -> Ag
     AggregateKernel { udf: Arc::new(AggregateUDF::from(udaf)), args: storages, result }
 }
 
+/// Does the result depend on the order of the rows, and has the call an ORDER BY for it?
+pub fn takes_rows_in_order(udf: &AggregateUDF) -> bool {
+    let inner: &dyn std::any::Any = udf.inner().as_ref();
+    match inner.downcast_ref::<Udaf>() {
+        Some(udaf) => udaf.ordered(),
+        None => matches!(udf.name(), "first_value" | "last_value" | "nth_value"),
+    }
+}
+
 /// The same aggregate with a result that does not depend on the order of its rows, where it does: sums of floats are exact,
 /// and other aggregates of floats take their values in order, if the caller gives the argument as ORDER BY.
 pub fn steady(udf: &AggregateUDF) -> Option<Arc<AggregateUDF>> {

@@ -30,7 +30,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// What a deployment says about a cluster.
@@ -158,8 +158,11 @@ impl Source for KafkaSource {
         let brokers = self.config.brokers.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let metadata = consumer.fetch_metadata(None, Duration::from_secs(10));
-            // Serves the event that carries the reason.
-            drop(consumer.poll(Duration::ZERO));
+            // Serves the events that carry the reason: a wrong password, a certificate that is not trusted.
+            let deadline = Instant::now() + Duration::from_secs(2);
+            while metadata.is_err() && consumer.context().complaint().is_none() && Instant::now() < deadline {
+                drop(consumer.poll(Duration::from_millis(50)));
+            }
             metadata.map_err(|e| {
                 let reason = consumer.context().complaint().unwrap_or_else(|| e.to_string());
                 SourceError::Unreachable { what: brokers, reason }

@@ -340,10 +340,88 @@ fn fit_text(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
     match ty.oid {
         oid::VARCHAR | oid::BPCHAR if ty.typmod >= 4 => fit_length(ty, text),
         oid::NAME if text.len() > 63 => Ok(Cow::Borrowed(&text[..text.floor_char_boundary(63)])),
-        oid::CHAR => Ok(Cow::Borrowed(&text[..text.chars().next().map_or(0, char::len_utf8)])),
+        oid::CHAR => match text.as_bytes() {
+            // `\101`: a byte by its octal digits. Those that are no character of their own have no text.
+            [b'\\', digits @ ..] if digits.len() == 3 && digits.iter().all(|d| (b'0'..=b'7').contains(d)) => {
+                match u8::from_str_radix(&text[1..], 8) {
+                    Ok(0) => Ok(Cow::Borrowed("")),
+                    Ok(byte) if byte.is_ascii() => Ok(Cow::Owned((byte as char).to_string())),
+                    _ => Err(PgError::unsupported("a \"char\" beyond ASCII")),
+                }
+            }
+            _ => Ok(Cow::Borrowed(&text[..text.chars().next().map_or(0, char::len_utf8)])),
+        },
         oid::JSON => jsonb::validate_json(text.as_bytes()).map(|()| Cow::Borrowed(text)),
+        oid::JSONPATH => Ok(Cow::Owned(crate::types::jsonpath::JsonPath::parse(text)?.to_text())),
+        oid::INET | oid::CIDR => parse_network(ty, text).map(Cow::Owned),
+        // Kept as text, but not checked or brought to their normal form: another text would be another value.
+        unread if is_unread(unread) => Err(PgError::unsupported(format!("input of type {}", format_type(ty)))),
         _ => Ok(Cow::Borrowed(text)),
     }
+}
+
+/// An address, and how many bits of it are the network's, in PostgreSQL's normal form. Short forms (`10.1/16`) are not
+/// read.
+fn parse_network(ty: PgType, text: &str) -> PgResult<String> {
+    let unread = || PgError::unsupported(format!("this input of type {}: \"{text}\"", format_type(ty)));
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| unread())?)),
+        None => (text, None),
+    };
+    let address: std::net::IpAddr = address.parse().map_err(|_| unread())?;
+    let (width, value) = match address {
+        std::net::IpAddr::V4(v4) => (32, u128::from(u32::from(v4)) << 96),
+        std::net::IpAddr::V6(v6) => (128, u128::from(v6)),
+    };
+    let bits = bits.unwrap_or(width);
+    if bits > width {
+        return Err(unread());
+    }
+    if ty.oid == oid::INET {
+        return Ok(if bits == width { address.to_string() } else { format!("{address}/{bits}") });
+    }
+    if value.checked_shl(bits).unwrap_or(0) != 0 {
+        let message = format!("invalid cidr value: \"{text}\"");
+        return Err(PgError::new(SqlState::INVALID_TEXT, message).detail("Value has bits set to right of mask."));
+    }
+    Ok(format!("{address}/{bits}"))
+}
+
+/// Types whose input has rules that are not known here.
+fn is_unread(ty: Oid) -> bool {
+    matches!(
+        ty,
+        oid::MONEY
+            | oid::POINT
+            | oid::LSEG
+            | oid::PATH
+            | oid::BOX
+            | oid::POLYGON
+            | oid::LINE
+            | oid::CIRCLE
+            | oid::MACADDR
+            | oid::MACADDR8
+            | oid::XML
+            | oid::TSVECTOR
+            | oid::TSQUERY
+            | oid::PG_LSN
+            | oid::TID
+            | oid::TXID_SNAPSHOT
+            | oid::PG_SNAPSHOT
+            | oid::XID8
+            | oid::INT4RANGE
+            | oid::INT8RANGE
+            | oid::NUMRANGE
+            | oid::TSRANGE
+            | oid::TSTZRANGE
+            | oid::DATERANGE
+            | oid::INT4MULTIRANGE
+            | oid::INT8MULTIRANGE
+            | oid::NUMMULTIRANGE
+            | oid::TSMULTIRANGE
+            | oid::TSTZMULTIRANGE
+            | oid::DATEMULTIRANGE
+    )
 }
 
 fn fit_length(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {

@@ -46,6 +46,7 @@ enum Kind {
     Uuid,
     Interval,
     List(Oid, Box<ColumnEncoder>, bool),
+    Record(Vec<(Oid, ColumnEncoder)>),
 }
 
 /// A column of one batch, ready to be written row by row.
@@ -76,6 +77,7 @@ enum Cells<'a> {
     BinaryView(&'a BinaryViewArray),
     Fixed(&'a FixedSizeBinaryArray),
     List(&'a ListArray, Box<BoundColumn<'a>>),
+    Record(Vec<BoundColumn<'a>>),
 }
 
 impl ColumnEncoder {
@@ -118,6 +120,14 @@ impl ColumnEncoder {
                 let inner = Self::new(PgType { oid: element, typmod: ty.typmod }, field.data_type(), format, settings)?;
                 Kind::List(element, Box::new(inner), vector)
             }
+            (oid::RECORD, DataType::Struct(fields)) => {
+                let encoders = fields.iter().map(|field| {
+                    let ty = crate::types::record_field_type(field)
+                        .ok_or_else(|| PgError::internal("a record's field does not say its type"))?;
+                    Ok((ty.pg.oid, Self::new(ty.pg, &ty.storage, format, settings)?))
+                });
+                Kind::Record(encoders.collect::<PgResult<_>>()?)
+            }
             (_, storage) => {
                 return Err(PgError::internal(format!("type {} is not stored as {storage}", format_type(ty))));
             }
@@ -154,6 +164,13 @@ impl ColumnEncoder {
                 }
                 _ => return Err(self.mismatch(array)),
             },
+            DataType::Struct(_) => match &self.kind {
+                Kind::Record(encoders) if encoders.len() == array.as_struct().num_columns() => {
+                    let columns = encoders.iter().zip(array.as_struct().columns());
+                    Cells::Record(columns.map(|((_, e), c)| e.column(c.as_ref())).collect::<PgResult<_>>()?)
+                }
+                _ => return Err(self.mismatch(array)),
+            },
             _ => return Err(self.mismatch(array)),
         };
         let fits = match (&self.kind, &cells) {
@@ -173,7 +190,8 @@ impl ColumnEncoder {
                 Kind::Bytea | Kind::Jsonb | Kind::Numeric,
                 Cells::Binary(_) | Cells::LargeBinary(_) | Cells::BinaryView(_),
             )
-            | (Kind::List(..), Cells::List(..)) => true,
+            | (Kind::List(..), Cells::List(..))
+            | (Kind::Record(_), Cells::Record(_)) => true,
             (Kind::Decimal(scale), Cells::Decimal(a)) => a.scale() as i32 == *scale,
             (Kind::Uuid | Kind::Interval, Cells::Fixed(a)) => a.value_length() == 16,
             (Kind::TimeTz, Cells::Fixed(a)) => a.value_length() == 12,
@@ -205,6 +223,36 @@ fn binary_is_text(ty: Oid) -> bool {
             | oid::REFCURSOR
             | oid::INVALID
     ) || ty.0 >= 16_384
+}
+
+/// `(1,"a b",)`
+fn write_record_text(fields: &[BoundColumn<'_>], row: usize, out: &mut BytesMut) {
+    out.put_u8(b'(');
+    let mut text = BytesMut::new();
+    for (i, field) in fields.iter().enumerate() {
+        if i > 0 {
+            out.put_u8(b',');
+        }
+        if field.is_null(row) {
+            continue;
+        }
+        text.clear();
+        field.write_value(row, &mut text);
+        let special = |b: &u8| matches!(b, b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t'..=b'\r');
+        if !text.is_empty() && !text.iter().any(|b| special(b)) {
+            out.put_slice(&text);
+            continue;
+        }
+        out.put_u8(b'"');
+        for byte in &text {
+            if matches!(byte, b'"' | b'\\') {
+                out.put_u8(*byte);
+            }
+            out.put_u8(*byte);
+        }
+        out.put_u8(b'"');
+    }
+    out.put_u8(b')');
 }
 
 impl BoundColumn<'_> {
@@ -279,6 +327,7 @@ impl BoundColumn<'_> {
                 write_list_text(list, elements, *vector, row, out)
             }
             (Cells::List(..), _) => {}
+            (Cells::Record(fields), _) => write_record_text(fields, row, out),
             (_, Kind::Bytea) => write_bytea(self.bytes(row), settings.bytea_output, out),
             (_, Kind::Jsonb) => JsonbRef::new(self.bytes(row)).write_text(out),
             (_, Kind::Numeric) => Numeric::from_sortable(self.bytes(row)).unwrap_or(Numeric::NAN).write_text(out),
@@ -319,6 +368,14 @@ impl BoundColumn<'_> {
                 write_list_binary(list, elements, *element, *vector, row, out);
             }
             (Cells::List(..), _) => {}
+            (Cells::Record(fields), Kind::Record(types)) => {
+                out.put_i32(fields.len() as i32);
+                for (field, (ty, _)) in fields.iter().zip(types) {
+                    out.put_u32(ty.0);
+                    field.write(row, out);
+                }
+            }
+            (Cells::Record(_), _) => {}
             (_, Kind::Jsonb) => {
                 out.put_u8(1);
                 JsonbRef::new(self.bytes(row)).write_text(out);

@@ -136,8 +136,6 @@ const ABBREVIATIONS: &[(&str, f64)] = &[
     ("mest", 2.0),
     ("eet", 2.0),
     ("eest", 3.0),
-    ("msk", 3.0),
-    ("msd", 4.0),
     ("ist", 2.0),
     ("sast", 2.0),
     ("jst", 9.0),

@@ -5,9 +5,9 @@ use num_integer::Integer;
 use num_traits::Pow;
 
 /// PostgreSQL's least number of significant digits of a quotient or root.
-const MIN_SIGNIFICANT_DIGITS: i32 = 16;
+pub(super) const MIN_SIGNIFICANT_DIGITS: i32 = 16;
 /// PostgreSQL's largest scale that a quotient, root or power chooses.
-const MAX_RESULT_SCALE: i32 = 1000;
+pub(super) const MAX_RESULT_SCALE: i32 = 1000;
 
 /// `a / b` rounded half away from zero.
 fn divide_rounded(a: BigInt, b: &BigInt) -> BigInt {
@@ -297,7 +297,7 @@ impl Numeric {
             return Err(overflow());
         }
         if estimate + 1.0 < -MAX_RESULT_SCALE as f64 {
-            return Ok(Self::ZERO.round(MAX_RESULT_SCALE));
+            return Ok(Self::ZERO.round(MIN_SIGNIFICANT_DIGITS.max(*have).min(MAX_RESULT_SCALE)));
         }
         let scale = MIN_SIGNIFICANT_DIGITS.max(*have).min(MAX_RESULT_SCALE);
         if exponent == 0 {

@@ -9,6 +9,7 @@
 mod arithmetic;
 pub mod sortable;
 mod text;
+mod transcendental;
 pub mod wire;
 
 #[cfg(test)]

@@ -113,3 +113,19 @@ SELECT date '2024-01-01' + date '2024-01-01';
 SELECT timestamp 'now' IS NOT NULL, date 'today' = current_date, date 'tomorrow' - date 'yesterday';
 -- ?column?:bool | ?column?:bool | ?column?:int4
 -- t | t | 2
+
+SELECT interval '1 2' DAY TO HOUR, interval '1 2:30', interval '@ 1 hour @ 42 minutes', interval '2 months - 5 seconds', interval '1 week 2 days', interval '1 second 2 ms', interval '-1 day 2', interval '1 decade 2 years';
+-- interval:interval(67698687) | interval:interval | interval:interval | interval:interval | interval:interval | interval:interval | interval:interval | interval:interval
+-- 1 day 02:00:00 | 1 day 02:30:00 | 01:42:00 | 2 mons -00:00:05 | 9 days | 00:00:01.002 | -1 days +00:00:02 | 12 years
+
+SELECT interval '1 day 1 day';
+-- ERROR 22007 @17 invalid input syntax for type interval: "1 day 1 day"
+
+SELECT interval '1.5 seconds 3 ms';
+-- ERROR 22007 @17 invalid input syntax for type interval: "1.5 seconds 3 ms"
+
+SELECT interval '1:20:05 5 microseconds';
+-- ERROR 22007 @17 invalid input syntax for type interval: "1:20:05 5 microseconds"
+
+SELECT interval '1 2' DAY TO MINUTE;
+-- ERROR 22007 @17 invalid input syntax for type interval: "1 2"

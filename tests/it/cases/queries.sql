@@ -400,3 +400,19 @@ FETCH 1 FROM nope;
 
 ROLLBACK TO SAVEPOINT nope;
 -- ERROR 25P01 @ ROLLBACK TO SAVEPOINT can only be used in transaction blocks
+
+SELECT (timestamp '2024-01-01', timestamp '2024-02-01') OVERLAPS (timestamp '2024-01-15', timestamp '2024-03-01'), date '2024-01-01' < timestamp '2024-01-01 00:00:01', timestamptz '2024-01-01 00:00+00' = timestamp '2024-01-01', date '2024-01-01' BETWEEN '2023-12-31' AND '2024-01-02';
+-- overlaps:bool | ?column?:bool | ?column?:bool | ?column?:bool
+-- t | t | t | t
+
+SELECT d, sum(v) OVER (ORDER BY d RANGE BETWEEN interval '1 day' PRECEDING AND CURRENT ROW) FROM (VALUES (date '2024-01-01', 1), ('2024-01-02', 2), ('2024-01-05', 4)) t(d, v) ORDER BY d;
+-- d:date | sum:int8
+-- 2024-01-01 | 1
+-- 2024-01-02 | 3
+-- 2024-01-05 | 4
+
+SELECT (1).x;
+-- ERROR 42809 @9 column notation .x applied to type integer, which is not a composite type
+
+SELECT ('a').x;
+-- ERROR 42809 @9 column notation .x applied to type unknown, which is not a composite type

@@ -84,6 +84,7 @@ impl Rig {
             transaction_kind: None,
             marks: vec![],
             moves: vec![],
+            blocks: vec![],
             newest_source_ts: None,
             bytes: 1,
         };
