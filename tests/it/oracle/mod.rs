@@ -14,6 +14,7 @@ mod benchmark;
 mod case;
 mod compare;
 mod errors;
+mod found;
 mod grammar;
 mod nexmark;
 mod postgres;
