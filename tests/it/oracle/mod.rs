@@ -15,6 +15,7 @@ mod case;
 mod compare;
 mod errors;
 mod filling;
+mod found;
 mod grammar;
 mod nexmark;
 mod postgres;

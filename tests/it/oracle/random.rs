@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Cases of the inner ring.
 const CASES: u32 = 40;
 /// How long a failing case is made smaller.
-const SHRINK: Duration = Duration::from_secs(90);
+const SHRINK: Duration = Duration::from_secs(60);
 /// Failures that a long run reports at most.
 const FAILURES: usize = 20;
 /// One view in so many may be refused with `0A000`.

@@ -21,7 +21,7 @@ const NATIONS: [(&str, usize); 7] =
 const SUPPLIERS: usize = 14;
 const CUSTOMERS: usize = 45;
 const PARTS: usize = 48;
-const ORDERS: usize = 240;
+const ORDERS: usize = 150;
 
 const SCHEMA: [(&str, usize, &str); 8] = [
     ("region", 1, "r_regionkey int, r_name text, r_comment text"),

@@ -293,7 +293,9 @@ impl Maker<'_> {
         let around = std::mem::replace(&mut self.sources, sources);
         let query = self.query(depth - 1);
         self.sources = around;
-        let sql = format!("WITH {name} AS {materialized}({}) {}", inner.sql, query.sql);
+        // A WITH directly within another one stands in parentheses.
+        let outer = if query.sql.starts_with("WITH") { format!("({})", query.sql) } else { query.sql };
+        let sql = format!("WITH {name} AS {materialized}({}) {outer}", inner.sql);
         Query { sql, columns: query.columns }
     }
 }
