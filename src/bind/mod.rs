@@ -218,7 +218,7 @@ impl<'b> Binder<'b> {
     }
 
     fn settled_params(&self) -> PgResult<Vec<PgType>> {
-        settled(&*self.params)
+        settled(self.params)
     }
 
     fn volatile_functions(&self) -> Vec<String> {

@@ -442,8 +442,8 @@ impl Catalog {
         if self.relation_named(schema, name).is_some() {
             return true;
         }
-        let inside = self.relations.values().filter(|r| r.schema == schema);
-        inside.into_iter().any(|r| r.index_names().any(|index| index == name))
+        let mut inside = self.relations.values().filter(|r| r.schema == schema);
+        inside.any(|r| r.index_names().any(|index| index == name))
     }
 
     /// `42P07` where the name is taken in the schema.

@@ -159,6 +159,17 @@ fn size_bytes(text: &str) -> PgResult<i64> {
     super::floats::round_to(value * factor, -9.3e18, 9.223372036854775e18, "bigint", |v| v as i64)
 }
 
+/// An expression as it is shown to be read: `a * 2` for `(a * 2)`.
+fn without_outer_parentheses(text: &str) -> &str {
+    let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else { return text };
+    let mut depth = 0i32;
+    let closes_early = inner.chars().any(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth < 0
+    });
+    if closes_early { text } else { inner }
+}
+
 fn void() -> String {
     String::new()
 }
@@ -326,8 +337,8 @@ pub fn declare(r: &mut Registry) {
     );
     r.fun(
         "pg_get_expr(pg_node_tree,oid,bool)",
-        write3::<Text, OidKind, Bool>(|tree, _, _, out| {
-            out.push_str(tree);
+        write3::<Text, OidKind, Bool>(|tree, _, pretty, out| {
+            out.push_str(if pretty { without_outer_parentheses(tree) } else { tree });
             Ok(())
         }),
     );

@@ -182,8 +182,8 @@ impl CatalogLookup for Lookup {
         }
     }
 
-    fn constraint_definition(&self, constraint: Oid, _pretty: bool) -> Option<String> {
-        constraints(&self.catalog).find(|c| c.oid == constraint).map(|c| c.definition(&self.catalog))
+    fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String> {
+        constraints(&self.catalog).find(|c| c.oid == constraint).map(|c| c.definition(&self.catalog, pretty))
     }
 
     fn serial_sequence(&self, relation: Oid, attnum: i16) -> Option<String> {

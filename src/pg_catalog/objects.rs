@@ -131,11 +131,12 @@ fn columns(relation: &Relation, attnums: &[i16]) -> String {
 
 impl TableConstraint<'_> {
     /// What stands in CREATE TABLE.
-    pub fn definition(&self, catalog: &Catalog) -> String {
+    pub fn definition(&self, catalog: &Catalog, pretty: bool) -> String {
         let own = columns(self.relation, &self.columns);
         match self.kind {
             'p' => format!("PRIMARY KEY ({own})"),
             'u' => format!("UNIQUE ({own})"),
+            'c' if pretty => format!("CHECK ({})", shown(catalog, self.check.unwrap_or_default())),
             'c' => format!("CHECK (({}))", shown(catalog, self.check.unwrap_or_default())),
             _ => {
                 let Some(foreign) = self.foreign else { return String::new() };

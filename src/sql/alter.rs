@@ -15,9 +15,7 @@ use crate::store::earlier_twins;
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema, oid};
 use arrow::array::{Array, RecordBatch};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{
-    AlterTableCmd, AlterTableStmt, AlterTableType, DropBehavior, DropStmt, Node, ObjectType, RenameStmt,
-};
+use pg_query::protobuf::{AlterTableCmd, AlterTableStmt, AlterTableType, DropStmt, Node, ObjectType, RenameStmt};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,7 +25,6 @@ struct Plan {
     /// By `attnum`: where a column's values come from, if not from itself.
     sources: HashMap<i16, ColumnSource>,
     dropped_sequences: Vec<Oid>,
-    cascade: bool,
 }
 
 impl Session {
@@ -239,7 +236,7 @@ impl Session {
         let rewrite = form(&before) != form(&after) || !plan.sources.is_empty();
         let stricter = stricter(old, &new);
         if form(&before).0 != form(&after).0 {
-            self.check_dependents(view, old, &new, plan.cascade)?;
+            self.check_dependents(view, old, &new)?;
         }
         let rows = match rewrite || stricter {
             true => Some(self.rewritten(view, old, &new, plan, operation).await?),
@@ -385,7 +382,7 @@ impl Session {
     }
 
     /// A view keeps the columns that it reads: their names and types stay while it is there.
-    fn check_dependents(&mut self, view: &View, old: &Relation, new: &Relation, _cascade: bool) -> PgResult<()> {
+    fn check_dependents(&mut self, view: &View, old: &Relation, new: &Relation) -> PgResult<()> {
         let Some(dependent) = self.broken_by(view, old, new)? else { return Ok(()) };
         let kept = |c: &crate::catalog::CatalogColumn| {
             new.column_numbered(c.attnum).is_some_and(|(_, n)| n.name == c.name && n.ty() == c.ty())
@@ -469,7 +466,6 @@ fn alter(
     use AlterTableType as T;
     let name = command.name.as_str();
     let def = command.def.as_deref().and_then(|n| n.node.as_ref());
-    plan.cascade |= command.behavior() == DropBehavior::DropCascade;
     let attnum = |draft: &Draft<'_>| {
         draft.relation.column(name).map(|(_, c)| c.attnum).ok_or_else(|| undefined_column(&draft.relation, name))
     };

@@ -442,14 +442,13 @@ impl Session {
             return Ok(());
         }
         let change: PendingChange = Arc::new(move |catalog| {
-            keys.iter()
-                .filter(|(table, _)| catalog.relation(table.oid).is_some())
-                .cloned()
-                .collect::<Vec<_>>()
-                .iter()
-                .try_for_each(|(table, names)| {
-                    catalog.change(table.oid, |relation| relation.constraints.retain(|c| !names.contains(&c.name)))
-                })
+            for (table, names) in &keys {
+                // What is gone meanwhile refers to nothing.
+                if catalog.relation(table.oid).is_some() {
+                    catalog.change(table.oid, |relation| relation.constraints.retain(|c| !names.contains(&c.name)))?;
+                }
+            }
+            Ok(())
         });
         self.change(view, change).await
     }

@@ -72,10 +72,7 @@ impl<'a> Draft<'a> {
 
     pub fn add_plain(&mut self, name: &str, ty: PgType) -> PgResult<i16> {
         if self.relation.column(name).is_some() {
-            let message = match self.relation.oid.0 {
-                0 => format!("column \"{name}\" specified more than once"),
-                _ => format!("column \"{name}\" specified more than once"),
-            };
+            let message = format!("column \"{name}\" specified more than once");
             return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
         }
         let used = self.relation.columns.iter().map(|c| c.attnum).max().unwrap_or(0).max(self.relation.last_attnum);
@@ -509,8 +506,8 @@ impl<'a> Draft<'a> {
             let message = "generation expression is not immutable";
             return Err(PgError::new(SqlState(*b"42P17"), message));
         }
-        let on_generated = checked.columns.iter().filter_map(|n| self.relation.column_numbered(*n));
-        if let Some((_, other)) = on_generated.into_iter().find(|(_, c)| c.generated) {
+        let mut on_generated = checked.columns.iter().filter_map(|n| self.relation.column_numbered(*n));
+        if let Some((_, other)) = on_generated.find(|(_, c)| c.generated) {
             let message = format!("cannot use generated column \"{}\" in column generation expression", other.name);
             let error = PgError::new(SqlState(*b"42P17"), message);
             return Err(error.detail("A generated column cannot reference another generated column."));

@@ -132,7 +132,7 @@ impl Binder<'_> {
                     let literal = literal.filter(|e| matches!(e.kind, ExprKind::Literal(_) | ExprKind::Param(_)));
                     let value = literal.unwrap_or_else(|| Expr::column(column.id, column.ty.clone()));
                     let column = &target.columns[*at];
-                    check_given(column, overriding, false)?;
+                    check_given(column, overriding)?;
                     values.push(self.assigned(value, &column.name, column.ty())?);
                 }
                 (query.rel, given, values)
@@ -203,7 +203,7 @@ impl Binder<'_> {
                 if matches!(node.node, Some(NodeEnum::SetToDefault(_))) {
                     return self.default(target, *column);
                 }
-                check_given(of, overriding, true)?;
+                check_given(of, overriding)?;
                 let value = self.expr(node)?;
                 self.assigned(value, &of.name, of.ty())
             });
@@ -309,7 +309,7 @@ fn check_width(values: usize, columns: usize, listed: bool) -> PgResult<()> {
 }
 
 /// `428C9` for a value where the table makes its own.
-fn check_given(column: &crate::catalog::CatalogColumn, overriding: OverridingKind, _values: bool) -> PgResult<()> {
+fn check_given(column: &crate::catalog::CatalogColumn, overriding: OverridingKind) -> PgResult<()> {
     let name = &column.name;
     let refused = |detail: String| {
         let message = format!("cannot insert a non-DEFAULT value into column \"{name}\"");
