@@ -49,6 +49,29 @@ pub fn authentication_ok(out: &mut BytesMut) {
     message(out, b'R', |out| out.put_u32(0));
 }
 
+/// Asks for a SASL exchange by one of these mechanisms.
+pub fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
+    message(out, b'R', |out| {
+        out.put_u32(10);
+        mechanisms.iter().for_each(|mechanism| text(out, mechanism));
+        out.put_u8(0);
+    });
+}
+
+pub fn authentication_sasl_continue(out: &mut BytesMut, data: &str) {
+    message(out, b'R', |out| {
+        out.put_u32(11);
+        out.put_slice(data.as_bytes());
+    });
+}
+
+pub fn authentication_sasl_final(out: &mut BytesMut, data: &str) {
+    message(out, b'R', |out| {
+        out.put_u32(12);
+        out.put_slice(data.as_bytes());
+    });
+}
+
 pub fn backend_key(out: &mut BytesMut, pid: i32, secret: i32) {
     message(out, b'K', |out| {
         out.put_i32(pid);
