@@ -39,11 +39,13 @@ fn certificate(folder: &Path, name: &str) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-const USERS: &str = "[users]\nanalyst = \"${file:password}\"\n";
+/// Users, and a source that brings nothing.
+const USERS: &str = "[jsonl.landing]\npath = \"landing\"\n[users]\nanalyst = \"${file:password}\"\n";
 
 #[test]
 fn a_password_is_asked_for_where_there_are_users() {
     let folder = support::folder();
+    std::fs::create_dir(folder.path().join("landing")).unwrap();
     std::fs::write(folder.path().join("password"), "a b,c=d'\n").unwrap();
     let sluice = support::serve(folder.path(), USERS);
     taken(&sluice, "user=analyst", "a b,c=d'");
@@ -56,6 +58,7 @@ fn a_password_is_asked_for_where_there_are_users() {
 #[test]
 fn connections_are_encrypted_where_there_is_a_certificate() {
     let folder = support::folder();
+    std::fs::create_dir(folder.path().join("landing")).unwrap();
     std::fs::write(folder.path().join("password"), "secret").unwrap();
     for name in ["server", "client", "stranger"] {
         certificate(folder.path(), name);
@@ -86,8 +89,9 @@ fn connections_are_encrypted_where_there_is_a_certificate() {
 #[test]
 fn a_certificate_that_cannot_be_read_is_named() {
     let folder = support::folder();
+    std::fs::create_dir(folder.path().join("landing")).unwrap();
     std::fs::write(folder.path().join("server.pem"), "nothing").unwrap();
-    let config = "listen = \"127.0.0.1:0\"\n[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n";
+    let config = "listen = \"127.0.0.1:0\"\n[jsonl.landing]\npath = \"landing\"\n[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n";
     std::fs::write(folder.path().join("sluice.toml"), config).unwrap();
     let (status, _, said) = support::run(folder.path(), &["serve", "--config", "sluice.toml"]);
     assert!(!status.success() && said.contains("server.pem: no certificate in it"), "{said}");
