@@ -253,7 +253,7 @@ struct Argument {
 }
 
 /// Both zeros are one group.
-fn positive_zero(values: ArrayRef) -> PgResult<ArrayRef> {
+pub fn positive_zero(values: ArrayRef) -> PgResult<ArrayRef> {
     use arrow::array::AsArray;
     use arrow::datatypes::{Float32Type, Float64Type};
     Ok(match values.data_type() {

@@ -9,6 +9,7 @@ use super::delta::{Delta, RowBytes, concat_rows, filter_rows, nullable, take_row
 use super::keyed::{Access, Keyed};
 use super::linear::{evaluate, passing};
 use super::operator::{Emit, IndexNeed, Operator, Tick, When, line};
+use super::regroup::distinct;
 use crate::types::{PgError, PgResult};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::take;
@@ -188,16 +189,11 @@ impl Core {
             return self.turned_without_keys(tick, main, sides);
         };
         let (keys, _) = self.probes(other.key_values(&delta.rows)?)?;
-        let encoded = bytes.encode(&keys)?;
-        let mut seen =
-            hashbrown::HashSet::with_capacity_and_hasher(keys[0].len(), foldhash::fast::RandomState::default());
-        let first: Vec<u32> =
-            (0..encoded.num_rows()).filter(|row| seen.insert(encoded.row(*row).data())).map(|row| row as u32).collect();
+        let keys = distinct(bytes, keys)?;
         let pick = |keys: &[ArrayRef], rows: Vec<u32>| -> PgResult<Vec<ArrayRef>> {
             let rows = UInt32Array::from(rows);
             keys.iter().map(|key| Ok(take(key, &rows, None)?)).collect()
         };
-        let keys = pick(&keys, first)?;
         if self.residual.is_none() {
             let before = other.contains(tick, When::Old, &keys)?;
             let after = other.contains(tick, When::New, &keys)?;

@@ -4,6 +4,7 @@
 //! they were and as they are go through DataFusion's own operator, and the difference of the two results is the change. The
 //! cost is that of the touched groups. Without a key all rows are one group.
 
+use super::aggregate::positive_zero;
 use super::delta::{Delta, RowBytes, nullable, take_rows, with_count};
 use super::feed::Fed;
 use super::keyed::Keyed;
@@ -57,8 +58,9 @@ impl Regroup {
     }
 }
 
-/// Each key once.
+/// Each key once; both zeros are one.
 pub fn distinct(bytes: &RowBytes, keys: Vec<ArrayRef>) -> PgResult<Vec<ArrayRef>> {
+    let keys = keys.into_iter().map(positive_zero).collect::<PgResult<Vec<_>>>()?;
     let rows = bytes.encode(&keys)?;
     let mut seen = HashSet::with_capacity_and_hasher(rows.num_rows(), RandomState::default());
     let first = (0..rows.num_rows()).filter(|row| seen.insert(rows.row(*row).data())).map(|row| row as u32);
