@@ -200,7 +200,7 @@ async fn run(session: &mut Session, sql: &str) -> PgResult<String> {
             }
             Outcome::Done { tag } => Ok(tag),
             Outcome::Empty => Ok(String::new()),
-            Outcome::CopyOut { .. } => Ok("COPY".into()),
+            Outcome::CopyOut { .. } | Outcome::CopyIn(_) => Ok("COPY".into()),
         }
     }
     .await;
