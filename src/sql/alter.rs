@@ -350,7 +350,7 @@ impl Session {
         let column = (
             "holds".to_owned(),
             crate::types::PgType::new(oid::BOOL),
-            ColumnSource::Expression { node: bind::expression(condition)?, explicit: false },
+            ColumnSource::Expression { node: Box::new(bind::expression(condition)?), explicit: false },
         );
         let bound = {
             let mut cx = BindContext::new(&view.catalog, self.search_path());
@@ -436,7 +436,7 @@ fn added_defaults(draft: &mut Draft<'_>, old: &Relation, plan: &mut Plan) -> PgR
     for column in draft.relation.columns.iter().filter(|c| old.column_numbered(c.attnum).is_none()) {
         if let (false, Some(default)) = (plan.sources.contains_key(&column.attnum), &column.default) {
             let node = bind::expression(default)?;
-            plan.sources.insert(column.attnum, ColumnSource::Expression { node, explicit: false });
+            plan.sources.insert(column.attnum, ColumnSource::Expression { node: Box::new(node), explicit: false });
         }
     }
     Ok(())
@@ -530,7 +530,7 @@ fn alter(
                 return Err(error.detail(detail));
             }
             let source = match &def.raw_default {
-                Some(using) => ColumnSource::Expression { node: Node::clone(using), explicit: false },
+                Some(using) => ColumnSource::Expression { node: using.clone(), explicit: false },
                 None => {
                     let (_, column) =
                         draft.relation.column_numbered(attnum).ok_or_else(|| PgError::internal("a lost column"))?;
@@ -542,7 +542,7 @@ fn alter(
                         return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message).hint(hint));
                     }
                     let node = bind::expression(&quoted(name))?;
-                    ColumnSource::Expression { node, explicit: true }
+                    ColumnSource::Expression { node: Box::new(node), explicit: true }
                 }
             };
             plan.sources.insert(attnum, source);

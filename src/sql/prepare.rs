@@ -191,7 +191,7 @@ impl Preparation {
     }
 
     /// A statement that writes, or a query with such statements in WITH.
-    fn write(&self, node: &NodeEnum) -> PgResult<(WriteStatement, Vec<PgType>, Option<Arc<[OutputColumn]>>)> {
+    fn write(&self, node: &NodeEnum) -> PgResult<PreparedWrite> {
         let mut cx = self.context();
         let mut bound = Vec::new();
         if let Some(with) = with_clause(node) {
@@ -336,6 +336,9 @@ fn prepend_ctes(inner: &mut NodeEnum, outer: &WithClause, count: usize) {
     ctes.extend(own.into_iter().flat_map(|own| own.ctes));
     *clause = Some(WithClause { ctes, recursive, location: outer.location });
 }
+
+/// A statement that writes, the types of its parameters, and the columns of its RETURNING.
+type PreparedWrite = (WriteStatement, Vec<PgType>, Option<Arc<[OutputColumn]>>);
 
 /// What the session knows of a statement that refers to one of its own objects.
 #[derive(Default)]

@@ -22,6 +22,9 @@ use datafusion::scalar::ScalarValue;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// ON CONFLICT: the columns of the constraint that it names, and what DO UPDATE computes.
+type ConflictPlan = (Option<Vec<usize>>, Option<Arc<QueryPlan>>);
+
 /// A statement that writes, planned.
 #[derive(Debug)]
 pub struct WritePlan {
@@ -30,7 +33,7 @@ pub struct WritePlan {
     pub source: Arc<QueryPlan>,
     finish: Option<Arc<QueryPlan>>,
     checks: Vec<String>,
-    conflict: Option<(Option<Vec<usize>>, Option<Arc<QueryPlan>>)>,
+    conflict: Option<ConflictPlan>,
     returning: Option<(Arc<QueryPlan>, Arc<[OutputColumn]>)>,
     assigned: Vec<usize>,
 }

@@ -122,7 +122,7 @@ pub enum ColumnSource {
     /// The old column of this number.
     Column(usize),
     Expression {
-        node: Node,
+        node: Box<Node>,
         explicit: bool,
     },
     Null,
