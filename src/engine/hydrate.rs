@@ -287,7 +287,7 @@ impl Engine {
                         Some(error) => error,
                         None => PgError::new(SqlState::OBJECT_NOT_IN_STATE, reason),
                     };
-                    drop(creating.reply.send(Err(error)));
+                    self.failed.push((creating.reply, error));
                 }
                 None if creating.reply.is_closed() => self.drop_unfinished(&creating.views),
                 None => self.creating.push(creating),

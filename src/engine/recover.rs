@@ -102,6 +102,7 @@ pub(super) fn start(
         starting: true,
         arrivals: arrival_sender,
         creating: vec![],
+        failed: vec![],
         failures: HashMap::new(),
     };
     let mut tables = HashMap::new();

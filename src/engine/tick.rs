@@ -81,6 +81,8 @@ pub(super) struct Engine {
     pub arrivals: Sender<Arrival>,
     /// Statements whose views are being filled.
     pub creating: Vec<Creating>,
+    /// Statements that failed after their views were begun: they hear it when the next snapshot shows that nothing is left.
+    pub failed: Vec<(oneshot::Sender<PgResult<()>>, PgError)>,
     /// Why views of those could not be filled.
     pub failures: HashMap<Oid, PgError>,
 }
@@ -560,6 +562,9 @@ impl Engine {
         };
         self.published.store(Arc::new(snapshot));
         self.ticks.send_replace(self.tick.0);
+        for (reply, error) in self.failed.drain(..) {
+            drop(reply.send(Err(error)));
+        }
     }
 
     fn status(&self) -> Status {
@@ -631,8 +636,10 @@ impl Engine {
                 *frozen = tail.len();
             }
         }
+        // Sequences move within a catalog.
+        let moves = self.catalog.user_relations().any(|r| r.kind == RelationKind::Sequence);
         let catalog = match &self.written_catalog {
-            Some((catalog, json)) if Arc::ptr_eq(catalog, &self.catalog) => Arc::clone(json),
+            Some((catalog, json)) if Arc::ptr_eq(catalog, &self.catalog) && !moves => Arc::clone(json),
             _ => {
                 let json = Arc::new(self.catalog.to_json());
                 self.written_catalog = Some((Arc::clone(&self.catalog), Arc::clone(&json)));

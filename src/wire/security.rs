@@ -43,7 +43,7 @@ pub(super) enum Opening {
     /// The client asked for TLS and was told yes.
     Tls(TlsAcceptor),
     /// These bytes of its first packet are read.
-    Plain([u8; 8]),
+    Plain(Vec<u8>),
 }
 
 impl Security {
@@ -109,14 +109,19 @@ impl Security {
     pub(super) async fn open<S: AsyncRead + AsyncWrite + Unpin>(&self, socket: &mut S) -> std::io::Result<Opening> {
         let mut head = [0; 8];
         loop {
-            socket.read_exact(&mut head).await?;
+            // Both requests have eight bytes; a packet of another length may have fewer.
+            socket.read_exact(&mut head[..4]).await?;
+            if head[..4] != [0, 0, 0, 8] {
+                return Ok(Opening::Plain(head[..4].to_vec()));
+            }
+            socket.read_exact(&mut head[4..]).await?;
             match (message::asks_for(&head), &self.tls) {
                 (Some(message::Startup::Ssl), Some(tls)) => {
                     socket.write_all(b"S").await?;
                     return Ok(Opening::Tls(tls.acceptor.clone()));
                 }
                 (Some(message::Startup::Gss), Some(_)) => socket.write_all(b"N").await?,
-                _ => return Ok(Opening::Plain(head)),
+                _ => return Ok(Opening::Plain(head.to_vec())),
             }
         }
     }

@@ -434,7 +434,7 @@ async fn copy_to_stdout_writes_text_and_csv() {
         let pieces: Vec<bytes::Bytes> = stream.try_collect().await.unwrap();
         assert_eq!(String::from_utf8(pieces.concat()).unwrap(), expected);
     }
-    assert_eq!(code_of(&client.simple_query("COPY t FROM STDIN").await.unwrap_err()), &Code::FEATURE_NOT_SUPPORTED);
+    assert_eq!(code_of(&client.simple_query("COPY t FROM STDIN").await.unwrap_err()), &Code::WRONG_OBJECT_TYPE);
 }
 
 #[tokio::test]

@@ -27,16 +27,30 @@ fn refused(sluice: &Sluice, how: &str, password: &str, why: &str) {
     assert!(!output.status.success() && said.contains(why), "{how}: {said}");
 }
 
-/// A certificate for 127.0.0.1 that signs itself, as `<name>.pem` and `<name>.key`.
-fn certificate(folder: &Path, name: &str) {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=analyst", "-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")])
-        .current_dir(folder)
-        .output()
-        .expect("openssl is installed");
+fn openssl(folder: &Path, args: &[&str]) {
+    let made = Command::new("openssl").args(args).current_dir(folder).output();
+    let made = made.expect("openssl is installed (Debian's openssl)");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
+const NEW_KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+
+/// A certificate for 127.0.0.1 that signs itself, as `<name>.pem` and `<name>.key`.
+fn authority(folder: &Path, name: &str) {
+    let (key, out) = (format!("{name}.key"), format!("{name}.pem"));
+    let names = ["-subj", "/CN=authority", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
+    openssl(folder, &[&["req", "-x509"], &NEW_KEY[..], &names, &["-keyout", &key, "-out", &out]].concat());
+}
+
+/// A certificate that an authority signed.
+fn signed(folder: &Path, name: &str, by: &str) {
+    let [key, request, out] = ["key", "csr", "pem"].map(|kind| format!("{name}.{kind}"));
+    let subject = ["-subj", "/CN=analyst", "-keyout", &key, "-out", &request];
+    openssl(folder, &[&["req", "-new"], &NEW_KEY[..], &subject].concat());
+    let (ca, ca_key) = (format!("{by}.pem"), format!("{by}.key"));
+    let sign =
+        ["x509", "-req", "-days", "2", "-CAcreateserial", "-in", &request, "-out", &out, "-CA", &ca, "-CAkey", &ca_key];
+    openssl(folder, &sign);
 }
 
 /// Users, and a source that brings nothing.
@@ -60,9 +74,11 @@ fn connections_are_encrypted_where_there_is_a_certificate() {
     let folder = support::folder();
     std::fs::create_dir(folder.path().join("landing")).unwrap();
     std::fs::write(folder.path().join("password"), "secret").unwrap();
-    for name in ["server", "client", "stranger"] {
-        certificate(folder.path(), name);
+    for name in ["server", "staff", "others"] {
+        authority(folder.path(), name);
     }
+    signed(folder.path(), "client", "staff");
+    signed(folder.path(), "stranger", "others");
     let at = |file: &str| folder.path().join(file).display().to_string();
     let verified = format!("user=analyst sslmode=verify-full sslrootcert={}", at("server.pem"));
     let tls = format!("{USERS}[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n");
@@ -71,11 +87,11 @@ fn connections_are_encrypted_where_there_is_a_certificate() {
     taken(&sluice, &verified, "secret");
     taken(&sluice, "user=analyst sslmode=disable", "secret");
     refused(&sluice, &verified, "other", "password authentication failed");
-    let strange = format!("user=analyst sslmode=verify-full sslrootcert={}", at("stranger.pem"));
+    let strange = format!("user=analyst sslmode=verify-full sslrootcert={}", at("others.pem"));
     refused(&sluice, &strange, "secret", "certificate verify failed");
     assert!(sluice.stop().success());
 
-    let sluice = support::serve(folder.path(), &format!("{tls}required = true\nclient_ca = \"client.pem\"\n"));
+    let sluice = support::serve(folder.path(), &format!("{tls}required = true\nclient_ca = \"staff.pem\"\n"));
     let shown =
         |name: &str| format!("{verified} sslcert={} sslkey={}", at(&format!("{name}.pem")), at(&format!("{name}.key")));
     taken(&sluice, &shown("client"), "secret");
