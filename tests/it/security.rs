@@ -48,9 +48,10 @@ fn signed(folder: &Path, name: &str, by: &str) {
     let subject = ["-subj", "/CN=analyst", "-keyout", &key, "-out", &request];
     openssl(folder, &[&["req", "-new"], &NEW_KEY[..], &subject].concat());
     let (ca, ca_key) = (format!("{by}.pem"), format!("{by}.key"));
-    let sign =
-        ["x509", "-req", "-days", "2", "-CAcreateserial", "-in", &request, "-out", &out, "-CA", &ca, "-CAkey", &ca_key];
-    openssl(folder, &sign);
+    // With an extension it is of version 3, which is what is taken.
+    std::fs::write(folder.join("extensions"), "basicConstraints = CA:FALSE\n").unwrap();
+    let sign = ["x509", "-req", "-days", "2", "-CAcreateserial", "-extfile", "extensions"];
+    openssl(folder, &[&sign[..], &["-in", &request, "-out", &out, "-CA", &ca, "-CAkey", &ca_key]].concat());
 }
 
 /// Users, and a source that brings nothing.
