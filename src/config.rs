@@ -113,6 +113,9 @@ pub struct Config {
     pub http: SocketAddr,
     /// Accept listening beyond this machine although nobody is asked for a password: for private container networks.
     pub trust_network: bool,
+    /// Users and their passwords; without any, nobody is asked.
+    pub users: BTreeMap<String, Secret>,
+    pub tls: Option<TlsConfig>,
     pub lake: LakeConfig,
     pub query: QueryConfig,
     pub transactions: TransactionConfig,
@@ -130,6 +133,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 5433)),
             http: SocketAddr::from(([127, 0, 0, 1], 8000)),
             trust_network: false,
+            users: BTreeMap::new(),
+            tls: None,
             lake: LakeConfig::default(),
             query: QueryConfig::default(),
             transactions: TransactionConfig::default(),
@@ -138,6 +143,21 @@ impl Default for Config {
             views: vec![],
         }
     }
+}
+
+/// `[tls]`: encryption of PostgreSQL connections.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// PEM file of the certificate, those that it depends on after it.
+    pub certificate: String,
+    /// PEM file of its key.
+    pub key: String,
+    /// PEM file of authorities: clients must show a certificate that one of them signed.
+    pub client_ca: Option<String>,
+    /// Turn away connections without TLS.
+    #[serde(default)]
+    pub required: bool,
 }
 
 /// Where the tables are kept.

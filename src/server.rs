@@ -36,10 +36,13 @@ pub enum ServerError {
     #[error("cannot listen on {address} ({what}): {error}{hint}")]
     Listen { what: &'static str, address: SocketAddr, error: std::io::Error, hint: &'static str },
     #[error(
-        "{what} would listen on {address}, beyond this machine, and authentication is not there yet; \
-             listen on 127.0.0.1, or set trust_network = true where everybody who reaches the port may read everything"
+        "{what} would listen on {address}, beyond this machine, where nobody is asked for a password; listen on \
+             127.0.0.1, name users in [users] (for postgresql), or set trust_network = true where everybody who reaches the \
+             port may read everything"
     )]
     NotLoopback { what: &'static str, address: SocketAddr },
+    #[error("{}: tls: {reason}", path.display())]
+    Tls { path: PathBuf, reason: String },
     #[error("source {name}: {error}")]
     Source { name: String, error: SourceError },
     #[error("{place}: {error}")]
@@ -60,6 +63,7 @@ pub struct Deployment {
     database: DatabaseOptions,
     max_connections: usize,
     trust_network: bool,
+    security: Arc<wire::Security>,
     sources: Vec<Box<dyn Source>>,
     views: Vec<ViewFile>,
     demo: Option<DemoRun>,
@@ -106,6 +110,7 @@ impl Deployment {
             },
             max_connections: query.max_connections,
             trust_network: false,
+            security: Arc::default(),
             sources,
             views: views.collect(),
             demo: Some(DemoRun { businesses: options.businesses.clone(), note }),
@@ -165,11 +170,24 @@ impl Deployment {
             },
             max_connections: config.query.max_connections,
             trust_network: config.trust_network,
+            security: Arc::new(security(config, path)?),
             sources,
             views: config.view_files(path)?,
             demo: None,
         })
     }
+}
+
+/// Who may connect, as the configuration says.
+fn security(config: &config::Config, path: &Path) -> Result<wire::Security, ServerError> {
+    let security =
+        wire::Security::new(config.users.iter().map(|(name, password)| (name.as_str(), password.0.as_str())));
+    let Some(tls) = &config.tls else { return Ok(security) };
+    let beside = |file: &String| config::beside(path, file);
+    let client_ca = tls.client_ca.as_ref().map(beside);
+    security
+        .with_tls(&beside(&tls.certificate), &beside(&tls.key), client_ca.as_deref(), tls.required)
+        .map_err(|reason| ServerError::Tls { path: path.to_path_buf(), reason })
 }
 
 /// Settles among all sources whose the tables are that have their names from topics.
@@ -225,7 +243,8 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     survive_file_limits();
     let views = view_statements(std::mem::take(&mut deployment.views))?;
     // Ports first: a port in use must be said before a large lake is read.
-    let postgres = listen("postgresql", deployment.listen, deployment.trust_network).await?;
+    let known = deployment.trust_network || deployment.security.asks_for_passwords();
+    let postgres = listen("postgresql", deployment.listen, known).await?;
     let pages = listen("http", deployment.http, deployment.trust_network).await?;
     let (sender, receiver) = deliveries(DeliveryLimits::default());
     let schemas = Arc::new(Schemas::default());
@@ -263,6 +282,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     let limits = wire::Limits {
         connections: deployment.max_connections,
         trust_network: deployment.trust_network,
+        security: Arc::clone(&deployment.security),
         ..wire::Limits::default()
     };
     let counters = Arc::new(wire::Counters::default());
@@ -604,8 +624,10 @@ pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn check(deployment: Deployment) -> Result<bool, ServerError> {
     runtime()?.block_on(async {
         let mut well = true;
-        for (what, address) in [("postgresql", deployment.listen), ("http", deployment.http)] {
-            match listen(what, address, deployment.trust_network).await {
+        let trusted = deployment.trust_network;
+        let known = trusted || deployment.security.asks_for_passwords();
+        for (what, address, known) in [("postgresql", deployment.listen, known), ("http", deployment.http, trusted)] {
+            match listen(what, address, known).await {
                 Ok(_) => println!("ok: {what} can listen on {address}"),
                 Err(error) => {
                     println!("wrong: {error}");

@@ -28,6 +28,10 @@ impl Binder<'_> {
             parts.push(self.grouping_item(node, targets, &mut grouping.keys)?);
         }
         if !plain {
+            // A constant elsewhere in the query is not told from the key, which is NULL where a set lacks it.
+            if grouping.keys.iter().any(|k| matches!(k.kind, ExprKind::Literal(_) | ExprKind::Param(_))) {
+                return Err(PgError::unsupported("a constant in GROUPING SETS"));
+            }
             // Items of a GROUP BY list multiply.
             let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
             for part in parts {

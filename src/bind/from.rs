@@ -28,7 +28,7 @@ impl Binder<'_> {
         Ok(rel.unwrap_or(Rel::One))
     }
 
-    fn check_names(&mut self, new: &[Item]) -> PgResult<()> {
+    pub(super) fn check_names(&mut self, new: &[Item]) -> PgResult<()> {
         for (i, item) in new.iter().enumerate().filter(|(_, i)| i.table_visible) {
             let before = self.scope().items.iter().chain(&new[..i]);
             let mut clash = before.filter(|o| {
@@ -113,7 +113,7 @@ impl Binder<'_> {
         Ok((query.rel, vec![item]))
     }
 
-    fn scan(&mut self, relation: &Relation, name: &str) -> Query {
+    pub(super) fn scan(&mut self, relation: &Relation, name: &str) -> Query {
         let mut scan = Vec::with_capacity(relation.columns.len());
         let mut columns = Vec::with_capacity(relation.columns.len());
         for (index, column) in relation.columns.iter().enumerate() {
@@ -151,6 +151,18 @@ impl Binder<'_> {
             }
             e
         })?;
+        let mut query = query;
+        if query.columns.len() > relation.columns.len() {
+            // A star over a table that has got columns since: the view keeps those that it was made with.
+            let same = query.columns.iter().zip(&relation.columns).all(|(made, known)| made.name == known.name);
+            if !same {
+                let message = format!("view \"{}\" has to be made anew", relation.name);
+                return Err(PgError::new(SqlState::OBJECT_NOT_IN_STATE, message)
+                    .detail("A table that it reads has got columns, and its query names all columns by a star.")
+                    .hint("Use CREATE OR REPLACE VIEW with the columns that it is to have."));
+            }
+            query.columns.truncate(relation.columns.len());
+        }
         let mut exprs = Vec::with_capacity(query.columns.len());
         let mut columns = Vec::with_capacity(query.columns.len());
         for (i, made) in query.columns.into_iter().enumerate() {

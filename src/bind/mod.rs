@@ -13,7 +13,6 @@
 mod aggregate;
 mod expr;
 mod from;
-mod insert;
 mod lower;
 pub mod names;
 pub mod optimize;
@@ -26,16 +25,21 @@ mod subquery;
 pub mod tree;
 pub mod typename;
 mod window;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use insert::bind_insert;
 pub use lower::lower;
 pub use optimize::{optimize, session_config, session_context, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use relation::{RelationProvider, Relations, RelationsExtension};
+pub use scope::Clause;
 pub use tree::{Expr, Rel};
+pub use write::{
+    BoundWrite, Checked, ColumnSource, Conflict, MergeAction, STAGED, WriteKind, bind_check, bind_columns, bind_copy,
+    bind_write, check_writable, expression,
+};
 
 use crate::catalog::Catalog;
 use crate::types::codec::TextSettings;
@@ -53,11 +57,21 @@ pub struct BindContext<'a> {
     pub param_types: Vec<Option<PgType>>,
     /// How literals are read (time zone, date order).
     pub text: TextSettings,
+    /// Statements in WITH that write, which have run when the query runs.
+    pub staged: Vec<StagedCte>,
+}
+
+/// What RETURNING of a statement in WITH gives, as rows of a relation of its own.
+#[derive(Debug, Clone)]
+pub struct StagedCte {
+    pub name: String,
+    pub oid: Oid,
+    pub columns: Vec<(String, ExprType)>,
 }
 
 impl<'a> BindContext<'a> {
     pub fn new(catalog: &'a Catalog, search_path: &'a [String]) -> Self {
-        Self { catalog, search_path, param_types: Vec::new(), text: TextSettings::default() }
+        Self { catalog, search_path, param_types: Vec::new(), text: TextSettings::default(), staged: Vec::new() }
     }
 }
 
@@ -170,6 +184,7 @@ struct Binder<'b> {
     /// Where columns come from, for messages and RowDescription.
     origins: HashMap<ColId, Origin>,
     view_depth: usize,
+    staged: Vec<StagedCte>,
 }
 
 /// A view that reads itself through others would never end.
@@ -193,6 +208,7 @@ impl<'b> Binder<'b> {
             functions: BTreeSet::new(),
             origins: HashMap::new(),
             view_depth: 0,
+            staged: cx.staged.clone(),
         }
     }
 
@@ -202,13 +218,7 @@ impl<'b> Binder<'b> {
     }
 
     fn settled_params(&self) -> PgResult<Vec<PgType>> {
-        let settled = self.params.iter().enumerate().map(|(i, p)| {
-            p.filter(|p| p.oid != oid::UNKNOWN).ok_or_else(|| {
-                let message = format!("could not determine data type of parameter ${}", i + 1);
-                PgError::new(SqlState::INDETERMINATE_DATATYPE, message)
-            })
-        });
-        settled.collect()
+        settled(self.params)
     }
 
     fn volatile_functions(&self) -> Vec<String> {
@@ -230,4 +240,15 @@ impl<'b> Binder<'b> {
         names.dedup();
         names
     }
+}
+
+/// The types of all parameters, each of which must have one by now.
+pub fn settled(params: &[Option<PgType>]) -> PgResult<Vec<PgType>> {
+    let settled = params.iter().enumerate().map(|(i, p)| {
+        p.filter(|p| p.oid != oid::UNKNOWN).ok_or_else(|| {
+            let message = format!("could not determine data type of parameter ${}", i + 1);
+            PgError::new(SqlState::INDETERMINATE_DATATYPE, message)
+        })
+    });
+    settled.collect()
 }

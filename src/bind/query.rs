@@ -220,6 +220,12 @@ impl Binder<'_> {
         Ok(targets)
     }
 
+    /// The entries of a RETURNING list.
+    pub(super) fn returned(&mut self, list: &[Node]) -> PgResult<Vec<(String, Expr)>> {
+        let targets = self.targets(list, true)?;
+        Ok(targets.into_iter().map(|t| (t.name, t.expr)).collect())
+    }
+
     /// `(record).*`
     fn record_star(&mut self, node: &protobuf::AIndirection, targets: &mut Vec<Target>) -> PgResult<()> {
         let mut inner = node.clone();
@@ -667,7 +673,7 @@ impl Binder<'_> {
         }
     }
 
-    fn with_clause(&mut self, with: &protobuf::WithClause) -> PgResult<()> {
+    pub(super) fn with_clause(&mut self, with: &protobuf::WithClause) -> PgResult<()> {
         let first = self.ctes.len();
         for node in &with.ctes {
             let Some(NodeEnum::CommonTableExpr(cte)) = &node.node else { continue };
@@ -680,7 +686,14 @@ impl Binder<'_> {
                 return Err(with_position(PgError::unsupported("SEARCH or CYCLE"), at));
             }
             let Some(NodeEnum::SelectStmt(select)) = cte.ctequery.as_deref().and_then(|n| n.node.as_ref()) else {
-                return Err(with_position(PgError::unsupported("a data-modifying statement in WITH"), at));
+                let staged = self.staged.iter().find(|staged| staged.name == cte.ctename).cloned();
+                let Some(staged) = staged else {
+                    let message = "WITH clause containing a data-modifying statement must be at the top level";
+                    return Err(with_position(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message), at));
+                };
+                let query = self.staged_query(&staged);
+                self.ctes.push(Cte { name: cte.ctename.clone(), query, used: false });
+                continue;
             };
             let aliases = names::strings(&cte.aliascolnames);
             let mut query = match with.recursive && select.op() == SetOperation::SetopUnion {

@@ -58,6 +58,8 @@ impl TableProvider for RelationProvider {
             .config()
             .get_extension::<RelationsExtension>()
             .ok_or_else(|| DataFusionError::Internal(format!("relation {} was read without a snapshot", self.oid)))?;
-        relations.0.scan(self.oid, projection, filters, limit)
+        // The relation may have got more columns since the plan was made.
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        relations.0.scan(self.oid, Some(projection.unwrap_or(&all)), filters, limit)
     }
 }

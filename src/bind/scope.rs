@@ -21,6 +21,12 @@ pub enum Clause {
     Filter,
     Aggregate,
     Window,
+    Update,
+    Returning,
+    Check,
+    Default,
+    Generated,
+    Index,
 }
 
 impl Clause {
@@ -36,6 +42,12 @@ impl Clause {
             Clause::Values => "VALUES",
             Clause::Filter => "FILTER",
             Clause::Aggregate => "",
+            Clause::Update => "UPDATE",
+            Clause::Returning => "RETURNING",
+            Clause::Check => "check constraints",
+            Clause::Default => "DEFAULT expressions",
+            Clause::Generated => "column generation expressions",
+            Clause::Index => "index expressions",
         })
     }
 

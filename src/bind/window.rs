@@ -172,6 +172,18 @@ impl Binder<'_> {
             ScalarValue::Float32(Some(v)) => *v < 0.0,
             _ => false,
         };
+        let float = match &value {
+            ScalarValue::Float64(Some(v)) => Some(*v),
+            ScalarValue::Float32(Some(v)) => Some(f64::from(*v)),
+            _ => None,
+        };
+        if float.is_some_and(f64::is_nan) {
+            let message = "invalid preceding or following size in window function";
+            return Err(PgError::new(SqlState([b'2', b'2', b'0', b'1', b'3']), message));
+        }
+        if float.is_some_and(f64::is_infinite) {
+            return Err(PgError::unsupported("RANGE with an infinite offset"));
+        }
         if negative {
             let message = format!("frame {which} offset must not be negative");
             return Err(PgError::new(SqlState([b'2', b'2', b'0', b'1', b'3']), message));

@@ -6,8 +6,15 @@
 
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, TableSchema};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+mod sequence;
+mod table;
+
+pub use sequence::{Sequence, SequenceState};
+pub use table::{Constraint, ConstraintKind, Foreign, Identity, Index};
 
 /// OIDs below this are PostgreSQL's own or system relations of Sluice; user objects start here.
 pub const FIRST_USER_OID: u32 = 16384;
@@ -21,7 +28,7 @@ pub const SLUICE: Oid = Oid(13001);
 pub const BOOTSTRAP_ROLE: Oid = Oid(10);
 
 /// What a relation is, and for tables who writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RelationKind {
     /// Every record as it arrived; fed by a source.
@@ -29,11 +36,14 @@ pub enum RelationKind {
     /// Typed, latest row per key; fed by a source.
     Silver,
     /// Made and written over the wire.
+    #[default]
     Managed,
     /// A query kept exactly up to date (`CREATE MATERIALIZED VIEW`).
     Gold,
     /// A query that is expanded where it is used (`CREATE VIEW`).
     View,
+    /// A counter (`CREATE SEQUENCE`).
+    Sequence,
     /// Rows made by Sluice itself: `pg_catalog`, `information_schema`, `sluice`.
     System,
 }
@@ -44,6 +54,7 @@ impl RelationKind {
         match self {
             Self::View => 'v',
             Self::Gold => 'm',
+            Self::Sequence => 'S',
             Self::Bronze | Self::Silver | Self::Managed | Self::System => 'r',
         }
     }
@@ -58,16 +69,30 @@ pub struct CatalogColumn {
     pub not_null: bool,
     /// `pg_attribute.attnum`, from 1, never reused.
     pub attnum: i16,
+    /// The expression of DEFAULT, or of a generated column, as SQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// `GENERATED ALWAYS AS (…) STORED`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated: bool,
 }
 
 impl CatalogColumn {
+    /// A column without a default.
+    pub fn new(name: impl Into<String>, ty: PgType, not_null: bool, attnum: i16) -> Self {
+        let (type_oid, typmod) = (ty.oid.0, ty.typmod);
+        Self { name: name.into(), type_oid, typmod, not_null, attnum, default: None, identity: None, generated: false }
+    }
+
     pub fn ty(&self) -> PgType {
         PgType { oid: Oid(self.type_oid), typmod: self.typmod }
     }
 }
 
-/// A table, view or materialized view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A table, view, materialized view or sequence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relation {
     #[serde(with = "oid_as_number")]
     pub oid: Oid,
@@ -98,6 +123,20 @@ pub struct Relation {
     pub comment: Option<String>,
     #[serde(default)]
     pub column_comments: BTreeMap<i16, String>,
+    /// The primary key's name where it is not `<table>_pkey`.
+    #[serde(default)]
+    pub key_name: Option<String>,
+    /// Without the primary key.
+    #[serde(default)]
+    pub constraints: Vec<Constraint>,
+    /// Without the primary key's.
+    #[serde(default)]
+    pub indexes: Vec<Index>,
+    #[serde(default)]
+    pub sequence: Option<Sequence>,
+    /// The highest `attnum` that a column ever had.
+    #[serde(default)]
+    pub last_attnum: i16,
 }
 
 impl Relation {
@@ -138,10 +177,17 @@ pub struct NewRelation {
 pub struct Catalog {
     /// Grows with every change; plans are cached by it.
     version: u64,
-    next_oid: u32,
     namespaces: BTreeMap<Oid, Arc<Namespace>>,
     relations: BTreeMap<Oid, Arc<Relation>>,
     by_name: HashMap<(Oid, String), Oid>,
+    /// The schema of a session's temporary relations, searched before all others.
+    temporary: Option<Oid>,
+    /// Versions and OIDs are unique over all copies of one catalog: those of a transaction stay its own until COMMIT.
+    versions: Arc<AtomicU64>,
+    oids: Arc<AtomicU32>,
+    /// OIDs that a change took when it was tried, to be taken again when it is applied.
+    replay: VecDeque<Oid>,
+    taken: Vec<Oid>,
 }
 
 /// What of a catalog is durable.
@@ -161,10 +207,14 @@ impl Catalog {
     pub fn new(system: impl IntoIterator<Item = Relation>) -> Self {
         let mut catalog = Self {
             version: 1,
-            next_oid: FIRST_USER_OID,
             namespaces: BTreeMap::new(),
             relations: BTreeMap::new(),
             by_name: HashMap::new(),
+            temporary: None,
+            versions: Arc::new(AtomicU64::new(1)),
+            oids: Arc::new(AtomicU32::new(FIRST_USER_OID)),
+            replay: VecDeque::new(),
+            taken: Vec::new(),
         };
         for (oid, name) in [
             (PG_CATALOG, "pg_catalog"),
@@ -204,7 +254,8 @@ impl Catalog {
             catalog.put((*relation).clone());
         }
         catalog.version = durable.version;
-        catalog.next_oid = durable.next_oid;
+        catalog.versions.store(durable.version, Ordering::Relaxed);
+        catalog.oids.store(durable.next_oid, Ordering::Relaxed);
         Ok(catalog)
     }
 
@@ -213,7 +264,7 @@ impl Catalog {
         let durable = Durable {
             format: FORMAT,
             version: self.version,
-            next_oid: self.next_oid,
+            next_oid: self.oids.load(Ordering::Relaxed),
             namespaces: self
                 .namespaces
                 .values()
@@ -238,6 +289,9 @@ impl Catalog {
     }
 
     pub fn namespace_named(&self, name: &str) -> Option<&Arc<Namespace>> {
+        if name == "pg_temp" {
+            return self.namespaces.get(&self.temporary?);
+        }
         self.namespaces.values().find(|n| n.name == name)
     }
 
@@ -273,8 +327,9 @@ impl Catalog {
         }
         let implicit = (!search_path.iter().any(|s| s == "pg_catalog")).then_some(PG_CATALOG);
         let path = search_path.iter().filter_map(|s| self.namespace_named(s)).map(|n| n.oid);
-        implicit
+        self.temporary
             .into_iter()
+            .chain(implicit)
             .chain(path)
             .find_map(|schema| self.relation_named(schema, name))
             .ok_or_else(|| undefined_table(name))
@@ -285,16 +340,83 @@ impl Catalog {
         self.relations.values().filter(move |r| r.depends_on.contains(&oid.0))
     }
 
-    fn take_oid(&mut self) -> Oid {
-        let oid = Oid(self.next_oid);
-        self.next_oid += 1;
+    /// A new OID.
+    pub fn take_oid(&mut self) -> Oid {
+        let oid = self.replay.pop_front().unwrap_or_else(|| Oid(self.oids.fetch_add(1, Ordering::Relaxed)));
+        self.taken.push(oid);
         oid
+    }
+
+    /// A new OID, for something that is not in the catalog yet.
+    pub fn new_oid(&self) -> Oid {
+        Oid(self.oids.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Adds a relation that has its OIDs.
+    pub fn add(&mut self, relation: Relation) -> PgResult<()> {
+        self.check_free(relation.schema, &relation.name)?;
+        for index in relation.index_names() {
+            self.check_free(relation.schema, &index)?;
+        }
+        self.put(relation);
+        Ok(())
+    }
+
+    /// Puts a changed relation in the place of `old`. `40001` where it has been changed meanwhile.
+    pub fn replace(&mut self, old: &Relation, new: Relation) -> PgResult<()> {
+        if self.relations.get(&old.oid).is_none_or(|now| **now != *old) {
+            let message = "could not serialize access due to concurrent update";
+            return Err(PgError::new(SqlState::SERIALIZATION_FAILURE, message));
+        }
+        let before: Vec<String> = old.index_names().collect();
+        let moved = old.schema != new.schema;
+        for index in new.index_names().filter(|name| moved || !before.contains(name)) {
+            self.check_free(new.schema, &index)?;
+        }
+        self.change(old.oid, |relation| *relation = new)
+    }
+
+    /// Runs a change for the first time: gives the OIDs that it took.
+    pub fn try_change(&mut self, change: impl FnOnce(&mut Self) -> PgResult<()>) -> PgResult<Vec<Oid>> {
+        self.taken.clear();
+        change(self)?;
+        Ok(std::mem::take(&mut self.taken))
+    }
+
+    /// Runs a change again, with the OIDs that it took the first time.
+    pub fn apply_change(&mut self, oids: &[Oid], change: impl FnOnce(&mut Self) -> PgResult<()>) -> PgResult<()> {
+        self.replay = oids.iter().copied().collect();
+        let applied = change(self);
+        self.replay.clear();
+        self.taken.clear();
+        applied
+    }
+
+    fn changed(&mut self) {
+        self.version = self.versions.fetch_add(1, Ordering::Relaxed) + 1;
+    }
+
+    /// Puts a session's temporary relations before all others.
+    pub fn with_temporary(&self, schema: Namespace, relations: impl IntoIterator<Item = Arc<Relation>>) -> Self {
+        let mut catalog = self.clone();
+        catalog.temporary = Some(schema.oid);
+        catalog.namespaces.insert(schema.oid, Arc::new(schema));
+        for relation in relations {
+            catalog.put((*relation).clone());
+        }
+        catalog.changed();
+        catalog
+    }
+
+    /// The schema of the session's temporary relations.
+    pub fn temporary(&self) -> Option<Oid> {
+        self.temporary
     }
 
     fn put(&mut self, relation: Relation) {
         self.by_name.insert((relation.schema, relation.name.clone()), relation.oid);
         self.relations.insert(relation.oid, Arc::new(relation));
-        self.version += 1;
+        self.changed();
     }
 
     pub fn create_schema(&mut self, name: &str) -> PgResult<Oid> {
@@ -305,34 +427,52 @@ impl Catalog {
         let oid = self.take_oid();
         let name = name.to_string();
         self.namespaces.insert(oid, Arc::new(Namespace { oid, name, comment: None }));
-        self.version += 1;
+        self.changed();
         Ok(oid)
     }
 
     /// Drops an empty schema.
     pub fn drop_schema(&mut self, oid: Oid) {
         self.namespaces.remove(&oid);
-        self.version += 1;
+        self.changed();
+    }
+
+    /// Whether a relation or an index of this schema is called so; they share their names.
+    pub fn is_taken(&self, schema: Oid, name: &str) -> bool {
+        if self.relation_named(schema, name).is_some() {
+            return true;
+        }
+        let mut inside = self.relations.values().filter(|r| r.schema == schema);
+        inside.any(|r| r.index_names().any(|index| index == name))
+    }
+
+    /// `42P07` where the name is taken in the schema.
+    pub fn check_free(&self, schema: Oid, name: &str) -> PgResult<()> {
+        if !self.is_taken(schema, name) {
+            return Ok(());
+        }
+        let message = format!("relation \"{name}\" already exists");
+        Err(PgError::new(SqlState::DUPLICATE_TABLE, message))
+    }
+
+    /// `<table>_<column>_<suffix>`, cut and numbered as PostgreSQL does it, not among `others`.
+    pub fn free_name(&self, schema: Oid, table: &str, columns: &str, suffix: &str, others: &[String]) -> String {
+        (0..)
+            .map(|nth| table::object_name(table, columns, suffix, nth))
+            .find(|name| !others.contains(name) && !self.is_taken(schema, name))
+            .expect("one of endlessly many names is free")
     }
 
     pub fn create(&mut self, new: NewRelation) -> PgResult<Oid> {
-        if self.relation_named(new.schema, &new.name).is_some() {
-            let message = format!("relation \"{}\" already exists", new.name);
-            return Err(PgError::new(SqlState::DUPLICATE_TABLE, message));
-        }
+        self.check_free(new.schema, &new.name)?;
         let oid = self.take_oid();
         let row_type_oid = self.take_oid().0;
         let (key_index_oid, key_constraint_oid) = match new.table.key.is_empty() {
             true => (0, 0),
             false => (self.take_oid().0, self.take_oid().0),
         };
-        let columns = new.table.columns.iter().zip(1..).map(|(c, attnum)| CatalogColumn {
-            name: c.name.clone(),
-            type_oid: c.ty.oid.0,
-            typmod: c.ty.typmod,
-            not_null: !c.nullable,
-            attnum,
-        });
+        let columns = new.table.columns.iter().zip(1..);
+        let columns = columns.map(|(c, attnum)| CatalogColumn::new(&c.name, c.ty, !c.nullable, attnum));
         self.put(Relation {
             oid,
             schema: new.schema,
@@ -346,8 +486,8 @@ impl Catalog {
             definition: new.definition,
             search_path: new.search_path,
             depends_on: new.depends_on.iter().map(|o| o.0).collect(),
-            comment: None,
-            column_comments: BTreeMap::new(),
+            last_attnum: new.table.columns.len() as i16,
+            ..Relation::default()
         });
         Ok(oid)
     }
@@ -355,7 +495,7 @@ impl Catalog {
     pub fn drop_relation(&mut self, oid: Oid) {
         if let Some(relation) = self.relations.remove(&oid) {
             self.by_name.remove(&(relation.schema, relation.name.clone()));
-            self.version += 1;
+            self.changed();
         }
     }
 
@@ -365,9 +505,8 @@ impl Catalog {
         let mut relation = Relation::clone(old);
         change(&mut relation);
         let moved = (old.schema, old.name.clone()) != (relation.schema, relation.name.clone());
-        if moved && self.relation_named(relation.schema, &relation.name).is_some() {
-            let message = format!("relation \"{}\" already exists", relation.name);
-            return Err(PgError::new(SqlState::DUPLICATE_TABLE, message));
+        if moved {
+            self.check_free(relation.schema, &relation.name)?;
         }
         self.by_name.remove(&(old.schema, old.name.clone()));
         self.put(relation);
@@ -378,7 +517,7 @@ impl Catalog {
         if let Some(old) = self.namespaces.get(&oid) {
             let changed = Namespace { comment, ..Namespace::clone(old) };
             self.namespaces.insert(oid, Arc::new(changed));
-            self.version += 1;
+            self.changed();
         }
     }
 }

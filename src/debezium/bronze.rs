@@ -21,6 +21,16 @@ pub enum Kept<'a> {
     Raw(&'a [u8]),
 }
 
+impl Kept<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Absent => 0,
+            Self::Json(text) => text.len(),
+            Self::Raw(bytes) => bytes.len(),
+        }
+    }
+}
+
 pub struct BronzeBuilder {
     table: Arc<str>,
     topic: Arc<str>,

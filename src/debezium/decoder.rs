@@ -49,6 +49,8 @@ pub struct Decoder {
     value_cells: Cells,
     key_cells: Cells,
     position_text: String,
+    /// The longest payload without its schema block in the last batch: room for the next one.
+    longest_payload: usize,
 }
 
 /// Schema blocks by the bytes of a message up to its payload.
@@ -239,6 +241,7 @@ impl Decoder {
             value_cells: Cells::default(),
             key_cells: Cells::default(),
             position_text: String::new(),
+            longest_payload: usize::MAX,
         }
     }
 
@@ -269,11 +272,14 @@ impl Decoder {
             has_transactions: false,
         };
         self.refresh();
+        // Schema blocks are not kept, and room for them would stay empty for as long as the batch is in memory.
+        let room = bytes.min(self.longest_payload.saturating_mul(records.len()));
+        let mut longest = 0;
         let mut bronze = self
             .route
             .bronze
             .as_ref()
-            .map(|table| BronzeBuilder::new(Arc::clone(table), &self.route, ingested_at_us, records.len(), bytes));
+            .map(|table| BronzeBuilder::new(Arc::clone(table), &self.route, ingested_at_us, records.len(), room));
         // Apart from `self` while their texts are borrowed.
         let mut value_cells = std::mem::take(&mut self.value_cells);
         let mut key_cells = std::mem::take(&mut self.key_cells);
@@ -287,7 +293,9 @@ impl Decoder {
                 }
             }
             if let Some(bronze) = &mut bronze {
-                bronze.append(record, kept(record.key, &key), kept(record.value, &value));
+                let payload = kept(record.value, &value);
+                longest = longest.max(payload.len());
+                bronze.append(record, kept(record.key, &key), payload);
             }
             let outcome = self.record(event as u32, record, key, value, &key_cells, &mut value_cells, &mut batch);
             if let Err((reason, message)) = outcome {
@@ -298,6 +306,9 @@ impl Decoder {
         }
         self.value_cells = value_cells;
         self.key_cells = key_cells;
+        if !records.is_empty() {
+            self.longest_payload = longest;
+        }
         batch.close_rows();
         let mut delivery = batch.delivery;
         delivery.bronze = bronze.map_or(Vec::new(), BronzeBuilder::finish);

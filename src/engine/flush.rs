@@ -37,7 +37,7 @@ pub struct Job {
     /// Every table that the manifest names.
     pub folders: Vec<(Oid, Arc<str>)>,
     pub positions: Vec<(StreamId, Position)>,
-    pub catalog: serde_json::Value,
+    pub catalog: Arc<serde_json::Value>,
     /// Folders that no relation uses any more.
     pub dropped: Vec<Arc<str>>,
     /// Rows between their old key and their new one.
@@ -101,7 +101,8 @@ impl Flusher {
     }
 
     async fn flush_table(&mut self, job: &TableJob, tick: Tick) -> Result<TableDone, LakeError> {
-        if !self.tables.contains_key(&job.oid) {
+        // A table that was made anew under its OID lies in another folder.
+        if self.tables.get(&job.oid).is_none_or(|table| table.name() != &*job.folder) {
             let table = self.lake.table(&job.folder, Arc::clone(&job.schema), lake_kind(job.kind)).await?;
             self.tables.insert(job.oid, table);
         }
@@ -152,7 +153,7 @@ impl Flusher {
             written_at_us: job.now_us,
             tables,
             positions: job.positions.iter().map(|(s, p)| (s.to_string(), p.0)).collect(),
-            catalog: job.catalog.clone(),
+            catalog: serde_json::Value::clone(&job.catalog),
             extra: serde_json::json!({ "folders": folders, "departed": job.departed }),
         };
         self.lake.write_manifest(manifest).await?;

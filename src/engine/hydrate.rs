@@ -20,9 +20,6 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Views whose inputs have more rows than this are filled beside the loop.
-pub(super) const MANY_ROWS: u64 = 100_000;
-
 /// A first run that is under way.
 pub(super) struct Hydration {
     /// The inputs as the thread reads them.
@@ -82,6 +79,8 @@ struct Job {
     relations: Arc<SnapshotRelations>,
     schema: Arc<TableSchema>,
     held: TableSnapshot,
+    /// Nobody knows the table of the view yet: it may be another one, with row ids from here on.
+    anew: Option<RowId>,
     watch: Arc<Watch>,
 }
 
@@ -106,15 +105,16 @@ impl Job {
             runtime: &runtime,
             watch: Some(&self.watch),
         };
-        if !self.held.is_empty() {
+        let Some(next) = self.anew else {
             let mut rows = Vec::new();
             self.root.hydrate(&tick, &mut |piece| {
                 rows.push(piece);
                 Ok(())
             })?;
             return Ok(FilledRows::Difference(view::difference(&self.held, &rows)?));
-        }
+        };
         let mut table = Table::bag(Arc::clone(&self.schema));
+        table.set_next_row_id(next);
         table.set_retractions(false);
         self.root.hydrate(&tick, &mut |piece| table.append(&piece).map(drop))?;
         while table.maintain(usize::MAX) {}
@@ -126,7 +126,8 @@ impl Engine {
     /// Whether a view's first run is too long for a tick.
     pub(super) fn is_long(&self, slot: &ViewSlot) -> bool {
         let inputs = slot.view.iter().flat_map(|view| &view.inputs);
-        inputs.filter_map(|oid| self.relations.get(oid)).map(RelationData::rows).sum::<u64>() > MANY_ROWS
+        inputs.filter_map(|oid| self.relations.get(oid)).map(RelationData::rows).sum::<u64>()
+            > self.options.fill_beside_rows
     }
 
     /// At the end of a tick, before its changes are forgotten: notes them for the first runs under way.
@@ -181,12 +182,14 @@ impl Engine {
         let Some(RelationData::Hot(held)) = self.relations.get(&view.oid) else {
             return Err(PgError::internal("a view without rows"));
         };
+        let indexed = self.views.iter().flat_map(|v| &v.indexes).any(|need| need.oid == view.oid);
+        let anew = (held.is_empty() && !indexed).then(|| held.next_row_id());
         let watch = Arc::new(Watch::default());
         let total = pinned.values().map(RelationData::rows).sum();
         let (inputs, schema, oid, held) = (inputs.collect(), Arc::clone(&view.schema), view.oid, held.clone());
         let slot = &mut self.views[index];
         let Some(root) = slot.keeping.as_mut().and_then(|keeping| keeping.root.take()) else { return Ok(()) };
-        let job = Job { oid, root, inputs, relations, schema, held, watch: Arc::clone(&watch) };
+        let job = Job { oid, root, inputs, relations, schema, held, anew, watch: Arc::clone(&watch) };
         slot.hydration =
             Some(Hydration { pinned, died: HashMap::new(), added: HashMap::new(), watch, total, arrived: None });
         tracing::info!(view = %oid, rows = total, "a gold view is filled beside the tick loop");

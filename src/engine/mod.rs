@@ -26,10 +26,14 @@ mod status;
 mod tables;
 mod tick;
 mod views;
+mod write;
 
 pub use align::AlignOptions;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
 pub use status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+pub use write::{
+    Overlay, SavedWrites, TableCommit, TableWrites, duplicate_key, indexed_columns, key_text, lost_race, value_text,
+};
 
 use crate::catalog::{Catalog, Relation};
 use crate::change::{Position, Schemas, StreamId};
@@ -52,8 +56,12 @@ pub struct EngineOptions {
     pub flush_rows: u64,
     /// Unflushed row versions at which sources are paused until a flush succeeds.
     pub unflushed_limit: u64,
+    /// The same for the bytes of records that were appended to bronze: a few large ones weigh as much as many small.
+    pub unflushed_bytes: u64,
     /// Records that one tick takes at most.
     pub tick_events: usize,
+    /// Gold views whose inputs have more rows are filled beside the tick loop.
+    pub fill_beside_rows: u64,
 }
 
 impl EngineOptions {
@@ -64,7 +72,9 @@ impl EngineOptions {
             flush_interval: Duration::from_secs(1),
             flush_rows: 100_000,
             unflushed_limit: 2_000_000,
+            unflushed_bytes: 512 << 20,
             tick_events: 65_536,
+            fill_beside_rows: 100_000,
         }
     }
 }
@@ -72,8 +82,15 @@ impl EngineOptions {
 /// A change of the catalog, applied to a copy inside a tick.
 pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
 
+/// A transaction: what it does to the catalog and to tables' rows.
+#[derive(Default)]
+pub struct Commit {
+    pub change: Option<CatalogChange>,
+    pub tables: Vec<TableCommit>,
+}
+
 enum Command {
-    ChangeCatalog { change: CatalogChange, reply: oneshot::Sender<PgResult<()>> },
+    Commit { commit: Commit, reply: oneshot::Sender<PgResult<()>> },
     Shutdown { reply: oneshot::Sender<PgResult<()>> },
 }
 
@@ -92,12 +109,18 @@ impl EngineHandle {
         self.snapshot.load_full()
     }
 
-    /// Applies a change of the catalog in a tick and brings tables and views in line with it. When it returns, the change
-    /// is visible and durable.
-    ///
-    /// Errors: what `change` says; what binding or running a new view's query says; `57P01` when the engine ends.
+    /// Applies a change of the catalog: a [`EngineHandle::commit`] without rows.
     pub async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
-        self.ask(|reply| Command::ChangeCatalog { change, reply }).await
+        self.commit(Commit { change: Some(change), tables: Vec::new() }).await
+    }
+
+    /// Applies a transaction in one tick, all of it or nothing, and brings tables and views in line with it. When it
+    /// returns, the transaction is visible and durable.
+    ///
+    /// Errors: what its change of the catalog says; `40001` and `23505` where others were first; what binding or running a
+    /// new view's query says; `57P01` when the engine ends.
+    pub async fn commit(&self, commit: Commit) -> PgResult<()> {
+        self.ask(|reply| Command::Commit { commit, reply }).await
     }
 
     /// Flushes everything visible and ends the engine.

@@ -10,7 +10,7 @@
 use super::align::Released;
 use super::evolve;
 use super::tick::Engine;
-use crate::change::{DeadLetter, KeyMove, MoveHalf, MoveId, TableChanges};
+use crate::change::{DeadLetter, KeyMove, MoveHalf, MoveId, StreamId, TableChanges};
 use crate::types::{Column, Oid, PgType, TableSchema};
 use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
@@ -173,11 +173,19 @@ impl Engine {
         }
         while !works.is_empty() {
             let before = left(&works);
+            // The pieces of one stream go one after the other.
+            let mut waiting: Vec<StreamId> = Vec::new();
             works.retain_mut(|work| {
+                if waiting.contains(&work.piece.delivery.stream) {
+                    return true;
+                }
                 self.advance(work, &mut moves);
                 let done = work.rest.is_empty();
                 if done && !work.dead.is_empty() {
                     self.bury(work.piece, std::mem::take(&mut work.dead), now);
+                }
+                if !done {
+                    waiting.push(work.piece.delivery.stream.clone());
                 }
                 !done
             });

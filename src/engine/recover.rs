@@ -95,6 +95,8 @@ pub(super) fn start(
         ticks,
         waiting: vec![],
         last_flush: Instant::now(),
+        last_tick: Instant::now(),
+        written_catalog: None,
         flushing: false,
         catalog_changed: fresh,
         starting: true,
@@ -115,7 +117,7 @@ pub(super) fn start(
         let data = slot.publish(engine.tick);
         engine.relations.insert(slot.oid, data);
     }
-    engine.run_views(&mut changed, &[]);
+    engine.run_views(&mut changed);
     engine.settle();
     engine.starting = false;
     engine.publish(now_us());
@@ -185,7 +187,8 @@ async fn load(
     tables: &mut HashMap<Oid, LakeTable>,
 ) -> Result<(), LakeError> {
     let catalog = Arc::clone(&engine.catalog);
-    for relation in catalog.user_relations().filter(|r| r.kind != RelationKind::View) {
+    for relation in catalog.user_relations().filter(|r| !matches!(r.kind, RelationKind::View | RelationKind::Sequence))
+    {
         let name = catalog.qualified_name(relation);
         let known = manifest.extra["folders"][relation.oid.0.to_string()].as_str();
         let folder: Arc<str> = known.unwrap_or(&name).into();
@@ -198,7 +201,7 @@ async fn load(
         let rows = if is_appended(relation.kind) {
             let files = table.as_ref().map(LakeTable::files);
             let next = RowId(files.as_ref().map_or(0, |f| f.rows()));
-            Rows::Appended { schema, files, tail: vec![], next }
+            Rows::Appended { schema, files, tail: vec![], frozen: 0, next }
         } else {
             let mut hot = match relation.kind {
                 RelationKind::Gold => Table::bag(schema),
@@ -211,6 +214,9 @@ async fn load(
             Rows::Hot(Box::new(hot))
         };
         let mut slot = Slot::new(relation.oid, relation.kind, folder, rows);
+        if relation.kind == RelationKind::Managed {
+            slot.index(super::indexed_columns(relation))?;
+        }
         slot.flushed = slot.next_row_id();
         slot.written = slot.flushed;
         slot.delta_version = table.as_ref().map(LakeTable::version);

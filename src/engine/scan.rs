@@ -5,11 +5,14 @@
 //! applied again above.
 
 use super::snapshot::{LakeAndTail, RelationData};
+use crate::change::RowId;
 use crate::store::TableSnapshot;
 use crate::types::{PgError, PgResult, PgType, TableSchema, jsonb, oid};
 use crate::view::Added;
-use arrow::array::{Array, ArrayRef, AsArray, LargeBinaryBuilder, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, LargeBinaryBuilder, RecordBatch, RecordBatchOptions,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ScalarValue, Statistics};
@@ -23,6 +26,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PhysicalExpr, PlanProperties, SendableRecordBatchStream,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use roaring::RoaringTreemap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,8 +35,8 @@ use std::sync::Arc;
 enum Part {
     /// Chunks of the hot table.
     Chunks(Vec<usize>),
-    /// The rows of these keys (one array for each key column).
-    Lookup(Vec<ArrayRef>),
+    /// The rows with these values (one array for each column) in these columns, which have an index.
+    Lookup(Vec<usize>, Vec<ArrayRef>),
     /// Files of the lake by number, then tail batches by number.
     Appended { files: Vec<usize>, tail: Vec<usize> },
 }
@@ -43,6 +47,8 @@ pub struct RelationScan {
     projection: Vec<usize>,
     parts: Vec<Part>,
     rows: Option<usize>,
+    /// Rows that do not count, by their ids.
+    without: Arc<RoaringTreemap>,
     properties: Arc<PlanProperties>,
 }
 
@@ -69,14 +75,20 @@ impl RelationScan {
             RelationData::Appended(appended) => Arc::clone(bronze_columns(&appended.schema).arrow()),
         };
         let projection = projection.cloned().unwrap_or_else(|| (0..seen.fields().len()).collect());
-        let schema = Arc::new(seen.project(&projection)?);
+        let schema = match projection.contains(&seen.fields().len()) {
+            true => Arc::new(with_row_id(&seen).project(&projection)?),
+            false => Arc::new(seen.project(&projection)?),
+        };
         let partitions = partitions.max(1);
         let mut rows = (filters.is_empty()).then(|| data.rows() as usize);
         let parts = match data {
             RelationData::Hot(table) => match key_look_up(table, filters) {
                 Some(keys) => {
                     rows = Some(1);
-                    vec![Part::Lookup(keys)]
+                    vec![Part::Lookup(table.schema().key.clone(), keys)]
+                }
+                None if let Some((columns, keys)) = index_look_up(table, filters) => {
+                    vec![Part::Lookup(columns, keys)]
                 }
                 None => {
                     let chunks = (0..table.chunks()).filter(|i| may_match(table, *i, filters)).collect();
@@ -99,7 +111,21 @@ impl RelationScan {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(Self { data: data.clone(), projection, parts, rows, properties: Arc::new(properties) })
+        Ok(Self {
+            data: data.clone(),
+            projection,
+            parts,
+            rows,
+            without: Arc::default(),
+            properties: Arc::new(properties),
+        })
+    }
+
+    /// Leaves these rows out.
+    pub fn without(mut self, rows: Arc<RoaringTreemap>) -> Self {
+        self.rows = self.rows.map(|n| n.saturating_sub(rows.len() as usize));
+        self.without = rows;
+        self
     }
 }
 
@@ -120,12 +146,26 @@ fn comparison(filter: &Expr) -> Option<(&str, Operator, &ScalarValue)> {
     }
 }
 
-/// The key that the filters ask for, where they fix every key column to a value of the column's own storage form.
-fn key_look_up(table: &TableSnapshot, filters: &[Expr]) -> Option<Vec<ArrayRef>> {
-    let schema = table.schema();
-    if schema.key.is_empty() || filters.is_empty() {
+/// The columns of a relation and, after the last, its row id.
+fn with_row_id(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().cloned();
+    Schema::new(fields.chain([Arc::new(Field::new(ROW_ID, DataType::Int64, false))]).collect::<Vec<_>>())
+}
+
+/// The name of the row id in a scan's schema.
+pub const ROW_ID: &str = "?row?";
+
+/// An index whose columns the filters all fix, and the values.
+fn index_look_up(table: &TableSnapshot, filters: &[Expr]) -> Option<(Vec<usize>, Vec<ArrayRef>)> {
+    if filters.is_empty() {
         return None;
     }
+    table.indexes().find_map(|columns| Some((columns.clone(), fixed_values(table, &columns, filters)?)))
+}
+
+/// The values to which the filters fix these columns.
+fn fixed_values(table: &TableSnapshot, columns: &[usize], filters: &[Expr]) -> Option<Vec<ArrayRef>> {
+    let schema = table.schema();
     let value = |index: &usize| {
         let column = schema.columns.get(*index)?;
         filters.iter().filter_map(comparison).find_map(|(name, op, value)| {
@@ -133,7 +173,40 @@ fn key_look_up(table: &TableSnapshot, filters: &[Expr]) -> Option<Vec<ArrayRef>>
             (fits && value.data_type() == column.ty.storage()).then(|| value.to_array().ok()).flatten()
         })
     };
-    schema.key.iter().map(value).collect()
+    columns.iter().map(value).collect()
+}
+
+/// Rows and their ids as a scan gives them.
+fn with_ids(
+    rows: RecordBatch,
+    ids: &[RowId],
+    without: &RoaringTreemap,
+    projection: &[usize],
+    id_column: usize,
+    schema: &SchemaRef,
+) -> DfResult<RecordBatch> {
+    let mut columns = rows.columns().iter();
+    let ids_array = || Arc::new(Int64Array::from_iter_values(ids.iter().map(|id| id.0 as i64))) as ArrayRef;
+    let arrays = projection.iter().map(|c| match *c == id_column {
+        true => Ok(ids_array()),
+        false => columns.next().cloned().ok_or_else(|| PgError::internal("a scan lost a column").into()),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
+    let batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays.collect::<DfResult<Vec<_>>>()?, &options)?;
+    if without.is_empty() {
+        return Ok(batch);
+    }
+    let kept: BooleanArray = ids.iter().map(|id| Some(!without.contains(id.0))).collect();
+    Ok(arrow::compute::filter_record_batch(&batch, &kept)?)
+}
+
+/// The key that the filters ask for, where they fix every key column to a value of the column's own storage form.
+fn key_look_up(table: &TableSnapshot, filters: &[Expr]) -> Option<Vec<ArrayRef>> {
+    let schema = table.schema();
+    if schema.key.is_empty() || filters.is_empty() {
+        return None;
+    }
+    fixed_values(table, &schema.key, filters)
 }
 
 /// Whether a chunk's bounds leave room for rows that pass all filters.
@@ -225,6 +298,15 @@ fn appended_stream(
     Box::pin(RecordBatchStreamAdapter::new(schema, all))
 }
 
+impl RelationScan {
+    /// Whether rows have to be told apart by their ids: some are left out, the ids are asked for, or an index other than
+    /// the key's finds them.
+    fn needs_ids(&self, table: &TableSnapshot, part: &Part) -> bool {
+        let by_index = matches!(part, Part::Lookup(columns, _) if *columns != table.schema().key);
+        by_index || !self.without.is_empty() || self.projection.contains(&table.schema().columns.len())
+    }
+}
+
 impl fmt::Debug for RelationScan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RelationScan").field("projection", &self.projection).finish_non_exhaustive()
@@ -234,7 +316,7 @@ impl fmt::Debug for RelationScan {
 impl DisplayAs for RelationScan {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = match (&self.data, self.parts.first()) {
-            (_, Some(Part::Lookup(_))) => "key look-up",
+            (_, Some(Part::Lookup(..))) => "key look-up",
             (RelationData::Hot(_), _) => "chunks",
             (RelationData::Appended(_), _) => "lake and tail",
         };
@@ -271,6 +353,28 @@ impl ExecutionPlan for RelationScan {
         let projection = self.projection.clone();
         let part = self.parts[partition].clone();
         match (&self.data, part) {
+            (RelationData::Hot(table), part) if self.needs_ids(table, &part) => {
+                let id_column = table.schema().columns.len();
+                let stored: Vec<usize> = projection.iter().copied().filter(|c| *c != id_column).collect();
+                let (table, without, named_as) = (table.clone(), Arc::clone(&self.without), Arc::clone(&schema));
+                let chunks = match part {
+                    Part::Chunks(chunks) => chunks,
+                    Part::Lookup(columns, keys) => {
+                        let ids: Vec<RowId> = table.find_ids(&columns, &keys)?.into_iter().map(|(_, id)| id).collect();
+                        let rows = table.rows_by_id(&ids, Some(&stored))?;
+                        let found = with_ids(rows, &ids, &without, &projection, id_column, &schema)?;
+                        return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([Ok(found)]))));
+                    }
+                    Part::Appended { .. } => return Err(PgError::internal("an append-only part of a hot table").into()),
+                };
+                let batches = stream::iter(chunks)
+                    .map(move |i| {
+                        let (rows, ids) = table.chunk_with_ids(i, Some(&stored))?;
+                        with_ids(rows, &ids, &without, &projection, id_column, &named_as)
+                    })
+                    .try_filter(|batch| std::future::ready(batch.num_rows() > 0));
+                Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+            }
             (RelationData::Hot(table), Part::Chunks(chunks)) => {
                 let (table, named_as) = (table.clone(), Arc::clone(&schema));
                 let batches = stream::iter(chunks)
@@ -278,7 +382,7 @@ impl ExecutionPlan for RelationScan {
                     .try_filter(|batch| std::future::ready(batch.num_rows() > 0));
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
             }
-            (RelationData::Hot(table), Part::Lookup(keys)) => {
+            (RelationData::Hot(table), Part::Lookup(_, keys)) => {
                 let found = named(table.lookup(&keys, Some(&projection))?, &schema);
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([found]))))
             }

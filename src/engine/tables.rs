@@ -7,12 +7,17 @@ use crate::catalog::RelationKind;
 use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
 use crate::lake::LakeFiles;
 use crate::store::{RowOp, Table, TableDelta};
-use crate::types::{Oid, PgResult, TableSchema};
+use crate::types::{Oid, PgError, PgResult, TableSchema};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::concat_batches;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How old the bytes that a table says of itself may be.
+pub const COUNTING: Duration = Duration::from_secs(1);
 
 /// Rows appended since the last flush.
 #[derive(Clone)]
@@ -22,12 +27,24 @@ pub struct TailBatch {
     pub bytes: u64,
 }
 
+/// The newest so many batches of a tail become one where they hold no more than `MERGED_ROWS` rows together: tiny ticks
+/// leave few batches, and each row is copied about once.
+const MERGED_BATCHES: usize = 16;
+const MERGED_ROWS: usize = 1024;
+
 /// The rows of one relation.
 pub enum Rows {
     /// Silver and gold: all of it in memory.
     Hot(Box<Table>),
     /// Bronze and other append-only tables: the lake's files and the tail.
-    Appended { schema: Arc<TableSchema>, files: Option<Arc<LakeFiles>>, tail: Vec<TailBatch>, next: RowId },
+    Appended {
+        schema: Arc<TableSchema>,
+        files: Option<Arc<LakeFiles>>,
+        tail: Vec<TailBatch>,
+        /// So many batches at the tail's beginning are being written: they stay as they are.
+        frozen: usize,
+        next: RowId,
+    },
 }
 
 /// One relation that holds rows.
@@ -37,8 +54,10 @@ pub struct Slot {
     /// Its folder in the lake, `schema/table` at creation.
     pub folder: Arc<str>,
     pub rows: Rows,
-    /// Bytes in memory as of the last publish: data, index and tombstones, or the tail.
+    /// Bytes in memory as of about a second ago: data, index and tombstones, or the tail.
     pub bytes: u64,
+    /// When they were counted, and the next row id then.
+    counted: Option<(Instant, u64)>,
     /// Ids that died and that a flush has written or is writing; the lake passes over one that it does not hold.
     pub dead: Vec<RowId>,
     /// Ids below this are in the lake.
@@ -54,6 +73,8 @@ pub struct Slot {
     pub reshaped: bool,
     /// Changed since the last publish.
     pub dirty: bool,
+    /// The indexes that the catalog asked for, by columns.
+    pub indexes: Vec<Vec<usize>>,
     /// A view reads it.
     watched: bool,
     /// Of a hot table that is watched: the ids that died in this tick.
@@ -70,6 +91,7 @@ impl Slot {
             folder,
             rows: without_retractions(rows),
             bytes: 0,
+            counted: None,
             dead: vec![],
             flushed: RowId(0),
             written: RowId(0),
@@ -79,6 +101,7 @@ impl Slot {
             changed_tick: Tick(0),
             reshaped: false,
             dirty: true,
+            indexes: Vec::new(),
             watched: false,
             died: vec![],
             added: vec![],
@@ -125,6 +148,14 @@ impl Slot {
         self.next_row_id().0.saturating_sub(self.flushed.0) + self.dead.len() as u64
     }
 
+    /// The memory that only a flush gives back: what was appended and not written yet.
+    pub fn unflushed_bytes(&self) -> u64 {
+        match &self.rows {
+            Rows::Appended { tail, .. } => tail.iter().map(|t| t.bytes).sum(),
+            Rows::Hot(_) => 0,
+        }
+    }
+
     pub fn needs_flush(&self) -> bool {
         self.unflushed() > 0 || self.reshaped || self.delta_version.is_none()
     }
@@ -141,14 +172,15 @@ impl Slot {
     /// Appends to an append-only table.
     pub fn append(&mut self, batch: RecordBatch) -> PgResult<()> {
         match &mut self.rows {
-            Rows::Appended { tail, next, .. } => {
+            Rows::Appended { tail, frozen, next, .. } => {
                 let first = *next;
                 next.0 += batch.num_rows() as u64;
-                let bytes = batch.get_array_memory_size() as u64;
+                let bytes = bytes_of(&batch);
                 if self.watched {
                     self.added.push(batch.clone());
                 }
                 tail.push(TailBatch { rows: batch, first, bytes });
+                merge_newest(tail, *frozen)?;
                 self.dirty = true;
             }
             Rows::Hot(table) => {
@@ -217,6 +249,43 @@ impl Slot {
         Ok(())
     }
 
+    /// Ends rows by their ids and adds others.
+    pub fn write(&mut self, dead: &[RowId], rows: &RecordBatch) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else {
+            return Err(PgError::internal("rows written to an append-only table"));
+        };
+        let delta = table.write(dead, rows)?;
+        self.note(delta);
+        Ok(())
+    }
+
+    /// Keeps these indexes, and of those that it made before no others.
+    pub fn index(&mut self, wanted: Vec<Vec<usize>>) -> PgResult<()> {
+        let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
+        for columns in wanted.iter().filter(|c| !self.indexes.contains(c)) {
+            table.ensure_index(columns)?;
+            self.dirty = true;
+        }
+        for columns in self.indexes.iter().filter(|c| !wanted.contains(c)) {
+            table.release_index(columns);
+            self.dirty = true;
+        }
+        self.indexes = wanted;
+        Ok(())
+    }
+
+    /// Takes the place of a table that was made anew: to the views that read it, all its rows went.
+    pub fn succeed(&mut self, old: &Slot) -> PgResult<()> {
+        if let (Rows::Hot(table), Rows::Hot(before)) = (&mut self.rows, &old.rows) {
+            table.set_next_row_id(before.next_row_id());
+            table.adopt_indexes(before)?;
+        }
+        // No row of the new table has an id that the old one gave.
+        (self.flushed, self.written) = (self.next_row_id(), self.next_row_id());
+        (self.watched, self.indexes) = (old.watched, old.indexes.clone());
+        Ok(())
+    }
+
     /// The row that has the key of row `row` of these changes now; `None` also where it was deleted and is kept.
     pub fn row_of(&self, changes: &TableChanges, row: usize) -> PgResult<Option<RecordBatch>> {
         let Rows::Hot(table) = &self.rows else { return Ok(None) };
@@ -231,7 +300,7 @@ impl Slot {
         Ok(found.filter(|row| !deleted(row)))
     }
 
-    fn truncate(&mut self) -> PgResult<()> {
+    pub fn truncate(&mut self) -> PgResult<()> {
         if let Rows::Hot(table) = &mut self.rows {
             let delta = table.truncate()?;
             self.note(delta);
@@ -270,10 +339,15 @@ impl Slot {
     /// The relation's rows as of now, immutable.
     pub fn publish(&mut self, tick: Tick) -> RelationData {
         self.dirty = false;
-        self.bytes = match &self.rows {
-            Rows::Hot(table) => table.memory().total() as u64,
-            Rows::Appended { tail, .. } => tail.iter().map(|t| t.bytes).sum(),
-        };
+        // Counting passes over the chunks and the posting lists: not at each tick.
+        let next = self.next_row_id().0;
+        if self.counted.is_none_or(|(at, rows)| at.elapsed() >= COUNTING || next > rows + rows / 4) {
+            self.counted = Some((Instant::now(), next));
+            self.bytes = match &self.rows {
+                Rows::Hot(table) => table.memory().total() as u64,
+                Rows::Appended { .. } => self.unflushed_bytes(),
+            };
+        }
         match &mut self.rows {
             Rows::Hot(table) => RelationData::Hot(table.publish(tick)),
             Rows::Appended { schema, files, tail, .. } => RelationData::Appended(LakeAndTail {
@@ -283,6 +357,30 @@ impl Slot {
             }),
         }
     }
+}
+
+/// The bytes of the rows themselves, also where a batch is a slice of a larger one.
+fn bytes_of(batch: &RecordBatch) -> u64 {
+    let of_column = |column: &ArrayRef| {
+        let data = column.to_data();
+        data.get_slice_memory_size().unwrap_or_else(|_| data.get_array_memory_size()) as u64
+    };
+    batch.columns().iter().map(of_column).sum()
+}
+
+/// Keeps the batches of tiny ticks few.
+fn merge_newest(tail: &mut Vec<TailBatch>, frozen: usize) -> PgResult<()> {
+    let Some(start) = tail.len().checked_sub(MERGED_BATCHES).filter(|start| *start >= frozen) else { return Ok(()) };
+    let newest = &tail[start..];
+    if newest.iter().map(|t| t.rows.num_rows()).sum::<usize>() > MERGED_ROWS {
+        return Ok(());
+    }
+    let first = newest[0].first;
+    let rows = concat_batches(newest[0].rows.schema_ref(), newest.iter().map(|t| &t.rows))?;
+    let merged = TailBatch { first, bytes: bytes_of(&rows), rows };
+    tail.truncate(start);
+    tail.push(merged);
+    Ok(())
 }
 
 /// Nobody here reads the rows that died, and gathering them costs.
@@ -307,5 +405,71 @@ fn keep_deleted_rows(schema: &TableSchema, ops: &[Op], unchanged: &mut Vec<(usiz
             Some((_, mask)) => *mask = &*mask | &deletes,
             None => unchanged.push((i, deletes.clone())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Column, PgType, oid};
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+
+    fn slot() -> Slot {
+        let schema = Arc::new(TableSchema::new(vec![Column::new("n", PgType::new(oid::INT8), true)], vec![]));
+        let rows = Rows::Appended { schema, files: None, tail: vec![], frozen: 0, next: RowId(0) };
+        Slot::new(Oid(1), RelationKind::Bronze, "bronze.t".into(), rows)
+    }
+
+    fn append(slot: &mut Slot, numbers: Range<i64>) {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(numbers));
+        let rows = RecordBatch::try_new(Arc::clone(slot.schema().arrow()), vec![column]).expect("one column");
+        slot.append(rows).expect("bronze takes its own rows");
+    }
+
+    fn tail(slot: &Slot) -> &[TailBatch] {
+        match &slot.rows {
+            Rows::Appended { tail, .. } => tail,
+            Rows::Hot(_) => panic!("an append-only table"),
+        }
+    }
+
+    #[test]
+    fn tiny_ticks_leave_few_batches_and_every_row_its_id() {
+        let mut slot = slot();
+        (0..5_000).for_each(|n| append(&mut slot, n..n + 1));
+        let batches = tail(&slot);
+        assert!(batches.len() < 5_000 / 64 + 2 * MERGED_BATCHES, "{} batches", batches.len());
+        let mut next = 0;
+        for batch in batches {
+            assert_eq!(batch.first, RowId(next as u64));
+            for number in batch.rows.column(0).as_primitive::<Int64Type>().values() {
+                assert_eq!(*number, next);
+                next += 1;
+            }
+        }
+        assert_eq!(next, 5_000);
+        assert_eq!(slot.next_row_id(), RowId(5_000));
+    }
+
+    #[test]
+    fn what_a_flush_is_writing_is_not_merged() {
+        let mut slot = slot();
+        (0..10).for_each(|n| append(&mut slot, n..n + 1));
+        if let Rows::Appended { tail, frozen, .. } = &mut slot.rows {
+            *frozen = tail.len();
+        }
+        (10..100).for_each(|n| append(&mut slot, n..n + 1));
+        let firsts: Vec<u64> = tail(&slot).iter().take(11).map(|t| t.first.0).collect();
+        assert_eq!(firsts, (0..11).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn a_slice_counts_its_own_bytes_only() {
+        let mut slot = slot();
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100_000));
+        let rows = RecordBatch::try_new(Arc::clone(slot.schema().arrow()), vec![column]).expect("one column");
+        slot.append(rows.slice(500, 1_000)).expect("bronze takes its own rows");
+        assert_eq!(slot.unflushed_bytes(), 8_000);
     }
 }

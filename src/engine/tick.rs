@@ -32,10 +32,14 @@ use tokio::sync::{oneshot, watch};
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long a statement waits for flushes that fail before it is told so.
 const DURABLE_PATIENCE: Duration = Duration::from_secs(5);
+/// How soon a deadline of the aligner that has passed in vain is looked at again.
+const DEADLINE_STEP: Duration = Duration::from_millis(5);
+/// Ticks that come in a row begin at least so far apart: what arrives meanwhile is one batch.
+const TICK_STEP: Duration = Duration::from_millis(1);
 /// How long a failed flush waits before it is tried again.
 const FLUSH_RETRY: Duration = Duration::from_secs(1);
 /// Rows that background work on one table may touch between two ticks.
-const MAINTENANCE_ROWS: usize = 65_536;
+const MAINTENANCE_ROWS: usize = 16_384;
 
 /// The database as its one writer holds it.
 pub(super) struct Engine {
@@ -66,6 +70,10 @@ pub(super) struct Engine {
     /// Statements that wait until a tick is durable.
     pub waiting: Vec<Waiting>,
     pub last_flush: Instant,
+    /// When the last tick began.
+    pub last_tick: Instant,
+    /// The catalog that the last manifest had, and as JSON.
+    pub written_catalog: Option<(Arc<Catalog>, Arc<serde_json::Value>)>,
     pub flushing: bool,
     pub catalog_changed: bool,
     /// The first runs of views are done before the loop begins.
@@ -115,7 +123,7 @@ impl Engine {
             let mut changes = Vec::new();
             for command in commands.drain(..) {
                 match command {
-                    Command::ChangeCatalog { change, reply } => changes.push((change, reply)),
+                    Command::Commit { commit, reply } => changes.push((commit, reply)),
                     Command::Shutdown { reply } => ending = Some(reply),
                 }
             }
@@ -156,13 +164,17 @@ impl Engine {
     /// Sleeps until there is something to do, then takes all that is there, up to the bound of a tick.
     fn wait(&mut self, channels: &Channels, commands: &mut Vec<Command>, take: bool) -> PgResult<Woken> {
         let unflushed: u64 = self.slots.values().map(Slot::unflushed).sum();
-        let take = take && unflushed < self.options.unflushed_limit;
+        let now = Instant::now();
+        let rest = self.last_tick + TICK_STEP;
+        let resting = now < rest;
+        let unflushed_bytes: u64 = self.slots.values().map(Slot::unflushed_bytes).sum();
+        let has_room = unflushed < self.options.unflushed_limit && unflushed_bytes < self.options.unflushed_bytes;
+        let take = take && has_room && !resting;
         let never = crossbeam_channel::never();
         let deliveries = if take { channels.deliveries.channel() } else { &never };
-        let now = Instant::now();
-        let mut until = now + HEARTBEAT;
+        let mut until = if resting { rest } else { now + HEARTBEAT };
         if let Some(deadline) = self.aligner.next_deadline() {
-            until = until.min(deadline.max(now + Duration::from_micros(200)));
+            until = until.min(if deadline > now { deadline } else { now + DEADLINE_STEP });
         }
         if !self.flushing && unflushed > 0 {
             until = until.min(self.last_flush + self.options.flush_interval);
@@ -217,16 +229,18 @@ impl Engine {
         self.aligner.release(Instant::now())
     }
 
-    /// One tick.
-    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::CatalogChange, oneshot::Sender<PgResult<()>>)>) {
+    /// One tick for all that the sources brought, and one for each transaction that wrote; all of them are shown at once.
+    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, oneshot::Sender<PgResult<()>>)>) {
         self.tick.0 += 1;
+        self.last_tick = Instant::now();
         let now = now_us();
         self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
-        let mut fresh = Vec::new();
+        self.run_views(&mut changed);
+        // New views are filled from relations that are all at this tick.
         for (change, reply) in changes {
             let away = self.lake_state.error.as_deref().map(lake_is_away);
-            match away.map_or_else(|| self.change_catalog(change, &mut changed, &mut fresh), Err) {
+            match away.map_or_else(|| self.commit(change), Err) {
                 Ok(views) if views.is_empty() => {
                     self.waiting.push(Waiting { tick: self.tick, since: Instant::now(), reply });
                 }
@@ -234,12 +248,16 @@ impl Engine {
                 Err(error) => drop(reply.send(Err(error))),
             }
         }
-        self.run_views(&mut changed, &fresh);
+        self.end_tick();
+        self.publish(now);
+    }
+
+    /// What was changed in this tick has gone through all views: the next one begins with nothing changed.
+    pub(super) fn end_tick(&mut self) {
         self.answer_creators();
         self.note_for_hydrations();
         self.begin_hydrations();
         self.settle();
-        self.publish(now);
     }
 
     /// Appends a piece to bronze and moves its stream's position.
@@ -348,13 +366,8 @@ impl Engine {
                     Some(known) => (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod),
                     None => {
                         attnum += 1;
-                        relation.columns.push(crate::catalog::CatalogColumn {
-                            name: column.name.clone(),
-                            type_oid: column.ty.oid.0,
-                            typmod: column.ty.typmod,
-                            not_null: false,
-                            attnum,
-                        });
+                        let new = crate::catalog::CatalogColumn::new(&column.name, column.ty, false, attnum);
+                        relation.columns.push(new);
                     }
                 }
             }
@@ -408,7 +421,11 @@ impl Engine {
             Some(oid) => *oid,
             None => {
                 let oid = self.create(name, RelationKind::Bronze, &bronze_columns(&schema))?;
-                self.add_slot(oid, name, Rows::Appended { schema, files: None, tail: vec![], next: RowId(0) });
+                self.add_slot(
+                    oid,
+                    name,
+                    Rows::Appended { schema, files: None, tail: vec![], frozen: 0, next: RowId(0) },
+                );
                 oid
             }
         };
@@ -455,14 +472,9 @@ impl Engine {
         changed
     }
 
-    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed.
-    /// `fresh` gets the views that it made. Gives those of them that have still to be filled.
-    fn change_catalog(
-        &mut self,
-        change: super::CatalogChange,
-        changed: &mut HashSet<Oid>,
-        fresh: &mut Vec<Oid>,
-    ) -> PgResult<HashSet<Oid>> {
+    /// Applies a statement's change and brings tables and views in line; on an error nothing has changed. Gives the new views
+    /// that have still to be filled.
+    pub(super) fn change_catalog(&mut self, change: super::CatalogChange) -> PgResult<HashSet<Oid>> {
         let before = Arc::clone(&self.catalog);
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
@@ -491,9 +503,7 @@ impl Engine {
                     self.views[index].state.phase = ViewPhase::Hydrating;
                     unfilled.insert(oid);
                 }
-                Ok(_) => {
-                    changed.insert(oid);
-                }
+                Ok(_) => {}
                 Err(error) => {
                     self.catalog = before;
                     self.forget_missing();
@@ -501,7 +511,6 @@ impl Engine {
                 }
             }
         }
-        fresh.extend(added);
         self.forget_missing();
         self.catalog_changed = true;
         Ok(unfilled)
@@ -618,7 +627,18 @@ impl Engine {
     fn job(&mut self) -> Job {
         for slot in self.slots.values_mut() {
             slot.written = slot.next_row_id();
+            if let Rows::Appended { tail, frozen, .. } = &mut slot.rows {
+                *frozen = tail.len();
+            }
         }
+        let catalog = match &self.written_catalog {
+            Some((catalog, json)) if Arc::ptr_eq(catalog, &self.catalog) => Arc::clone(json),
+            _ => {
+                let json = Arc::new(self.catalog.to_json());
+                self.written_catalog = Some((Arc::clone(&self.catalog), Arc::clone(&json)));
+                json
+            }
+        };
         let positions: Vec<_> = self.positions.values().map(|s| (s.stream.clone(), s.position)).collect();
         let tables = self.slots.values().filter(|s| s.needs_flush()).filter_map(|slot| {
             let streams = slot.streams.iter().filter_map(|id| self.positions.get(id));
@@ -645,7 +665,7 @@ impl Engine {
             tables: tables.collect(),
             folders: self.slots.values().map(|s| (s.oid, Arc::clone(&s.folder))).collect(),
             positions,
-            catalog: self.catalog.to_json(),
+            catalog,
             dropped: self.dropped.clone(),
             departed: self.departed.to_json(),
         }
@@ -654,6 +674,11 @@ impl Engine {
     /// Notes what a flush has made durable. An error means that the lake is no longer ours.
     fn flushed(&mut self, done: Done) -> PgResult<()> {
         self.flushing = false;
+        for slot in self.slots.values_mut() {
+            if let Rows::Appended { frozen, .. } = &mut slot.rows {
+                *frozen = 0;
+            }
+        }
         let written: HashSet<Oid> = done.tables.iter().map(|t| t.oid).collect();
         for slot in self.slots.values_mut().filter(|s| !written.contains(&s.oid)) {
             // What was not written in this flush is not in the lake: nothing of it can die there.

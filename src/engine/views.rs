@@ -4,7 +4,7 @@ use super::hydrate::Hydration;
 use super::now_us;
 use super::snapshot::{RelationData, Snapshot, SnapshotRelations};
 use super::status::{Status, ViewPhase, ViewState};
-use super::tables::Rows;
+use super::tables::{COUNTING, Rows};
 use super::tick::Engine;
 use crate::change::Tick;
 use crate::store::Table;
@@ -25,13 +25,15 @@ pub(super) struct ViewSlot {
     pub hydration: Option<Hydration>,
     /// The state of its operators, and the rows held, are those of the newest tick.
     live: bool,
+    /// When the bytes of its state were counted: that passes over its groups, and is not done at each tick.
+    counted: Option<Instant>,
     /// Indexes that it has asked for.
-    indexes: Vec<IndexNeed>,
+    pub indexes: Vec<IndexNeed>,
 }
 
 impl ViewSlot {
     pub fn new(view: Option<View>, state: ViewState) -> Self {
-        Self { view, state, keeping: None, hydration: None, live: false, indexes: vec![] }
+        Self { view, state, keeping: None, hydration: None, live: false, counted: None, indexes: vec![] }
     }
 
     /// Its operators are worth nothing any more.
@@ -117,14 +119,14 @@ impl Engine {
         Arc::new(SnapshotRelations { snapshot: Arc::new(snapshot), partitions: 1 })
     }
 
-    /// Brings every view whose inputs changed up to date, in dependency order. `fresh`: views that were made in this tick.
-    pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>, fresh: &[Oid]) {
+    /// Brings every view whose inputs changed up to date, in dependency order.
+    pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>) {
         for i in 0..self.views.len() {
             let slot = &self.views[i];
             let Some(view) = &slot.view else { continue };
             let oid = view.oid;
             let arrived = slot.hydration.as_ref().is_some_and(|h| h.arrived.is_some());
-            let touched = !fresh.contains(&oid) && view.inputs.iter().any(|input| changed.contains(input));
+            let touched = view.inputs.iter().any(|input| changed.contains(input));
             // One that waits for its first run, or is in it, sees what changes when that is done.
             if !arrived && (!touched || slot.state.phase == ViewPhase::Hydrating) {
                 continue;
@@ -234,7 +236,10 @@ impl Engine {
             }
         };
         slot.live = true;
-        slot.state.bytes = keeping.root.as_ref().map_or(0, |root| root.bytes()) as u64;
+        if slot.counted.is_none_or(|at| at.elapsed() >= COUNTING) {
+            slot.counted = Some(Instant::now());
+            slot.state.bytes = keeping.root.as_ref().map_or(0, |root| root.bytes()) as u64;
+        }
         let Some(delta) = delta else { return Ok(false) };
         let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
         slot.changed_tick = self.tick;

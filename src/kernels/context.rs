@@ -66,10 +66,24 @@ pub trait Context: Send + Sync + Debug {
     fn client_address(&self) -> Option<(String, i32)>;
     fn server_address(&self) -> Option<(String, i32)>;
     fn catalog(&self) -> &dyn CatalogLookup;
+    /// Moves or reads a sequence.
+    fn sequence(&self, _call: SequenceCall) -> PgResult<i64> {
+        Err(PgError::unsupported("a sequence here"))
+    }
     /// Asks another session to cancel its statement, or to end: whether it was there.
     fn signal(&self, _pid: i32, _end: bool) -> PgResult<bool> {
         Err(PgError::unsupported("signalling another session"))
     }
+}
+
+/// What `nextval` and its relatives ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceCall {
+    Next(Oid),
+    Current(Oid),
+    Last,
+    /// The value, and whether it counts as given.
+    Set(Oid, i64, bool),
 }
 
 /// Sizes that `pg_relation_size` and its relatives report.
@@ -122,9 +136,17 @@ pub trait CatalogLookup: Send + Sync {
     fn column_type(&self, relation: Oid, attnum: i16) -> Option<PgType>;
     /// `pg_get_viewdef`: the query of a view or materialized view.
     fn view_definition(&self, relation: Oid, pretty: bool) -> Option<String>;
+    /// `sluice.explain_view`: how a materialized view is maintained, a line for each operator.
+    fn view_plan(&self, _relation: Oid) -> Option<String> {
+        None
+    }
     /// `pg_get_indexdef`; `column` 0 is the whole `CREATE INDEX`.
     fn index_definition(&self, index: Oid, column: i32, pretty: bool) -> Option<String>;
     fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String>;
+    /// `pg_get_serial_sequence`: the sequence that goes with a column.
+    fn serial_sequence(&self, _relation: Oid, _attnum: i16) -> Option<String> {
+        None
+    }
     /// `obj_description` / `col_description`: `class` is the catalog's name (`pg_class`), `sub` the column or 0.
     fn description(&self, object: Oid, class: Option<&str>, sub: i32) -> Option<String>;
     /// `shobj_description`.

@@ -1,6 +1,7 @@
 //! MD5 (RFC 1321) for `md5()`, and the SHA-2 family (FIPS 180-4) for `sha224()` to `sha512()`.
 
 use num_bigint::BigUint;
+use std::sync::LazyLock;
 
 const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
@@ -67,7 +68,8 @@ fn long_roots(skip: usize, count: usize, root: u32) -> Vec<u64> {
 }
 
 pub fn sha512(message: &[u8]) -> Vec<u8> {
-    sha2_long(message, long_roots(0, 8, 2))
+    static START: LazyLock<Vec<u64>> = LazyLock::new(|| long_roots(0, 8, 2));
+    sha2_long(message, START.clone())
 }
 
 pub fn sha384(message: &[u8]) -> Vec<u8> {
@@ -77,7 +79,8 @@ pub fn sha384(message: &[u8]) -> Vec<u8> {
 }
 
 fn sha2_long(message: &[u8], mut state: Vec<u64>) -> Vec<u8> {
-    let constants = long_roots(0, 80, 3);
+    static CONSTANTS: LazyLock<Vec<u64>> = LazyLock::new(|| long_roots(0, 80, 3));
+    let constants: &[u64] = &CONSTANTS;
     let mut padded = message.to_vec();
     padded.push(0x80);
     while padded.len() % 128 != 112 {

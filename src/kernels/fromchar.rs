@@ -291,7 +291,7 @@ impl Scan<'_> {
     /// Which of these words is next.
     fn word(&mut self, words: &[&str], shown: &str) -> PgResult<usize> {
         let fits = |w: &&str| self.rest.get(..w.len()).is_some_and(|r| r.eq_ignore_ascii_case(w));
-        let Some(at) = words.iter().position(|w| fits(w)) else {
+        let Some(at) = words.iter().position(fits) else {
             let given = self.rest.split(|c: char| c.is_ascii_whitespace()).next().unwrap_or("");
             let detail = "The given value did not match any of the allowed values for this field.";
             return Err(format_error(format!("invalid value \"{given}\" for \"{shown}\"")).detail(detail));

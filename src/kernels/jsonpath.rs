@@ -91,7 +91,7 @@ fn string(text: &str) -> Vec<u8> {
 
 /// The values right below, as parts of the same document.
 fn below<'a>(value: &Value<'a>) -> Vec<Value<'a>> {
-    fn borrowed<'x>(bytes: &'x [u8]) -> Vec<&'x [u8]> {
+    fn borrowed(bytes: &[u8]) -> Vec<&[u8]> {
         let value = JsonbRef::new(bytes);
         match value.kind() {
             JsonKind::Object => value.pairs().map(|(_, v)| v.bytes()).collect(),

@@ -64,7 +64,7 @@ fn records(
         };
         let objects = match (many, jsontext::kind(&text)) {
             (true, Kind::Array) => jsontext::elements(&text),
-            (true, Kind::Object) => return Err(invalid(format!("cannot call {function} on a non-array"))),
+            (true, Kind::Object) => return Err(invalid(format!("cannot call {function} on an object"))),
             (true, _) => return Err(invalid(format!("cannot call {function} on a scalar"))),
             (false, Kind::Object) => vec![text.as_str()],
             (false, Kind::Array) => return Err(invalid("cannot call populate_composite on an array")),

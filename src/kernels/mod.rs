@@ -40,6 +40,7 @@ mod privileges;
 mod regexp;
 mod regexp_choice;
 mod registry;
+mod sequences;
 mod session;
 mod sets;
 mod text;
@@ -60,7 +61,7 @@ pub use context::{CatalogLookup, Context, PrivilegeOn, RelationSize, SessionExte
 pub use facts::facts;
 pub use jsonrecord::json_records;
 pub use kernel::{ScalarKernel, kernel, type_name};
-pub use names::reg_out;
+pub use names::{reg_out, split_identifiers};
 pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
@@ -87,6 +88,7 @@ fn declare_all(registry: &mut registry::Registry) {
     tochar_number::declare(registry);
     text_io::declare(registry);
     tojson::declare(registry);
+    sequences::declare(registry);
     session::declare(registry);
     arrays::declare(registry);
     privileges::declare(registry);

@@ -6,7 +6,8 @@ use super::kernel::{Body, Call};
 use super::registry::Registry;
 use crate::types::PgResult;
 use crate::types::datetime::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, Zone, add_interval, add_interval_tz, timetz_bytes, timetz_parts,
+    MICROS_PER_DAY, MICROS_PER_SECOND, Zone, add_interval, add_interval_tz, is_finite_timestamp, split_micros,
+    timetz_bytes, timetz_parts,
 };
 use crate::types::interval::Interval;
 use std::sync::Arc;
@@ -109,7 +110,7 @@ pub fn declare(r: &mut Registry) {
             Ok(Some(timetz_at(t, zone.offset_at(call.context()?.transaction_us()))))
         }),
     );
-    r.fun("extract(text,timetz)", maybe2::<Text, TimeTz, super::numerics::Num>(|u, t| extract_timetz(u, t)));
+    r.fun("extract(text,timetz)", maybe2::<Text, TimeTz, super::numerics::Num>(extract_timetz));
     r.fun(
         "date_part(text,timetz)",
         maybe2::<Text, TimeTz, Float8>(|u, t| extract_timetz(u, t)?.map(|n| n.to_f64()).transpose()),
@@ -123,6 +124,17 @@ pub fn declare(r: &mut Registry) {
             }),
         );
     }
+    r.fun(
+        "timetz(timestamptz)",
+        session1::<Stamp, TimeTz>(|call, t| {
+            if !is_finite_timestamp(t) {
+                return Ok(None);
+            }
+            let zone = zone_of(call);
+            Ok(Some(timetz_bytes(split_micros(zone.to_local(t)).1, -zone.offset_at(t))))
+        }),
+    );
+    r.fun("time(timetz)", map1::<TimeTz, Time>(|t| timetz_parts(&t).0));
     r.fun(
         "timestamptz(date,time)",
         session2::<Date, Time, Stamp>(|call, d, t| Ok(Some(zone_of(call).to_utc(add_days_and_time(d, t, 0)?)))),

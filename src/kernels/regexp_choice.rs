@@ -21,7 +21,7 @@ impl Group {
     }
 
     /// Whether two alternatives could match at one place with different lengths.
-    fn is_open(mut self) -> bool {
+    fn open(mut self) -> bool {
         self.end_alternative();
         if self.alternatives.len() < 2 {
             return false;
@@ -99,7 +99,7 @@ pub fn is_ambiguous(pattern: &str) -> bool {
             ')' => {
                 last_plain = false;
                 if let Some(done) = groups.pop()
-                    && done.is_open()
+                    && done.open()
                 {
                     return true;
                 }
@@ -147,7 +147,7 @@ pub fn is_ambiguous(pattern: &str) -> bool {
             }
         }
     }
-    (greedy && lazy) || groups.into_iter().any(Group::is_open)
+    (greedy && lazy) || groups.into_iter().any(Group::open)
 }
 
 #[cfg(test)]

@@ -159,6 +159,17 @@ fn size_bytes(text: &str) -> PgResult<i64> {
     super::floats::round_to(value * factor, -9.3e18, 9.223372036854775e18, "bigint", |v| v as i64)
 }
 
+/// An expression as it is shown to be read: `a * 2` for `(a * 2)`.
+fn without_outer_parentheses(text: &str) -> &str {
+    let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else { return text };
+    let mut depth = 0i32;
+    let closes_early = inner.chars().any(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth < 0
+    });
+    if closes_early { text } else { inner }
+}
+
 fn void() -> String {
     String::new()
 }
@@ -290,6 +301,18 @@ pub fn declare(r: &mut Registry) {
             Ok(context.catalog().view_definition(relation_named(context, name)?, pretty))
         }),
     );
+    r.fun(
+        "explain_view(text)",
+        session1::<Text, Text>(|call, name| {
+            let context = call.context()?;
+            let plan = context.catalog().view_plan(relation_named(context, name)?);
+            let not_one = || {
+                let message = format!("\"{name}\" is not a materialized view");
+                PgError::new(SqlState::WRONG_OBJECT_TYPE, message)
+            };
+            plan.map(Some).ok_or_else(not_one)
+        }),
+    );
     r.fun("pg_get_indexdef(oid)", by_oid(|c, o| c.catalog().index_definition(o, 0, false)));
     r.fun(
         "pg_get_indexdef(oid,int4,bool)",
@@ -314,8 +337,8 @@ pub fn declare(r: &mut Registry) {
     );
     r.fun(
         "pg_get_expr(pg_node_tree,oid,bool)",
-        write3::<Text, OidKind, Bool>(|tree, _, _, out| {
-            out.push_str(tree);
+        write3::<Text, OidKind, Bool>(|tree, _, pretty, out| {
+            out.push_str(if pretty { without_outer_parentheses(tree) } else { tree });
             Ok(())
         }),
     );
@@ -348,7 +371,7 @@ pub fn declare(r: &mut Registry) {
             let context = call.context()?;
             let relation = relation_named(context, table)?;
             let found = context.catalog().column_number(relation, column);
-            found.map(|_| None).ok_or_else(|| {
+            found.map(|attnum| context.catalog().serial_sequence(relation, attnum)).ok_or_else(|| {
                 let message = format!("column \"{column}\" of relation \"{table}\" does not exist");
                 PgError::new(SqlState::UNDEFINED_COLUMN, message)
             })

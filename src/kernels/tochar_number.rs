@@ -321,9 +321,10 @@ fn print(t: &Template, digits: &Digits) -> String {
     };
     let mut last = None;
     if t.fill && t.decimal {
-        last = text.iter().position(|b| *b == b'.').map(|point| {
-            text.iter().enumerate().skip(point + 1).filter(|(_, b)| **b != b'0').map(|(i, _)| i).last().unwrap_or(point)
-        });
+        last = text
+            .iter()
+            .position(|b| *b == b'.')
+            .map(|point| text.iter().enumerate().skip(point + 1).rfind(|(_, b)| **b != b'0').map_or(point, |(i, _)| i));
         if let Some(found) = last
             && t.zero_end > digits.spaces
         {

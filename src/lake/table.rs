@@ -373,7 +373,7 @@ impl LakeTable {
         let level = self.shared.zstd_level;
         let write = move |rows: &[(RecordBatch, Vec<RowId>)], schema: &TableSchema| {
             let file_schema = file::file_schema(schema);
-            let mut writer = FileWriter::new(Arc::clone(&file_schema), level);
+            let mut writer = FileWriter::new(schema, level)?;
             for (batch, ids) in rows {
                 writer.write(&file::encode(batch, schema, &file_schema)?, Some(ids))?;
             }
@@ -414,7 +414,7 @@ impl LakeTable {
     ) -> LakeResult<Vec<LiveFile>> {
         let Some(first) = files.first() else { return Ok(Vec::new()) };
         let file_schema = file::file_schema(schema);
-        let mut writer = FileWriter::new(Arc::clone(&file_schema), self.shared.zstd_level);
+        let mut writer = FileWriter::new(schema, self.shared.zstd_level)?;
         let are_ids_known = files.iter().all(|file| file.ids.is_some());
         for file in files {
             let mut ids = file.ids.as_ref().map(|ids| {

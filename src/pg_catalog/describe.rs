@@ -1,19 +1,14 @@
 //! What several relations say of the same object: its indexes, its types, its definition as SQL.
 
 use super::relkind;
-use crate::catalog::{self, Catalog, CatalogColumn, Relation};
-use crate::kernels::{facts, quote_identifier};
+use crate::catalog::{self, CatalogColumn, Relation};
+use crate::kernels::facts;
 use crate::types::{Oid, oid};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 const DEFAULT_COLLATION: Oid = Oid(100);
 const C_COLLATION: Oid = Oid(950);
-
-/// PostgreSQL's limit of a name, in bytes.
-const NAME_BYTES: usize = 63;
-/// What a primary key's name ends with.
-pub const SUFFIX: &str = "_pkey";
 
 /// The primary key of a relation, which is a constraint and an index of one name.
 pub struct Key<'a> {
@@ -32,49 +27,15 @@ impl<'a> Key<'a> {
         })
     }
 
-    /// Of the index and of the constraint: `<table>_pkey`, the table's name cut where the whole would be too long.
+    /// Of the index and of the constraint.
     pub fn name(&self) -> String {
-        let table = &self.relation.name;
-        let mut end = table.len().min(NAME_BYTES - SUFFIX.len());
-        while !table.is_char_boundary(end) {
-            end -= 1;
-        }
-        format!("{}{SUFFIX}", &table[..end])
+        self.relation.primary_key_name()
     }
 
     pub fn columns(&self) -> impl Iterator<Item = &'a CatalogColumn> {
         let relation = self.relation;
         relation.key.iter().filter_map(move |&i| relation.columns.get(i))
     }
-
-    pub fn attnums(&self) -> Vec<i64> {
-        self.columns().map(|c| i64::from(c.attnum)).collect()
-    }
-
-    fn column_list(&self) -> String {
-        self.columns().map(|c| quote_identifier(&c.name)).collect::<Vec<_>>().join(", ")
-    }
-
-    /// `CREATE UNIQUE INDEX …`
-    pub fn index_definition(&self, schema: &str) -> String {
-        format!(
-            "CREATE UNIQUE INDEX {} ON {}.{} USING btree ({})",
-            quote_identifier(&self.name()),
-            quote_identifier(schema),
-            quote_identifier(&self.relation.name),
-            self.column_list()
-        )
-    }
-
-    /// `PRIMARY KEY (…)`
-    pub fn constraint_definition(&self) -> String {
-        format!("PRIMARY KEY ({})", self.column_list())
-    }
-}
-
-/// All primary keys.
-pub fn keys(catalog: &Catalog) -> impl Iterator<Item = Key<'_>> {
-    catalog.relations().filter_map(|relation| Key::of(relation))
 }
 
 /// What `pg_attribute` repeats of a column's type.

@@ -4,6 +4,7 @@
 //! domains has the type under the domain: that is what clients see on the wire.
 
 use crate::catalog::CatalogColumn;
+use crate::types::{Oid, PgType};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -57,13 +58,12 @@ fn read(tsv: &'static str) -> Layouts {
             }
             [name, type_oid, typmod, not_null] => {
                 let relation = current.as_mut().expect("layout.tsv names a relation before its columns");
-                relation.columns.push(CatalogColumn {
-                    name: name.to_string(),
-                    type_oid: type_oid.parse().expect("a type in layout.tsv is a number"),
+                let ty = PgType {
+                    oid: Oid(type_oid.parse().expect("a type in layout.tsv is a number")),
                     typmod: typmod.parse().expect("a typmod in layout.tsv is a number"),
-                    not_null: not_null == "t",
-                    attnum: relation.columns.len() as i16 + 1,
-                });
+                };
+                let attnum = relation.columns.len() as i16 + 1;
+                relation.columns.push(CatalogColumn::new(name, ty, not_null == "t", attnum));
             }
             _ => unreachable!("a line of layout.tsv has six or four cells: {line}"),
         }

@@ -1,6 +1,7 @@
 //! What functions ask of the catalog ([`CatalogLookup`]): one catalog, one session's search path and names.
 
-use super::describe::{Key, SUFFIX, keys, view_definition};
+use super::describe::view_definition;
+use super::objects::{TableIndex, constraints, indexes, indexes_of};
 use super::relkind;
 use super::roles::{DATABASE, OWNER, role_oid};
 use crate::catalog::{BOOTSTRAP_ROLE, Catalog, PG_CATALOG, Relation};
@@ -20,6 +21,8 @@ pub struct Lookup {
     users: Arc<[String]>,
     /// Bytes of the relations that hold rows.
     sizes: Arc<HashMap<Oid, u64>>,
+    /// How each materialized view is maintained.
+    plans: Arc<HashMap<Oid, Arc<[String]>>>,
 }
 
 impl Lookup {
@@ -30,15 +33,21 @@ impl Lookup {
         users: Arc<[String]>,
         sizes: Arc<HashMap<Oid, u64>>,
     ) -> Self {
-        Self { catalog, search_path, database, users, sizes }
+        Self { catalog, search_path, database, users, sizes, plans: Arc::default() }
+    }
+
+    /// Knows the maintenance plans of materialized views, too.
+    pub fn with_plans(self, plans: Arc<HashMap<Oid, Arc<[String]>>>) -> Self {
+        Self { plans, ..self }
     }
 
     /// The relation or index by its schema and name.
     fn in_schema(&self, schema: Oid, name: &str) -> Option<Oid> {
         let relation = self.catalog.relation_named(schema, name).map(|r| r.oid);
         // Only a name like that of a key is worth looking through all keys.
-        let index = || keys(&self.catalog).find(|k| k.relation.schema == schema && k.name() == name).map(|k| k.index);
-        relation.or_else(|| name.ends_with(SUFFIX).then(index).flatten())
+        let of_schema = || self.catalog.relations().filter(|r| r.schema == schema);
+        let index = || of_schema().flat_map(|r| indexes_of(r)).find(|i| i.name == name).map(|i| i.oid);
+        relation.or_else(index)
     }
 
     /// The schemas that are searched, `pg_catalog` first where the path does not place it.
@@ -48,15 +57,15 @@ impl Lookup {
         implicit.into_iter().chain(path)
     }
 
-    fn key_of_index(&self, index: Oid) -> Option<Key<'_>> {
-        keys(&self.catalog).find(|key| key.index == index)
+    fn index(&self, oid: Oid) -> Option<TableIndex<'_>> {
+        indexes(&self.catalog).find(|index| index.oid == oid)
     }
 
     /// (schema, name) of a relation or index.
     fn place(&self, relation: Oid) -> Option<(Oid, String)> {
         match self.catalog.relation(relation) {
             Some(relation) => Some((relation.schema, relation.name.clone())),
-            None => self.key_of_index(relation).map(|key| (key.relation.schema, key.name())),
+            None => self.index(relation).map(|index| (index.relation.schema, index.name)),
         }
     }
 
@@ -69,12 +78,13 @@ impl Lookup {
     }
 
     /// The columns of a relation or of an index, with their numbers.
-    fn columns(&self, relation: Oid) -> Option<Vec<(i16, &str, PgType)>> {
+    fn columns(&self, relation: Oid) -> Option<Vec<(i16, String, PgType)>> {
         if let Some(relation) = self.catalog.relation(relation) {
-            return Some(relation.columns.iter().map(|c| (c.attnum, c.name.as_str(), c.ty())).collect());
+            return Some(relation.columns.iter().map(|c| (c.attnum, c.name.clone(), c.ty())).collect());
         }
-        let key = self.key_of_index(relation)?;
-        Some(key.columns().zip(1..).map(|(c, attnum)| (attnum, c.name.as_str(), c.ty())).collect())
+        let index = self.index(relation)?;
+        let types = index.types().into_iter().map(PgType::new);
+        Some((1..).zip(index.column_names()).zip(types).map(|((n, name), ty)| (n, name, ty)).collect())
     }
 }
 
@@ -143,7 +153,7 @@ impl CatalogLookup for Lookup {
     }
 
     fn column_number(&self, relation: Oid, column: &str) -> Option<i16> {
-        self.columns(relation)?.iter().find(|(_, name, _)| *name == column).map(|(attnum, ..)| *attnum)
+        self.columns(relation)?.iter().find(|(_, name, _)| name == column).map(|(attnum, ..)| *attnum)
     }
 
     fn column_name(&self, relation: Oid, attnum: i16) -> Option<String> {
@@ -158,20 +168,29 @@ impl CatalogLookup for Lookup {
         view_definition(self.catalog.relation(relation)?)
     }
 
+    fn view_plan(&self, relation: Oid) -> Option<String> {
+        self.plans.get(&relation).map(|lines| lines.join("\n"))
+    }
+
     fn index_definition(&self, index: Oid, column: i32, _pretty: bool) -> Option<String> {
-        let key = self.key_of_index(index)?;
+        let index = self.index(index)?;
         match usize::try_from(column) {
-            Ok(0) => Some(key.index_definition(&self.schema_name(key.relation.schema))),
+            Ok(0) => Some(index.definition(&self.schema_name(index.relation.schema))),
             // A column beyond the last is an empty text, as in PostgreSQL.
-            Ok(n) => {
-                Some(key.columns().nth(n - 1).map_or_else(String::new, |c| crate::kernels::quote_identifier(&c.name)))
-            }
+            Ok(n) => Some(index.keys.get(n - 1).cloned().unwrap_or_default()),
             Err(_) => Some(String::new()),
         }
     }
 
-    fn constraint_definition(&self, constraint: Oid, _pretty: bool) -> Option<String> {
-        keys(&self.catalog).find(|key| key.constraint == constraint).map(|key| key.constraint_definition())
+    fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String> {
+        constraints(&self.catalog).find(|c| c.oid == constraint).map(|c| c.definition(&self.catalog, pretty))
+    }
+
+    fn serial_sequence(&self, relation: Oid, attnum: i16) -> Option<String> {
+        let owned = |r: &&Arc<Relation>| r.sequence.as_ref().is_some_and(|s| s.owner == Some((relation.0, attnum)));
+        let sequence = self.catalog.relations().find(owned)?;
+        let schema = crate::kernels::quote_identifier(&self.schema_name(sequence.schema));
+        Some(format!("{schema}.{}", crate::kernels::quote_identifier(&sequence.name)))
     }
 
     fn description(&self, object: Oid, class: Option<&str>, sub: i32) -> Option<String> {
@@ -207,7 +226,7 @@ impl CatalogLookup for Lookup {
             PrivilegeOn::Type(ty) => facts().type_row(ty).is_some() || self.with_row_type(ty).is_some(),
             PrivilegeOn::Language(language) => language == Oid(12),
             PrivilegeOn::Tablespace(space) => matches!(space.0, 1663 | 1664),
-            PrivilegeOn::Sequence(_) => false,
+            PrivilegeOn::Sequence(sequence) => self.catalog.relation(sequence).is_some_and(|r| r.sequence.is_some()),
             PrivilegeOn::Role(role) => self.role_name(role).is_some(),
         };
         exists.then_some(true)
@@ -218,7 +237,7 @@ impl CatalogLookup for Lookup {
             Some(found) if relkind(found) == 'v' => 0,
             Some(found) => self.sizes.get(&found.oid).copied().unwrap_or(0),
             // The key's index is counted with its table.
-            None => self.key_of_index(relation).map(|_| 0)?,
+            None => self.index(relation).map(|_| 0)?,
         };
         Some(match what {
             RelationSize::Indexes => 0,

@@ -16,6 +16,7 @@ mod describe;
 mod information_schema;
 mod layout;
 mod lookup;
+mod objects;
 mod pg;
 mod roles;
 mod rows;
@@ -31,7 +32,7 @@ pub use lookup::Lookup;
 pub use roles::{DATABASE, OWNER, role_oid};
 
 use crate::catalog::{self, CatalogColumn, Relation, RelationKind};
-use crate::types::{Oid, PgError, PgResult, TableSchema};
+use crate::types::{Oid, PgError, PgResult, PgType, TableSchema};
 use arrow::array::RecordBatch;
 use rows::Rows;
 use std::collections::BTreeMap;
@@ -65,13 +66,10 @@ static SYSTEM: LazyLock<BTreeMap<Oid, System>> = LazyLock::new(|| {
         }
     }
     for own in sluice::RELATIONS {
-        let columns = own.columns.iter().zip(1..).map(|(column, attnum)| CatalogColumn {
-            name: column.name.to_string(),
-            type_oid: column.ty.0,
-            typmod: -1,
-            not_null: !column.nullable,
-            attnum,
-        });
+        let columns =
+            own.columns.iter().zip(1..).map(|(column, attnum)| {
+                CatalogColumn::new(column.name, PgType::new(column.ty), !column.nullable, attnum)
+            });
         let mut relation = system_relation(own.oid, catalog::SLUICE, own.name, own.oid + 1, columns.collect());
         relation.comment = Some(own.comment.to_string());
         all.insert(relation.oid, System::new(relation, 'r', own.fill));
@@ -94,15 +92,8 @@ fn system_relation(oid: u32, schema: Oid, name: &str, row_type_oid: u32, columns
         name: name.to_string(),
         kind: RelationKind::System,
         columns,
-        key: Vec::new(),
-        key_index_oid: 0,
-        key_constraint_oid: 0,
         row_type_oid,
-        definition: None,
-        search_path: Vec::new(),
-        depends_on: Vec::new(),
-        comment: None,
-        column_comments: BTreeMap::new(),
+        ..Relation::default()
     }
 }
 

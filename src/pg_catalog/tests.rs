@@ -474,7 +474,7 @@ fn a_view_in_error_says_why() {
         ("view_name", "totals"),
         &["schema_name", "state", "error", "maintenance", "tick", "changed_tick", "runs", "total_seconds", "inputs"],
     );
-    assert_eq!(views, ["gold|error|division by zero|recompute|9|8|4|2.0|[silver.Orders]"]);
+    assert_eq!(views, ["gold|error|division by zero|incremental|9|8|4|2.0|[silver.Orders]"]);
 }
 
 #[test]

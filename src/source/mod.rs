@@ -7,7 +7,7 @@
 //!   a hole: what a source cannot read is a `gap` or an `error` in its [`SourceStatus`], never skipped in silence;
 //! - a full engine pushes back: what a stream has in flight is bounded ([`DeliverySender`]), and one slow stream does
 //!   not hold up another;
-//! - nothing waits for an interval: what is there is delivered at once, in batches that grow with the load;
+//! - what comes to an idle source is delivered at once, and in batches that grow with the load;
 //! - an outage is a state (`waiting`), not an end: [`Source::run`] returns when it is told to, or when going on would
 //!   be wrong.
 //!

@@ -1,8 +1,10 @@
 //! What functions see of the statement they run in: [`Context`] over the session, [`CatalogLookup`] over its catalog.
 
 use super::database::Database;
+use super::sequences::SessionSequences;
 use super::settings::Settings;
-use crate::kernels::context::{CatalogLookup, Context};
+use crate::catalog::Catalog;
+use crate::kernels::context::{CatalogLookup, Context, SequenceCall};
 use crate::pg_catalog::{CursorRow, Lookup, PreparedRow, role_oid};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use parking_lot::Mutex;
@@ -26,6 +28,8 @@ pub struct StatementContext {
     pub identity: Arc<Identity>,
     pub settings: Arc<Mutex<Settings>>,
     pub lookup: Lookup,
+    pub catalog: Arc<Catalog>,
+    pub sequences: Arc<SessionSequences>,
     /// This session's prepared statements and cursors, as the system relations list them.
     pub prepared: Vec<PreparedRow>,
     pub cursors: Vec<CursorRow>,
@@ -106,6 +110,10 @@ impl Context for StatementContext {
 
     fn catalog(&self) -> &dyn CatalogLookup {
         &self.lookup
+    }
+
+    fn sequence(&self, call: SequenceCall) -> PgResult<i64> {
+        self.sequences.call(&self.catalog, call)
     }
 
     fn signal(&self, pid: i32, end: bool) -> PgResult<bool> {

@@ -5,16 +5,18 @@
 
 use super::OutputColumn;
 use super::context::{quoted, undefined_schema};
+use super::interrupt::Operation;
 use super::rename;
 use super::session::{Outcome, Session};
+use super::tables::sequences_of;
 use super::transaction::{PendingChange, Phase, View};
 use crate::bind;
 use crate::catalog::{Catalog, CatalogColumn, FIRST_USER_OID, NewRelation, Relation, RelationKind};
 use crate::types::{Column, Oid, PgError, PgResult, SqlState, TableSchema, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterObjectSchemaStmt, CommentStmt, CreateSchemaStmt, CreateTableAsStmt, DropBehavior, DropStmt, Node, ObjectType,
-    RangeVar, RefreshMatViewStmt, RenameStmt, SelectStmt, ViewStmt,
+    AlterObjectSchemaStmt, CommentStmt, CreateSchemaStmt, CreateTableAsStmt, DropBehavior, DropStmt, GrantStmt, Node,
+    ObjectType, RangeVar, RefreshMatViewStmt, RenameStmt, SelectStmt, ViewStmt,
 };
 use std::sync::Arc;
 
@@ -28,34 +30,31 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::RenameStmt(_)
         | N::AlterObjectSchemaStmt(_)
         | N::CommentStmt(_)
-        | N::RefreshMatViewStmt(_) => return Ok(()),
-        N::CreateTableAsStmt(s) if s.objtype() == ObjectType::ObjectMatview => return Ok(()),
-        N::CreateTableAsStmt(_) => "CREATE TABLE AS",
-        N::CreateStmt(_) => "CREATE TABLE",
-        N::InsertStmt(_) => "INSERT",
-        N::UpdateStmt(_) => "UPDATE",
-        N::DeleteStmt(_) => "DELETE",
-        N::MergeStmt(_) => "MERGE",
-        N::TruncateStmt(_) => "TRUNCATE",
-        N::IndexStmt(_) => "CREATE INDEX",
-        N::AlterTableStmt(_) => "ALTER TABLE",
+        | N::RefreshMatViewStmt(_)
+        | N::CreateTableAsStmt(_)
+        | N::CreateStmt(_)
+        | N::TruncateStmt(_)
+        | N::IndexStmt(_)
+        | N::AlterTableStmt(_)
+        | N::CreateSeqStmt(_)
+        | N::AlterSeqStmt(_)
+        | N::AlterOwnerStmt(_)
+        | N::GrantStmt(_) => return Ok(()),
         N::CreateFunctionStmt(_) => "CREATE FUNCTION",
         N::CreateTrigStmt(_) => "CREATE TRIGGER",
-        N::CreateSeqStmt(_) => "CREATE SEQUENCE",
         N::CreateEnumStmt(_) | N::CompositeTypeStmt(_) | N::DefineStmt(_) => "CREATE TYPE",
         N::CreateDomainStmt(_) => "CREATE DOMAIN",
         N::CreateExtensionStmt(_) => "CREATE EXTENSION",
         N::CreateRoleStmt(_) => "CREATE ROLE",
         N::CreatedbStmt(_) => "CREATE DATABASE",
         N::DropdbStmt(_) => "DROP DATABASE",
-        N::GrantStmt(_) | N::GrantRoleStmt(_) => "GRANT",
+        N::GrantRoleStmt(_) => "GRANT",
         N::LockStmt(_) => "LOCK TABLE",
         N::ListenStmt(_) => "LISTEN",
         N::NotifyStmt(_) => "NOTIFY",
         N::VacuumStmt(_) => "VACUUM",
         N::DoStmt(_) => "DO",
         N::CallStmt(_) => "CALL",
-        N::AlterOwnerStmt(_) => "ALTER ... OWNER",
         N::ReindexStmt(_) => "REINDEX",
         N::ClusterStmt(_) => "CLUSTER",
         N::LoadStmt(_) => "LOAD",
@@ -70,13 +69,28 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
 }
 
 impl Session {
-    pub(super) async fn ddl(&mut self, node: &NodeEnum, text: &str) -> PgResult<Outcome> {
+    pub(super) async fn ddl(&mut self, node: &NodeEnum, text: &str, operation: &Operation) -> PgResult<Outcome> {
         match node {
+            NodeEnum::CreateStmt(statement) => self.create_table(statement).await,
+            NodeEnum::CreateTableAsStmt(statement) if statement.objtype() != ObjectType::ObjectMatview => {
+                self.create_table_as(statement, operation).await
+            }
+            NodeEnum::TruncateStmt(statement) => self.truncate(statement).await,
+            NodeEnum::IndexStmt(statement) => self.create_index(statement, operation).await,
+            NodeEnum::AlterTableStmt(statement) => self.alter_table(statement, operation).await,
+            NodeEnum::CreateSeqStmt(statement) => self.create_sequence(statement).await,
+            NodeEnum::AlterSeqStmt(statement) => self.alter_sequence(statement).await,
+            NodeEnum::GrantStmt(statement) => self.grant(statement),
+            // There is one role that owns everything.
+            NodeEnum::AlterOwnerStmt(_) => Ok(Outcome::done("ALTER OWNER")),
             NodeEnum::CreateSchemaStmt(statement) => self.create_schema(statement).await,
             NodeEnum::ViewStmt(statement) => self.create_view(statement, text).await,
             NodeEnum::CreateTableAsStmt(statement) => self.create_materialized_view(statement, text).await,
-            NodeEnum::DropStmt(statement) => self.drop_objects(statement).await,
-            NodeEnum::RenameStmt(statement) => self.rename(statement).await,
+            NodeEnum::DropStmt(statement) => {
+                // Foreign keys, temporary and lasting relations may all be in it: one transaction.
+                self.transactional(async |session: &mut Self| session.drop_objects(statement, operation).await).await
+            }
+            NodeEnum::RenameStmt(statement) => self.rename(statement, operation).await,
             NodeEnum::AlterObjectSchemaStmt(statement) => self.set_schema(statement).await,
             NodeEnum::CommentStmt(statement) => self.comment(statement).await,
             NodeEnum::RefreshMatViewStmt(statement) => self.refresh_view(statement),
@@ -89,16 +103,30 @@ impl Session {
 
     /// Applies a change now, or keeps it for COMMIT.
     async fn change(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
-        if self.settings.lock().is_on("transaction_read_only") {
-            let message = "cannot execute DDL in a read-only transaction";
-            return Err(PgError::new(SqlState::READ_ONLY_TRANSACTION, message));
-        }
+        self.writable("DDL")?;
         if self.transaction.phase == Phase::Idle {
             self.begin(Phase::Implicit);
-            self.transaction.change(view, change)?;
+            self.transaction.change(view, change, false)?;
             return self.commit().await;
         }
-        self.transaction.change(view, change)
+        self.transaction.change(view, change, false)
+    }
+
+    /// [`Session::change`], or of the session's own catalog where the relation is temporary.
+    async fn change_of(&mut self, view: &View, relation: &Relation, change: PendingChange) -> PgResult<()> {
+        match view.catalog.temporary() == Some(relation.schema) {
+            true => self.change_temporary(view, change).await,
+            false => self.change(view, change).await,
+        }
+    }
+
+    async fn change_temporary(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
+        if self.transaction.phase == Phase::Idle {
+            self.begin(Phase::Implicit);
+            self.transaction.change(view, change, true)?;
+            return self.commit().await;
+        }
+        self.transaction.change(view, change, true)
     }
 
     fn skip(&mut self, state: SqlState, message: String) {
@@ -128,7 +156,7 @@ impl Session {
     }
 
     /// The schema in which a new relation goes, and its name.
-    fn target(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<(String, String)> {
+    pub(super) fn target(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<(String, String)> {
         let relation = relation.ok_or_else(|| PgError::internal("a relation without a name"))?;
         if relation.relpersistence == "t" || relation.schemaname == "pg_temp" {
             return Err(PgError::unsupported("a temporary view"));
@@ -151,7 +179,7 @@ impl Session {
     }
 
     /// A view's query, understood: its columns under their final names, and what it reads.
-    fn bind_view(&self, view: &View, query: Option<&Node>, aliases: &[Node]) -> PgResult<BoundView> {
+    pub(super) fn bind_view(&self, view: &View, query: Option<&Node>, aliases: &[Node]) -> PgResult<BoundView> {
         let select = match query.and_then(|n| n.node.as_ref()) {
             Some(NodeEnum::SelectStmt(select)) => select as &SelectStmt,
             _ => return Err(PgError::unsupported("a view over a statement other than a query")),
@@ -272,13 +300,15 @@ impl Session {
         Ok(Outcome::done(TAG))
     }
 
-    async fn drop_objects(&mut self, statement: &DropStmt) -> PgResult<Outcome> {
+    async fn drop_objects(&mut self, statement: &DropStmt, operation: &Operation) -> PgResult<Outcome> {
         let kind = statement.remove_type();
         let tag = match kind {
             ObjectType::ObjectView => "DROP VIEW",
             ObjectType::ObjectMatview => "DROP MATERIALIZED VIEW",
             ObjectType::ObjectTable => "DROP TABLE",
             ObjectType::ObjectSchema => "DROP SCHEMA",
+            ObjectType::ObjectSequence => "DROP SEQUENCE",
+            ObjectType::ObjectIndex => return self.drop_indexes(statement, operation).await,
             other => {
                 let name = format!("{other:?}").trim_start_matches("Object").to_uppercase();
                 return Err(PgError::unsupported(format!("DROP {name}")));
@@ -317,6 +347,8 @@ impl Session {
             doomed.extend(contents(&view.catalog, schema, cascade)?);
         }
         let (all, cascaded) = with_dependents(&view.catalog, &doomed, &schemas, cascade)?;
+        self.drop_references(&view, &all, cascade).await?;
+        let view = self.view();
         if let [only] = &cascaded[..] {
             let message = format!("drop cascades to {}", described(&view.catalog, only));
             self.skip(SqlState(*b"00000"), message);
@@ -326,23 +358,50 @@ impl Session {
             let detail = lines.collect::<Vec<_>>().join("\n");
             self.notice("NOTICE", PgError::new(SqlState(*b"00000"), message).detail(detail));
         }
-        let names: Vec<(String, String)> = all.iter().map(|r| full_name(&view.catalog, r)).collect();
-        if names.is_empty() && schemas.is_empty() {
+        if all.is_empty() && schemas.is_empty() {
             return Ok(Outcome::done(tag));
         }
+        // A session's own relations are dropped in its own catalog alone.
+        let own = |relation: &Arc<Relation>| view.catalog.temporary() == Some(relation.schema);
+        let (temporary, all): (Vec<_>, Vec<_>) = all.into_iter().partition(own);
+        if !temporary.is_empty() {
+            let drop: PendingChange = Arc::new(move |catalog| {
+                temporary.iter().for_each(|relation| catalog.drop_relation(relation.oid));
+                Ok(())
+            });
+            self.change_temporary(&view, drop).await?;
+            if all.is_empty() && schemas.is_empty() {
+                return Ok(Outcome::done(tag));
+            }
+        }
+        let view = self.view();
+        let is_named = |r: &&Arc<Relation>| doomed.iter().any(|d| d.oid == r.oid);
+        let names: Vec<(String, String)> = all.iter().filter(is_named).map(|r| full_name(&view.catalog, r)).collect();
         let change: PendingChange = Arc::new(move |catalog| {
             let mut oids = Vec::with_capacity(names.len());
             for (schema, name) in &names {
                 oids.push(find(catalog, schema, name)?.oid);
             }
-            // What came to depend on them since must not be left without them.
-            let stays = |r: &&Arc<Relation>| !oids.contains(&r.oid);
-            for oid in &oids {
-                if let Some(dependent) = catalog.dependents(*oid).find(stays) {
-                    return Err(has_dependents(catalog, *oid, dependent));
+            // What depends on them now: some of it may be gone since the statement, some may have come.
+            let mut at = 0;
+            while let Some(oid) = oids.get(at).copied() {
+                at += 1;
+                for dependent in catalog.dependents(oid) {
+                    if oids.contains(&dependent.oid) {
+                        continue;
+                    }
+                    if !cascade {
+                        return Err(has_dependents(catalog, oid, dependent));
+                    }
+                    oids.push(dependent.oid);
                 }
             }
-            oids.iter().for_each(|oid| catalog.drop_relation(*oid));
+            for oid in &oids {
+                for sequence in sequences_of(catalog, *oid) {
+                    catalog.drop_relation(sequence.oid);
+                }
+                catalog.drop_relation(*oid);
+            }
             for schema in &schemas {
                 let oid = catalog.namespace_named(schema).ok_or_else(|| undefined_schema(schema))?.oid;
                 if catalog.relations().any(|r| r.schema == oid) {
@@ -356,11 +415,50 @@ impl Session {
         Ok(Outcome::done(tag))
     }
 
+    /// Foreign keys of other tables to what is dropped go with CASCADE, or are in the way.
+    async fn drop_references(&mut self, view: &View, doomed: &[Arc<Relation>], cascade: bool) -> PgResult<()> {
+        let mut keys: Vec<(Arc<Relation>, Vec<String>)> = Vec::new();
+        for relation in doomed {
+            for (table, name) in super::foreign::dependents(&view.catalog, relation.oid) {
+                if doomed.iter().any(|d| d.oid == table.oid) {
+                    continue;
+                }
+                let what = described(&view.catalog, relation);
+                let key = format!("constraint {} on {}", quoted(&name), described(&view.catalog, &table));
+                if !cascade {
+                    let message = format!("cannot drop {what} because other objects depend on it");
+                    let error = PgError::new(SqlState::DEPENDENT_OBJECTS, message);
+                    let error = error.detail(format!("{key} depends on {what}"));
+                    return Err(error.hint("Use DROP ... CASCADE to drop the dependent objects too."));
+                }
+                self.skip(SqlState(*b"00000"), format!("drop cascades to {key}"));
+                match keys.iter_mut().find(|(t, _)| t.oid == table.oid) {
+                    Some((_, names)) => names.push(name),
+                    None => keys.push((table, vec![name])),
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let change: PendingChange = Arc::new(move |catalog| {
+            for (table, names) in &keys {
+                // What is gone meanwhile refers to nothing.
+                if catalog.relation(table.oid).is_some() {
+                    catalog.change(table.oid, |relation| relation.constraints.retain(|c| !names.contains(&c.name)))?;
+                }
+            }
+            Ok(())
+        });
+        self.change(view, change).await
+    }
+
     /// The relation, if it is what the statement says and a client may drop it.
     fn droppable(&self, catalog: &Catalog, kind: ObjectType, name: &[String]) -> PgResult<Arc<Relation>> {
         let (word, wanted) = match kind {
             ObjectType::ObjectView => ("view", RelationKind::View),
             ObjectType::ObjectMatview => ("materialized view", RelationKind::Gold),
+            ObjectType::ObjectSequence => ("sequence", RelationKind::Sequence),
             _ => ("table", RelationKind::Managed),
         };
         let shown = name.join(".");
@@ -376,15 +474,24 @@ impl Session {
         if kind == ObjectType::ObjectTable {
             not_fed(&found)?;
         }
+        if kind == ObjectType::ObjectSequence && found.kind == wanted {
+            let internal = found.sequence.as_ref().is_some_and(|s| s.internal);
+            if internal {
+                let message = format!("cannot drop sequence {} because a column requires it", quoted(&found.name));
+                let error = PgError::new(SqlState::DEPENDENT_OBJECTS, message);
+                return Err(error.hint("You can drop the column instead."));
+            }
+        }
         let error = PgError::new(SqlState::WRONG_OBJECT_TYPE, format!("\"{}\" is not a {word}", found.name));
         Err(error.hint(match found.kind {
             RelationKind::View => "Use DROP VIEW to remove a view.",
             RelationKind::Gold => "Use DROP MATERIALIZED VIEW to remove a materialized view.",
+            RelationKind::Sequence => "Use DROP SEQUENCE to remove a sequence.",
             _ => "Use DROP TABLE to remove a table.",
         }))
     }
 
-    fn resolve(&self, catalog: &Catalog, name: &[String]) -> PgResult<Arc<Relation>> {
+    pub(super) fn resolve(&self, catalog: &Catalog, name: &[String]) -> PgResult<Arc<Relation>> {
         let (schema, name) = match name {
             [name] => (None, name),
             [.., schema, name] => (Some(schema.as_str()), name),
@@ -393,7 +500,7 @@ impl Session {
         catalog.resolve(self.search_path(), schema, name).cloned()
     }
 
-    fn resolve_range(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<Arc<Relation>> {
+    pub(super) fn resolve_range(&self, catalog: &Catalog, relation: Option<&RangeVar>) -> PgResult<Arc<Relation>> {
         let relation = relation.ok_or_else(|| PgError::internal("a relation without a name"))?;
         let mut name = vec![relation.schemaname.clone(), relation.relname.clone()];
         name.retain(|part| !part.is_empty());
@@ -401,14 +508,17 @@ impl Session {
         self.resolve(catalog, &name).map_err(|e| e.at(at))
     }
 
-    async fn rename(&mut self, statement: &RenameStmt) -> PgResult<Outcome> {
+    async fn rename(&mut self, statement: &RenameStmt, operation: &Operation) -> PgResult<Outcome> {
         let kind = statement.rename_type();
         let tag = match kind {
             ObjectType::ObjectView => "ALTER VIEW",
             ObjectType::ObjectMatview => "ALTER MATERIALIZED VIEW",
             ObjectType::ObjectTable => "ALTER TABLE",
             ObjectType::ObjectSchema => return Err(PgError::unsupported("ALTER SCHEMA ... RENAME")),
-            ObjectType::ObjectColumn => return Err(PgError::unsupported("ALTER ... RENAME COLUMN")),
+            ObjectType::ObjectSequence => "ALTER SEQUENCE",
+            ObjectType::ObjectColumn | ObjectType::ObjectTabconstraint | ObjectType::ObjectIndex => {
+                return self.rename_part(statement, operation).await;
+            }
             _ => return Err(PgError::unsupported("this ALTER ... RENAME")),
         };
         let view = self.view();
@@ -421,7 +531,7 @@ impl Session {
             let oid = find(catalog, &schema, &name)?.oid;
             rename::change_name(catalog, oid, |relation| relation.name.clone_from(&new))
         });
-        self.change(&view, change).await?;
+        self.change_of(&view, &relation, change).await?;
         Ok(Outcome::done(tag))
     }
 
@@ -441,14 +551,19 @@ impl Session {
         let change: PendingChange = Arc::new(move |catalog| {
             let target = catalog.namespace_named(&new).ok_or_else(|| undefined_schema(&new))?.oid;
             let oid = find(catalog, &schema, &name)?.oid;
+            let indexes: Vec<String> = find(catalog, &schema, &name)?.index_names().collect();
+            indexes.iter().try_for_each(|index| catalog.check_free(target, index))?;
+            for sequence in sequences_of(catalog, oid) {
+                catalog.change(sequence.oid, |sequence| sequence.schema = target)?;
+            }
             rename::change_name(catalog, oid, |relation| relation.schema = target)
         });
-        self.change(&view, change).await?;
+        self.change_of(&view, &relation, change).await?;
         Ok(Outcome::done(tag))
     }
 
     /// The relation that an ALTER changes; `None` where it is missing and may be.
-    fn altered(
+    pub(super) fn altered(
         &mut self,
         view: &View,
         relation: Option<&RangeVar>,
@@ -467,6 +582,17 @@ impl Session {
         }
     }
 
+    /// What exists may be used by everybody: a grant gives nothing more, and taking it back takes nothing.
+    fn grant(&mut self, statement: &GrantStmt) -> PgResult<Outcome> {
+        let view = self.view();
+        for object in &statement.objects {
+            if let Some(NodeEnum::RangeVar(range)) = &object.node {
+                self.resolve_range(&view.catalog, Some(range))?;
+            }
+        }
+        Ok(Outcome::done(if statement.is_grant { "GRANT" } else { "REVOKE" }))
+    }
+
     async fn comment(&mut self, statement: &CommentStmt) -> PgResult<Outcome> {
         let view = self.view();
         let text = Some(statement.comment.clone()).filter(|text| !text.is_empty());
@@ -480,7 +606,10 @@ impl Session {
                     Ok(())
                 })
             }
-            ObjectType::ObjectTable | ObjectType::ObjectView | ObjectType::ObjectMatview => {
+            ObjectType::ObjectTable
+            | ObjectType::ObjectView
+            | ObjectType::ObjectMatview
+            | ObjectType::ObjectSequence => {
                 let relation = self.resolve(&view.catalog, &name)?;
                 not_system(&relation)?;
                 let (schema, name) = full_name(&view.catalog, &relation);
@@ -533,8 +662,8 @@ impl Session {
     }
 }
 
-struct BoundView {
-    columns: Vec<Column>,
+pub(super) struct BoundView {
+    pub columns: Vec<Column>,
     /// (schema, name) of what it reads.
     reads: Vec<(String, String)>,
     volatile: Vec<String>,
@@ -563,13 +692,7 @@ fn view_columns(columns: &[OutputColumn]) -> PgResult<Vec<Column>> {
 }
 
 fn catalog_column(column: &Column, index: usize) -> CatalogColumn {
-    CatalogColumn {
-        name: column.name.clone(),
-        type_oid: column.ty.oid.0,
-        typmod: column.ty.typmod,
-        not_null: false,
-        attnum: index as i16 + 1,
-    }
+    CatalogColumn::new(&column.name, column.ty, false, index as i16 + 1)
 }
 
 /// PostgreSQL's rule: a new view has the old one's columns, and may have more behind them.
@@ -615,6 +738,7 @@ pub(super) fn described(catalog: &Catalog, relation: &Relation) -> String {
     let word = match relation.kind {
         RelationKind::View => "view",
         RelationKind::Gold => "materialized view",
+        RelationKind::Sequence => "sequence",
         _ => "table",
     };
     match schema.as_str() {
@@ -706,7 +830,7 @@ fn with_dependents(
 }
 
 /// The parts of a dotted name.
-fn name_parts(node: &Node) -> Vec<String> {
+pub(super) fn name_parts(node: &Node) -> Vec<String> {
     match &node.node {
         Some(NodeEnum::List(list)) => list.items.iter().flat_map(name_parts).collect(),
         Some(NodeEnum::String(s)) => vec![s.sval.clone()],

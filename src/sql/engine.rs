@@ -1,11 +1,12 @@
 //! The engine as the storage of statements.
 
-use super::storage::{CatalogChange, Storage, StorageSnapshot};
+use super::storage::{Storage, StorageSnapshot};
 use crate::catalog::Catalog;
 use crate::change::{StreamId, Tick};
-use crate::engine::{EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
+use crate::engine::{Commit, EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
 use crate::pg_catalog::{LakeRow, SourceRow, State, StreamRow, TableRow, ViewRow};
 use crate::source::{SourceState, SourceStatus, StreamStatus};
+use crate::store::TableSnapshot;
 use crate::types::{Oid, PgError, PgResult};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -21,8 +22,8 @@ impl Storage for EngineHandle {
         EngineHandle::snapshot(self)
     }
 
-    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
-        EngineHandle::change_catalog(self, change).await
+    async fn commit(&self, commit: Commit) -> PgResult<()> {
+        EngineHandle::commit(self, commit).await
     }
 }
 
@@ -49,13 +50,17 @@ impl StorageSnapshot for Snapshot {
         Snapshot::scan(self, oid, projection, filters, partitions)
     }
 
+    fn table(&self, oid: Oid) -> Option<TableSnapshot> {
+        Snapshot::table(self, oid).cloned()
+    }
+
     fn look_up(
         &self,
         oid: Oid,
         conditions: &[(usize, &ScalarValue)],
         outputs: &[usize],
     ) -> Option<PgResult<RecordBatch>> {
-        let table = self.table(oid)?;
+        let table = Snapshot::table(self, oid)?;
         let key = &table.schema().key;
         if conditions.len() != key.len() {
             return None;
@@ -104,6 +109,10 @@ impl StorageSnapshot for Snapshot {
 
     fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
         Arc::new(self.status.tables.iter().map(|table| (table.oid, table.bytes)).collect())
+    }
+
+    fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {
+        Arc::new(self.status.views.iter().map(|view| (view.oid, Arc::clone(&view.plan))).collect())
     }
 }
 

@@ -12,14 +12,19 @@
 //! Called by `wire` and `http`.
 
 mod activity;
+mod alter;
 mod context;
 mod copy;
+mod copy_in;
 mod cursor;
 mod database;
 mod ddl;
+mod define;
 mod direct;
 mod engine;
 mod explain;
+mod fair;
+mod foreign;
 mod interrupt;
 mod kept;
 pub mod parameters;
@@ -28,11 +33,15 @@ mod prepare;
 mod query;
 mod relations;
 mod rename;
+mod sequences;
 mod session;
 mod settings;
 mod storage;
+mod tables;
+mod temporary;
 mod transaction;
 mod utility;
+mod write;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -40,6 +49,7 @@ pub(crate) mod tests;
 pub use crate::bind::OutputColumn;
 pub use crate::kernels::SERVER_VERSION;
 pub use copy::{CopyFormat, CopyOptions};
+pub use copy_in::{CopyIn, CopyReader};
 pub use database::{Database, DatabaseMetrics, DatabaseOptions};
 pub use interrupt::{CancelHandle, Operation};
 pub use prepare::Prepared;

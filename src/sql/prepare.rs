@@ -7,12 +7,13 @@ use super::kept::Kept;
 use super::query::QueryPlan;
 use super::session::text_columns;
 use super::transaction::View;
+use super::write::{Main, WritePlan, WriteStatement};
 use super::{OutputColumn, cursor, explain, utility};
 use crate::bind::{self, BindContext};
 use crate::types::codec::TextSettings;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, SelectStmt};
+use pg_query::protobuf::{CopyStmt, CreateTableAsStmt, Node, ObjectType, SelectStmt, WithClause};
 use std::sync::Arc;
 
 /// One statement, understood; without data, and good for any session with the same settings.
@@ -51,12 +52,18 @@ pub enum Kind {
         columns: Arc<[OutputColumn]>,
         options: CopyOptions,
     },
+    CopyIn {
+        plan: Arc<WritePlan>,
+        columns: Arc<[OutputColumn]>,
+        options: CopyOptions,
+    },
     Declare {
         query: Arc<QueryPlan>,
         columns: Arc<[OutputColumn]>,
         name: String,
         hold: bool,
     },
+    Write(Arc<WriteStatement>),
     /// Everything that is understood when it runs.
     Utility(Box<NodeEnum>),
 }
@@ -114,9 +121,32 @@ impl Preparation {
     ) -> PgResult<Prepared> {
         let prepared = |params, columns, kind| Prepared { text, params, columns, kind, needs: self.needs.clone() };
         match node {
+            NodeEnum::SelectStmt(mut select) if select.into_clause.is_some() => {
+                let into = select.into_clause.take();
+                let statement = CreateTableAsStmt {
+                    query: Some(Box::new(Node { node: Some(NodeEnum::SelectStmt(select)) })),
+                    into,
+                    objtype: ObjectType::ObjectTable as i32,
+                    is_select_into: true,
+                    if_not_exists: false,
+                };
+                let node = NodeEnum::CreateTableAsStmt(Box::new(statement));
+                Ok(prepared(Vec::new(), None, Kind::Utility(Box::new(node))))
+            }
+            NodeEnum::SelectStmt(select) if writes_in_with(select.with_clause.as_ref()) => {
+                let (statement, params, columns) = self.write(&NodeEnum::SelectStmt(select))?;
+                Ok(prepared(params, columns, Kind::Write(Arc::new(statement))))
+            }
             NodeEnum::SelectStmt(select) => {
                 let (plan, columns) = self.query(&select)?;
                 Ok(prepared(plan.params.clone(), Some(columns), Kind::Query(plan)))
+            }
+            node @ (NodeEnum::InsertStmt(_)
+            | NodeEnum::UpdateStmt(_)
+            | NodeEnum::DeleteStmt(_)
+            | NodeEnum::MergeStmt(_)) => {
+                let (statement, params, columns) = self.write(&node)?;
+                Ok(prepared(params, columns, Kind::Write(Arc::new(statement))))
             }
             NodeEnum::ExplainStmt(statement) => {
                 let options = explain::Options::read(&statement)?;
@@ -132,7 +162,8 @@ impl Preparation {
             }
             NodeEnum::CopyStmt(statement) => {
                 if statement.is_from {
-                    return Err(PgError::unsupported("COPY FROM"));
+                    let kind = self.copy_in(&statement)?;
+                    return Ok(prepared(Vec::new(), None, kind));
                 }
                 if statement.is_program || !statement.filename.is_empty() {
                     let message = "COPY to a file or program is not supported";
@@ -159,6 +190,72 @@ impl Preparation {
         }
     }
 
+    /// A statement that writes, or a query with such statements in WITH.
+    fn write(&self, node: &NodeEnum) -> PgResult<PreparedWrite> {
+        let mut cx = self.context();
+        let mut bound = Vec::new();
+        if let Some(with) = with_clause(node) {
+            for (nth, cte) in with.ctes.iter().enumerate() {
+                let Some(NodeEnum::CommonTableExpr(cte)) = &cte.node else { continue };
+                let Some(mut inner) = cte.ctequery.as_deref().and_then(|n| n.node.clone()) else { continue };
+                if matches!(inner, NodeEnum::SelectStmt(_)) {
+                    continue;
+                }
+                // It sees the WITH queries before it.
+                prepend_ctes(&mut inner, with, nth);
+                let Some(write) = bind::bind_write(&inner, &mut cx)? else {
+                    return Err(PgError::unsupported("this statement in WITH"));
+                };
+                let oid = Oid(bind::STAGED.0 - 1 - bound.len() as u32);
+                let given = write.returning.as_ref().map_or_else(Vec::new, |r| {
+                    r.columns.iter().map(|c| (c.name.clone(), c.ty.clone())).collect::<Vec<_>>()
+                });
+                let aliases = bind::names::strings(&cte.aliascolnames);
+                let named = given.into_iter().enumerate();
+                let named = named.map(|(i, (name, ty))| (aliases.get(i).map_or(name, |a| (*a).to_owned()), ty));
+                cx.staged.push(bind::StagedCte { name: cte.ctename.clone(), oid, columns: named.collect() });
+                bound.push((write, oid));
+            }
+        }
+        let main =
+            match node {
+                NodeEnum::SelectStmt(select) => Ok(bind::bind_query(select, &mut cx)?),
+                node => Err(bind::bind_write(node, &mut cx)?
+                    .ok_or_else(|| PgError::internal("a statement that writes nothing"))?),
+            };
+        let params = bind::settled(&cx.param_types)?;
+        let ctes = bound.into_iter().map(|(write, oid)| Ok((WritePlan::new(write, self, &params)?, oid)));
+        let ctes = ctes.collect::<PgResult<Vec<_>>>()?;
+        let (main, columns) = match main {
+            Ok(query) => {
+                let (plan, columns) = self.plan(&query)?;
+                (Main::Query(plan, Arc::clone(&columns)), Some(columns))
+            }
+            Err(write) => {
+                let plan = WritePlan::new(write, self, &params)?;
+                let columns = plan.columns();
+                (Main::Write(plan), columns)
+            }
+        };
+        Ok((WriteStatement { ctes, main }, params, columns))
+    }
+
+    fn copy_in(&self, statement: &CopyStmt) -> PgResult<Kind> {
+        if statement.is_program || !statement.filename.is_empty() {
+            let message = "COPY from a file or program is not supported";
+            let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
+            return Err(error.hint("Use COPY ... FROM STDIN, or psql's \\copy."));
+        }
+        if statement.where_clause.is_some() {
+            return Err(PgError::unsupported("COPY FROM ... WHERE"));
+        }
+        let options = CopyOptions::read(statement)?;
+        let mut cx = self.context();
+        let (bound, columns) = bind::bind_copy(statement, &mut cx)?;
+        let plan = Arc::new(WritePlan::new(bound, self, &[])?);
+        Ok(Kind::CopyIn { plan, columns: columns.into(), options })
+    }
+
     /// A query's plan and columns.
     pub fn query(&self, select: &SelectStmt) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
         if select.into_clause.is_some() {
@@ -176,7 +273,7 @@ impl Preparation {
         Ok(self.plan(&bound)?.0)
     }
 
-    fn plan(&self, bound: &bind::BoundQuery) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
+    pub fn plan(&self, bound: &bind::BoundQuery) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
         let plan = bind::lower(bound)?;
         // Optimizing computes what is constant. `now()` is constant for one execution only, so a plan with such a
         // function is optimized anew each time.
@@ -197,6 +294,51 @@ impl Preparation {
         cx
     }
 }
+
+fn with_clause(node: &NodeEnum) -> Option<&WithClause> {
+    match node {
+        NodeEnum::SelectStmt(s) => s.with_clause.as_ref(),
+        NodeEnum::InsertStmt(s) => s.with_clause.as_ref(),
+        NodeEnum::UpdateStmt(s) => s.with_clause.as_ref(),
+        NodeEnum::DeleteStmt(s) => s.with_clause.as_ref(),
+        NodeEnum::MergeStmt(s) => s.with_clause.as_ref(),
+        _ => None,
+    }
+}
+
+/// Whether a statement in WITH writes.
+fn writes_in_with(with: Option<&WithClause>) -> bool {
+    with.is_some_and(|with| {
+        with.ctes.iter().any(|cte| match &cte.node {
+            Some(NodeEnum::CommonTableExpr(cte)) => {
+                !matches!(cte.ctequery.as_deref().and_then(|n| n.node.as_ref()), None | Some(NodeEnum::SelectStmt(_)))
+            }
+            _ => false,
+        })
+    })
+}
+
+/// Puts the first `count` WITH queries of the outer statement before those of an inner one.
+fn prepend_ctes(inner: &mut NodeEnum, outer: &WithClause, count: usize) {
+    if count == 0 {
+        return;
+    }
+    let clause = match inner {
+        NodeEnum::InsertStmt(s) => &mut s.with_clause,
+        NodeEnum::UpdateStmt(s) => &mut s.with_clause,
+        NodeEnum::DeleteStmt(s) => &mut s.with_clause,
+        NodeEnum::MergeStmt(s) => &mut s.with_clause,
+        _ => return,
+    };
+    let mut ctes = outer.ctes[..count].to_vec();
+    let own = clause.take();
+    let recursive = outer.recursive || own.as_ref().is_some_and(|own| own.recursive);
+    ctes.extend(own.into_iter().flat_map(|own| own.ctes));
+    *clause = Some(WithClause { ctes, recursive, location: outer.location });
+}
+
+/// A statement that writes, the types of its parameters, and the columns of its RETURNING.
+type PreparedWrite = (WriteStatement, Vec<PgType>, Option<Arc<[OutputColumn]>>);
 
 /// What the session knows of a statement that refers to one of its own objects.
 #[derive(Default)]

@@ -6,8 +6,9 @@
 use super::context::StatementContext;
 use super::database::Database;
 use super::direct::Direct;
+use super::fair::{Dropped, fair};
 use super::kept::{Keeper, Kept, Versions};
-use super::relations::SnapshotRelations;
+use super::relations::{SnapshotRelations, Staged};
 use super::transaction::View;
 use crate::bind::RelationsExtension;
 use crate::kernels::context::SessionExtension;
@@ -52,29 +53,49 @@ pub struct Execution {
     pub context: Arc<StatementContext>,
     pub query: Arc<QueryPlan>,
     pub params: Vec<ScalarValue>,
+    /// The rows that a writing statement has made so far.
+    pub staged: Staged,
     /// Where set, the result is kept for these.
     pub keep: Option<Versions>,
 }
 
 impl Execution {
+    /// Runs the query to its end: all its rows as one batch.
+    pub async fn collect(self) -> PgResult<RecordBatch> {
+        let schema: SchemaRef = Arc::clone(self.query.plan.schema().inner());
+        let mut stream = self.start();
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().await {
+            batches.push(batch?);
+        }
+        let schema = batches.first().map_or(schema, RecordBatch::schema);
+        Ok(arrow::compute::concat_batches(&schema, &batches)?)
+    }
+
     /// Starts the query; its errors come out of the stream.
     pub fn start(self) -> SendableRecordBatchStream {
         let schema: SchemaRef = Arc::clone(self.query.plan.schema().inner());
         let (sender, receiver) = mpsc::channel(AHEAD);
         let database = Arc::clone(&self.database);
         database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
+        let dropped = Dropped::default();
+        let seen = Arc::clone(&dropped);
         let task = database.runtime().spawn(async move {
-            if let Err(error) = self.feed(&sender).await {
+            if let Err(error) = self.feed(&sender, &seen).await {
                 let _ = sender.send(Err(error)).await;
             }
         });
-        let batches = Batches { receiver, task: task.abort_handle(), ended: false };
+        let batches = Batches { receiver, task: task.abort_handle(), dropped, ended: false };
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 
-    async fn feed(self, sender: &mpsc::Sender<Result<RecordBatch, DataFusionError>>) -> Result<(), DataFusionError> {
+    async fn feed(
+        self,
+        sender: &mpsc::Sender<Result<RecordBatch, DataFusionError>>,
+        dropped: &Dropped,
+    ) -> Result<(), DataFusionError> {
         let (plan, task) = self.physical().await?;
-        let mut stream = execute_stream(plan, task)?;
+        let mut stream = execute_stream(fair(plan, dropped)?, task)?;
         let mut keeper = Keeper::new();
         while let Some(batch) = stream.next().await {
             let batch = batch?;
@@ -111,7 +132,7 @@ impl Execution {
     /// The database's planning state with this statement's snapshot and session.
     fn state(&self) -> SessionState {
         let mut state = self.database.state.clone();
-        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context);
+        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context, self.staged.clone());
         let config = state.config_mut();
         config.set_extension(Arc::new(RelationsExtension(Arc::new(relations))));
         let context = Arc::clone(&self.context) as Arc<dyn crate::kernels::context::Context>;
@@ -126,6 +147,7 @@ impl Execution {
 struct Batches {
     receiver: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
     task: AbortHandle,
+    dropped: Dropped,
     ended: bool,
 }
 
@@ -144,6 +166,7 @@ impl Stream for Batches {
 
 impl Drop for Batches {
     fn drop(&mut self) {
+        self.dropped.store(true, Ordering::Relaxed);
         self.task.abort();
     }
 }

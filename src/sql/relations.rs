@@ -4,11 +4,12 @@ use super::context::StatementContext;
 use super::database::Database;
 use super::parameters::{Changed, Kind, Parameter};
 use super::transaction::View;
-use crate::bind::Relations;
+use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
 use crate::pg_catalog::{self, SessionFacts, SettingRow, SystemContext};
 use crate::types::{Oid, PgError, SqlState};
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Field, Schema};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
@@ -20,11 +21,21 @@ pub struct SnapshotRelations {
     database: Arc<Database>,
     view: View,
     context: Arc<StatementContext>,
+    /// The rows that the statement has made so far: [`STAGED`].
+    staged: Staged,
+}
+
+/// The rows that a statement has made so far.
+#[derive(Debug, Clone, Default)]
+pub struct Staged {
+    pub rows: Option<RecordBatch>,
+    /// What the statements in WITH returned.
+    pub ctes: Arc<Vec<(Oid, RecordBatch)>>,
 }
 
 impl SnapshotRelations {
-    pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>) -> Self {
-        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context) }
+    pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>, staged: Staged) -> Self {
+        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context), staged }
     }
 
     fn system_rows(&self, oid: Oid) -> Result<RecordBatch> {
@@ -59,6 +70,21 @@ impl Relations for SnapshotRelations {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        if oid == STAGED || self.staged.ctes.iter().any(|(staged, _)| *staged == oid) {
+            let missing = || DataFusionError::from(PgError::internal("a statement has no rows of its own"));
+            let of_cte = self.staged.ctes.iter().find(|(staged, _)| *staged == oid).map(|(_, rows)| rows);
+            let batch = of_cte.or(self.staged.rows.as_ref()).ok_or_else(missing)?;
+            let field = |(i, field): (usize, &Arc<Field>)| Field::new(format!("s{i}"), field.data_type().clone(), true);
+            let fields: Vec<Field> = batch.schema_ref().fields().iter().enumerate().map(field).collect();
+            let schema = Arc::new(Schema::new(fields));
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?;
+            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
+        }
+        if let Some(written) = self.view.written.get(&oid) {
+            return written.scan(projection, filters, self.database.query_threads);
+        }
         let relation = self
             .view
             .catalog
@@ -69,6 +95,11 @@ impl Relations for SnapshotRelations {
             let schema = batch.schema();
             let exec = MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?;
             return Ok(exec);
+        }
+        if let Some(sequence) = &relation.sequence {
+            let batch = super::sequences::row(relation, sequence)?;
+            let schema = batch.schema();
+            return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
         }
         if self.view.changed && self.view.snapshot.catalog().relation(oid).is_none() {
             let message =

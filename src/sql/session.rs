@@ -8,9 +8,12 @@ use super::interrupt::{CancelHandle, Operation};
 use super::plan_cache::KeyRef;
 use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
 use super::query::{Execution, QueryPlan};
+use super::relations::Staged;
+use super::sequences::SessionSequences;
 use super::settings::Settings;
+use super::temporary::Temporaries;
 use super::transaction::{Phase, Transaction, View};
-use super::{CopyOptions, OutputColumn, explain};
+use super::{CopyIn, CopyOptions, OutputColumn, explain};
 use crate::pg_catalog::{Lookup, PreparedRow};
 use crate::types::codec::TextSettings;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
@@ -78,6 +81,8 @@ pub enum Outcome {
         stream: SendableRecordBatchStream,
         options: CopyOptions,
     },
+    /// `COPY … FROM STDIN`: see [`Session::copy_in`].
+    CopyIn(CopyIn),
     Done {
         tag: String,
     },
@@ -114,6 +119,10 @@ pub struct Session {
     statement_us: i64,
     derived: Derived,
     activity: Arc<Activity>,
+    pub(super) temporary: Temporaries,
+    pub(super) sequences: Arc<SessionSequences>,
+    /// More of the protocol's messages wait before Sync: what a statement writes is committed there.
+    pub(super) pipelined: bool,
 }
 
 /// What follows from the settings, kept until they change.
@@ -169,6 +178,9 @@ impl Session {
             operation: None,
             statement_us: now_us(),
             derived,
+            temporary: Temporaries::default(),
+            sequences: Arc::default(),
+            pipelined: false,
         })
     }
 
@@ -417,7 +429,22 @@ impl Session {
     /// What this statement reads.
     pub(super) fn view(&mut self) -> View {
         let database = &self.database;
-        self.transaction.view(|| database.storage.snapshot())
+        let mut view = self.transaction.view(|| database.storage.snapshot());
+        if !self.temporary.is_empty() {
+            if self.transaction.changed_catalog().is_none() {
+                view.catalog = self.temporary.over(&view.catalog);
+            }
+            view.changed = true;
+            if self.transaction.phase == Phase::Idle {
+                view.written = Arc::new(self.temporary.overlays());
+            }
+        }
+        view
+    }
+
+    /// Whether the protocol has more for this transaction.
+    pub fn set_pipelined(&mut self, pipelined: bool) {
+        self.pipelined = pipelined;
     }
 
     pub async fn execute(&mut self, prepared: &Arc<Prepared>, params: Vec<ScalarValue>) -> PgResult<Outcome> {
@@ -444,6 +471,11 @@ impl Session {
                 let stream = self.rows(query, params)?;
                 Ok(Outcome::CopyOut { columns: Arc::clone(columns), stream, options: options.clone() })
             }
+            Kind::CopyIn { plan, columns, options } => {
+                self.writable("COPY FROM")?;
+                let (plan, columns) = (Arc::clone(plan), Arc::clone(columns));
+                Ok(Outcome::CopyIn(CopyIn { plan, columns, options: options.clone() }))
+            }
             Kind::Declare { query, columns, name, hold } => {
                 if self.transaction.phase == Phase::Idle && !hold {
                     let message = "DECLARE CURSOR can only be used in transaction blocks";
@@ -457,6 +489,7 @@ impl Session {
                 self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
                 Ok(Outcome::done("DECLARE CURSOR"))
             }
+            Kind::Write(plan) => Box::pin(self.write(plan, params, &operation)).await,
             Kind::Utility(node) => self.utility(node, &prepared.text, &operation).await,
         }
     }
@@ -500,13 +533,15 @@ impl Session {
     fn rows(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> PgResult<SendableRecordBatchStream> {
         let view = self.view();
         let started = &self.database.metrics.queries_started;
-        if let Some(direct) = &query.direct
+        // What the transaction itself has written is not in the snapshot.
+        let settled = view.written.is_empty() && !view.changed;
+        if let Some(direct) = query.direct.as_ref().filter(|_| settled)
             && let Some(rows) = direct.run(&*view.snapshot, &params)?
         {
             started.fetch_add(1, Ordering::Relaxed);
             return Ok(super::query::ready(rows));
         }
-        let kept = query.kept.as_ref().filter(|_| !view.changed);
+        let kept = query.kept.as_ref().filter(|_| settled);
         let keep = kept.and_then(|kept| kept.versions(&view));
         if let (Some(kept), Some(versions)) = (kept, &keep)
             && let Some(batches) = kept.get(versions)
@@ -528,7 +563,8 @@ impl Session {
     fn execution_over(&self, view: View, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> Execution {
         let context = self.context(&view);
         let database = Arc::clone(&self.database);
-        Execution { database, view, context, query: Arc::clone(query), params, keep: None }
+        let (query, staged) = (Arc::clone(query), Staged::default());
+        Execution { database, view, context, query, params, staged, keep: None }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {
@@ -549,7 +585,10 @@ impl Session {
                 self.identity.database.as_str().into(),
                 self.database.activities.users(&self.identity.user).into(),
                 view.snapshot.sizes(),
-            ),
+            )
+            .with_plans(view.snapshot.plans()),
+            catalog: Arc::clone(&view.catalog),
+            sequences: Arc::clone(&self.sequences),
             search_path,
             prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
             cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
@@ -558,6 +597,10 @@ impl Session {
             start_us: self.database.started_us,
             transaction_id,
         })
+    }
+
+    pub(super) fn text(&self) -> TextSettings {
+        self.derived.text
     }
 
     pub(super) fn search_path(&self) -> &[String] {
@@ -570,6 +613,7 @@ impl Session {
         let id = self.database.next_transaction.fetch_add(1, Ordering::Relaxed);
         let saved = self.settings.lock().save();
         self.transaction.begin(phase, id, self.statement_us, saved);
+        self.temporary.lend(&mut self.transaction);
     }
 
     /// The statements of a simple query are one transaction.
@@ -585,7 +629,10 @@ impl Session {
             Phase::Implicit => self.commit().await,
             Phase::Idle => {
                 self.end(true);
-                Ok(())
+                match self.sequences.take_moved() {
+                    true => self.database.keep_sequences().await,
+                    false => Ok(()),
+                }
             }
             Phase::Block | Phase::Failed => Ok(()),
         }
@@ -602,10 +649,12 @@ impl Session {
 
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
-        let applied = match self.transaction.take_changes() {
-            Some(change) => {
-                self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
-                let applied = self.database.storage.change_catalog(change);
+        let applied = match self.transaction.take_commit() {
+            Ok(Some(commit)) => {
+                if commit.change.is_some() {
+                    self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
+                }
+                let applied = self.database.storage.commit(commit);
                 match &self.operation {
                     // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
                     Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
@@ -614,7 +663,9 @@ impl Session {
                     None => applied.await,
                 }
             }
-            None => Ok(()),
+            Ok(None) if self.sequences.take_moved() => self.database.keep_sequences().await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
         };
         self.end(applied.is_ok());
         applied
@@ -622,6 +673,12 @@ impl Session {
 
     /// The transaction is over.
     pub(super) fn end(&mut self, committed: bool) {
+        if self.transaction.phase != Phase::Idle
+            && let Err(error) = self.temporary.take_back(&mut self.transaction, committed)
+        {
+            // Only what was read before is written again; where that fails the rows are gone, and that must be seen.
+            tracing::error!(%error, "temporary tables are lost");
+        }
         let saved = self.transaction.end();
         let mut settings = self.settings.lock();
         if let (Some(saved), false) = (saved, committed) {

@@ -2,8 +2,10 @@
 
 use crate::catalog::Catalog;
 use crate::change::Tick;
+use crate::engine::Commit;
 use crate::pg_catalog::State;
 use crate::source::SourceStatus;
+use crate::store::TableSnapshot;
 use crate::types::{Oid, PgResult};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
@@ -14,16 +16,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A change of names and definitions; it sees the catalog as it is when its tick begins.
-pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
+pub use crate::engine::CatalogChange;
 
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// The newest tick.
     fn snapshot(&self) -> Arc<dyn StorageSnapshot>;
 
-    /// Applies a change in a tick of its own. When it returns, the change is durable, a new gold relation is filled,
+    /// Applies a transaction in one tick. When it returns, the transaction is durable, a new gold relation is filled,
     /// and [`Storage::snapshot`] shows it. An error leaves everything as it was.
-    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()>;
+    async fn commit(&self, commit: Commit) -> PgResult<()>;
 }
 
 /// All relations and names at one tick.
@@ -43,6 +45,9 @@ pub trait StorageSnapshot: Send + Sync + 'static {
         partitions: usize,
     ) -> datafusion::error::Result<Arc<dyn ExecutionPlan>>;
 
+    /// A table that lies in memory whole.
+    fn table(&self, oid: Oid) -> Option<TableSnapshot>;
+
     /// The row of one key, in these columns: `conditions` name columns of the relation and what they equal. `None` where the
     /// conditions are not the relation's key, one value of its own type for each column: then [`StorageSnapshot::scan`] knows.
     fn look_up(
@@ -60,4 +65,9 @@ pub trait StorageSnapshot: Send + Sync + 'static {
 
     /// Bytes of the relations that hold rows.
     fn sizes(&self) -> Arc<HashMap<Oid, u64>>;
+
+    /// How each materialized view is maintained, a line for each operator.
+    fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {
+        Arc::default()
+    }
 }

@@ -74,10 +74,12 @@ impl Storage for Arc<FixedStorage> {
         Arc::new(FixedSnapshot { tick, catalog: Arc::clone(&self.catalog.lock()), made: Arc::clone(&self.made) })
     }
 
-    async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
+    async fn commit(&self, commit: crate::engine::Commit) -> PgResult<()> {
         let mut catalog = self.catalog.lock();
         let mut changed = Catalog::clone(&catalog);
-        change(&mut changed)?;
+        if let Some(change) = commit.change {
+            change(&mut changed)?;
+        }
         *catalog = Arc::new(changed);
         self.tick.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -110,6 +112,10 @@ impl StorageSnapshot for FixedSnapshot {
         let rows = FixedRows { name: relation.name.clone(), schema: Arc::clone(&schema), made };
         let exec = StreamingTableExec::try_new(schema, vec![Arc::new(rows)], projection, [], false, None)?;
         Ok(Arc::new(exec))
+    }
+
+    fn table(&self, _: Oid) -> Option<crate::store::TableSnapshot> {
+        None
     }
 
     fn state(&self, _: &[Arc<SourceStatus>]) -> State {
@@ -194,7 +200,7 @@ async fn run(session: &mut Session, sql: &str) -> PgResult<String> {
             }
             Outcome::Done { tag } => Ok(tag),
             Outcome::Empty => Ok(String::new()),
-            Outcome::CopyOut { .. } => Ok("COPY".into()),
+            Outcome::CopyOut { .. } | Outcome::CopyIn(_) => Ok("COPY".into()),
         }
     }
     .await;

@@ -1,9 +1,11 @@
-//! Transactions: one snapshot, and the catalog changes that wait for COMMIT.
+//! Transactions: one snapshot, and the changes of names and rows that wait for COMMIT.
 
 use super::settings::Saved;
 use super::storage::{CatalogChange, StorageSnapshot};
 use crate::catalog::Catalog;
-use crate::types::{PgError, PgResult, SqlState};
+use crate::engine::{Commit, Overlay, SavedWrites, TableWrites};
+use crate::types::{Oid, PgError, PgResult, SqlState};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A change that can be tried on the transaction's own catalog and applied again at COMMIT. It names what it changes,
@@ -29,6 +31,17 @@ pub struct View {
     pub catalog: Arc<Catalog>,
     /// The catalog has changes that nobody else sees: plans made over it are not for the cache.
     pub changed: bool,
+    /// Tables with rows that nobody else sees.
+    pub written: Arc<HashMap<Oid, Overlay>>,
+}
+
+/// A change of names that was tried.
+struct Change {
+    run: PendingChange,
+    /// The OIDs that it took.
+    oids: Vec<Oid>,
+    /// It changes the session's temporary relations alone.
+    temporary: bool,
 }
 
 struct Savepoint {
@@ -36,6 +49,7 @@ struct Savepoint {
     changes: usize,
     catalog: Option<Arc<Catalog>>,
     settings: Saved,
+    written: HashMap<Oid, (SavedWrites, Vec<Vec<usize>>)>,
 }
 
 pub struct Transaction {
@@ -47,7 +61,10 @@ pub struct Transaction {
     pub started_us: i64,
     snapshot: Option<Arc<dyn StorageSnapshot>>,
     catalog: Option<Arc<Catalog>>,
-    changes: Vec<PendingChange>,
+    changes: Vec<Change>,
+    writes: HashMap<Oid, TableWrites>,
+    /// What scans read of `writes`, while it is as they are.
+    overlays: Option<Arc<HashMap<Oid, Overlay>>>,
     /// The settings before it began.
     saved: Option<Saved>,
     savepoints: Vec<Savepoint>,
@@ -63,6 +80,8 @@ impl Transaction {
             snapshot: None,
             catalog: None,
             changes: Vec::new(),
+            writes: HashMap::new(),
+            overlays: None,
             saved: None,
             savepoints: Vec::new(),
         }
@@ -87,26 +106,85 @@ impl Transaction {
             Phase::Idle => newest(),
             _ => Arc::clone(self.snapshot.get_or_insert_with(newest)),
         };
-        let catalog = self.catalog.as_ref().unwrap_or_else(|| snapshot.catalog());
-        View { catalog: Arc::clone(catalog), changed: self.catalog.is_some(), snapshot }
+        let catalog = Arc::clone(self.catalog.as_ref().unwrap_or_else(|| snapshot.catalog()));
+        View { catalog, changed: self.catalog.is_some(), snapshot, written: self.overlays() }
+    }
+
+    fn overlays(&mut self) -> Arc<HashMap<Oid, Overlay>> {
+        let writes = &self.writes;
+        let made = || Arc::new(writes.iter().map(|(oid, writes)| (*oid, writes.overlay().clone())).collect());
+        Arc::clone(self.overlays.get_or_insert_with(made))
     }
 
     /// Tries a change on the transaction's own catalog and keeps it for COMMIT.
-    pub fn change(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
+    pub fn change(&mut self, view: &View, change: PendingChange, temporary: bool) -> PgResult<()> {
         let mut catalog = Catalog::clone(&view.catalog);
-        change(&mut catalog)?;
+        let oids = catalog.try_change(|catalog| change(catalog))?;
+        self.writes.retain(|oid, _| catalog.relation(*oid).is_some());
+        self.overlays = None;
         self.catalog = Some(Arc::new(catalog));
-        self.changes.push(change);
+        self.changes.push(Change { run: change, oids, temporary });
         Ok(())
     }
 
-    /// What COMMIT has to apply.
-    pub fn take_changes(&mut self) -> Option<CatalogChange> {
-        let changes = std::mem::take(&mut self.changes);
-        if changes.is_empty() {
-            return None;
+    /// The catalog as the transaction has changed it.
+    pub fn changed_catalog(&self) -> Option<&Arc<Catalog>> {
+        self.catalog.as_ref()
+    }
+
+    pub fn set_catalog(&mut self, catalog: Catalog) {
+        self.catalog = Some(Arc::new(catalog));
+    }
+
+    /// What the transaction wrote to a table, to write more.
+    pub fn writes(&mut self, oid: Oid) -> Option<&mut TableWrites> {
+        self.overlays = None;
+        self.writes.get_mut(&oid)
+    }
+
+    pub fn put_writes(&mut self, oid: Oid, writes: TableWrites) {
+        self.overlays = None;
+        self.writes.insert(oid, writes);
+    }
+
+    pub fn take_writes(&mut self, oid: Oid) -> Option<TableWrites> {
+        self.overlays = None;
+        self.writes.remove(&oid)
+    }
+
+    pub fn has_written(&self, oid: Oid) -> bool {
+        self.writes.contains_key(&oid)
+    }
+
+    /// What COMMIT has to apply; temporary relations are the session's.
+    pub fn take_commit(&mut self) -> PgResult<Option<Commit>> {
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.retain(|change| !change.temporary);
+        let mut tables = Vec::new();
+        if let Some(snapshot) = &self.snapshot {
+            for (oid, writes) in &self.writes {
+                let known = snapshot.catalog().relation(*oid).cloned();
+                let base = snapshot.table(*oid);
+                // A temporary table is the session's own.
+                let made = self.catalog.as_ref().is_some_and(|catalog| {
+                    catalog.relation(*oid).is_some_and(|r| Some(r.schema) != catalog.temporary())
+                });
+                if (known.is_none() && !made) || (known.is_some() && writes.is_clean()) {
+                    continue;
+                }
+                tables.push(writes.commit(*oid, known, base)?);
+            }
         }
-        Some(Box::new(move |catalog: &mut Catalog| changes.iter().try_for_each(|change| change(catalog))))
+        if changes.is_empty() && tables.is_empty() {
+            return Ok(None);
+        }
+        let change: Option<CatalogChange> = (!changes.is_empty()).then(|| {
+            let all = move |catalog: &mut Catalog| {
+                changes.iter().try_for_each(|change| catalog.apply_change(&change.oids, |c| (change.run)(c)))
+            };
+            Box::new(all) as CatalogChange
+        });
+        Ok(Some(Commit { change, tables }))
     }
 
     /// Ends the transaction; gives the settings from before it.
@@ -118,7 +196,8 @@ impl Transaction {
 
     pub fn savepoint(&mut self, name: &str, settings: Saved) {
         let (name, catalog) = (name.to_owned(), self.catalog.clone());
-        self.savepoints.push(Savepoint { name, changes: self.changes.len(), catalog, settings });
+        let written = self.writes.iter().map(|(oid, w)| (*oid, (w.save(), w.uniques().to_vec()))).collect();
+        self.savepoints.push(Savepoint { name, changes: self.changes.len(), catalog, settings, written });
     }
 
     fn find(&self, name: &str) -> PgResult<usize> {
@@ -141,6 +220,11 @@ impl Transaction {
         let savepoint = &self.savepoints[at];
         self.changes.truncate(savepoint.changes);
         self.catalog = savepoint.catalog.clone();
+        self.overlays = None;
+        let restored = |(oid, (saved, uniques)): (&Oid, &(SavedWrites, Vec<Vec<usize>>))| {
+            TableWrites::restored(saved.clone(), uniques.clone()).map(|writes| (*oid, writes))
+        };
+        self.writes = savepoint.written.iter().map(restored).collect::<PgResult<_>>()?;
         self.phase = Phase::Block;
         Ok(savepoint.settings.clone())
     }

@@ -82,7 +82,7 @@ impl Session {
             NodeEnum::UnlistenStmt(_) => Ok(Outcome::done("UNLISTEN")),
             // A commit is durable when it returns; there is nothing else to write down.
             NodeEnum::CheckPointStmt(_) => Ok(Outcome::done("CHECKPOINT")),
-            node => self.ddl(node, text).await,
+            node => Box::pin(self.ddl(node, text, operation)).await,
         }
     }
 
@@ -339,11 +339,19 @@ impl Session {
                 self.cursors.clear();
                 self.statements.clear();
                 self.settings.lock().reset_all();
+                self.temporary.clear();
+                self.sequences.forget();
                 "DISCARD ALL"
             }
             DiscardMode::DiscardPlans => "DISCARD PLANS",
-            DiscardMode::DiscardSequences => "DISCARD SEQUENCES",
-            DiscardMode::DiscardTemp | DiscardMode::Undefined => "DISCARD TEMP",
+            DiscardMode::DiscardSequences => {
+                self.sequences.forget();
+                "DISCARD SEQUENCES"
+            }
+            DiscardMode::DiscardTemp | DiscardMode::Undefined => {
+                self.temporary.clear();
+                "DISCARD TEMP"
+            }
         }))
     }
 }

@@ -41,6 +41,34 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// Fewer hashes than this are taken as they come.
+const WORTH_SORTING: usize = 16;
+
+/// The numbers of all hashes, those of one shard side by side.
+fn by_shard(hashes: &[u64]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..hashes.len() as u32).collect();
+    if hashes.len() < WORTH_SORTING {
+        return order;
+    }
+    let mut ends = [0u32; SHARDS];
+    hashes.iter().for_each(|hash| ends[shard_of(*hash)] += 1);
+    let mut start = 0;
+    for end in &mut ends {
+        start += std::mem::replace(end, start);
+    }
+    for (nth, hash) in hashes.iter().enumerate() {
+        let at = &mut ends[shard_of(*hash)];
+        order[*at as usize] = nth as u32;
+        *at += 1;
+    }
+    order
+}
+
+/// Neighbours of one shard.
+fn groups<'a>(order: &'a [u32], hashes: &'a [u64]) -> impl Iterator<Item = &'a [u32]> {
+    order.chunk_by(|a, b| shard_of(hashes[*a as usize]) == shard_of(hashes[*b as usize]))
+}
+
 /// Unique keys in versions: holds the id of every version that a snapshot may still see, and is read by snapshots
 /// while the writer changes it.
 #[derive(Debug)]
@@ -60,16 +88,51 @@ impl KeyIndex {
         shard.find(spread(kept), |entry| entry.hash == kept && accept(entry.value())).map(Entry::value)
     }
 
+    /// Gives `each` the number of a hash with every version that may be under it.
+    ///
+    /// A shard is locked once for all of its hashes: a lock lets the processor load nothing ahead, and ahead is where the time
+    /// is, as nearly every entry has to come from memory.
+    pub fn candidates(&self, hashes: &[u64], mut each: impl FnMut(usize, u64)) {
+        let order = by_shard(hashes);
+        for group in groups(&order, hashes) {
+            let shard = self.shards[shard_of(hashes[group[0] as usize])].read();
+            for nth in group {
+                let kept = hashes[*nth as usize] as u32;
+                let entries = shard.iter_hash(spread(kept)).filter(|entry| entry.hash == kept);
+                entries.for_each(|entry| each(*nth as usize, entry.value()));
+            }
+        }
+    }
+
     pub fn insert(&self, hash: u64, id: u64) {
         let mut shard = self.shards[shard_of(hash)].write();
         shard.insert_unique(spread(hash as u32), Entry::new(hash, id), |entry| spread(entry.hash));
     }
 
-    pub fn remove(&self, hash: u64, id: u64) {
-        let mut shard = self.shards[shard_of(hash)].write();
-        let kept = hash as u32;
-        if let Ok(entry) = shard.find_entry(spread(kept), |entry| entry.hash == kept && entry.value() == id) {
-            entry.remove();
+    /// Inserts the ids from `first` on, one for each hash.
+    pub fn insert_each(&self, hashes: &[u64], first: u64) {
+        let order = by_shard(hashes);
+        for group in groups(&order, hashes) {
+            let mut shard = self.shards[shard_of(hashes[group[0] as usize])].write();
+            for nth in group {
+                let hash = hashes[*nth as usize];
+                let entry = Entry::new(hash, first + u64::from(*nth));
+                shard.insert_unique(spread(hash as u32), entry, |entry| spread(entry.hash));
+            }
+        }
+    }
+
+    /// Removes the id at the place of each hash.
+    pub fn remove_each(&self, hashes: &[u64], ids: &[u64]) {
+        let order = by_shard(hashes);
+        for group in groups(&order, hashes) {
+            let mut shard = self.shards[shard_of(hashes[group[0] as usize])].write();
+            for nth in group {
+                let (kept, id) = (hashes[*nth as usize] as u32, ids[*nth as usize]);
+                if let Ok(entry) = shard.find_entry(spread(kept), |entry| entry.hash == kept && entry.value() == id) {
+                    entry.remove();
+                }
+            }
         }
     }
 
@@ -251,5 +314,33 @@ impl PostingIndex {
             size_of::<RwLock<PostingShard>>() + shard.table.allocation_size() + lists + shard.free.capacity() * 4
         };
         self.shards.iter().map(of_shard).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_found_and_removed_as_one_by_one() {
+        let hash = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for count in [1, WORTH_SORTING as u64 - 1, 5_000] {
+            let index = KeyIndex::new();
+            // Two versions of each key, one of them inserted alone.
+            let hashes: Vec<u64> = (0..count).map(hash).collect();
+            index.insert_each(&hashes, 1_000);
+            (0..count).for_each(|n| index.insert(hash(n), n + 100_000));
+            let mut found = vec![vec![]; hashes.len()];
+            index.candidates(&hashes, |nth, id| found[nth].push(id));
+            for (n, mut ids) in found.into_iter().enumerate() {
+                ids.sort_unstable();
+                assert_eq!(ids, [n as u64 + 1_000, n as u64 + 100_000], "key {n} of {count}");
+            }
+            let ids: Vec<u64> = (0..count).map(|n| n + 1_000).collect();
+            index.remove_each(&hashes, &ids);
+            assert_eq!(index.len(), hashes.len());
+            let left = |n: u64| index.find(hash(n), |_| true);
+            assert!((0..count).all(|n| left(n) == Some(n + 100_000)), "the other versions of {count} keys");
+        }
     }
 }

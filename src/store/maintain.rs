@@ -214,16 +214,23 @@ impl Table {
     /// that were published after it came and before it died: a long-held snapshot does not keep what came later. One
     /// that is seen waits with the oldest snapshot that sees it, so that it is not looked at again at each tick.
     fn collect(&mut self, limit: usize) {
+        let (mut hashes, mut ids) = (Vec::new(), Vec::new());
         for _ in 0..limit {
             let Some(dead) = self.garbage.next() else { break };
             match self.pins.iter_mut().find(|pin| pin.epoch < dead.epoch && dead.id < pin.next_id) {
                 Some(pin) => pin.held.push(dead),
                 None => match (&dead.secondary, &self.rows) {
                     (Some(postings), _) => postings.remove(dead.hash, dead.id),
-                    (None, Rows::Keyed(index)) => index.remove(dead.hash, dead.id),
+                    (None, Rows::Keyed(_)) => {
+                        hashes.push(dead.hash);
+                        ids.push(dead.id);
+                    }
                     (None, _) => {}
                 },
             }
+        }
+        if let Rows::Keyed(index) = &self.rows {
+            index.remove_each(&hashes, &ids);
         }
     }
 

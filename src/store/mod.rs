@@ -37,6 +37,7 @@ mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use arrow::array::RecordBatch;
 use std::ops::Range;
@@ -45,6 +46,7 @@ pub use crate::change::RowId;
 
 pub use snapshot::TableSnapshot;
 pub use table::Table;
+pub use write::earlier_twins;
 
 /// What a row of a change batch does to the row of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

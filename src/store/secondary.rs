@@ -42,6 +42,10 @@ impl Secondary {
         }
     }
 
+    pub fn users(&self) -> usize {
+        self.users
+    }
+
     pub fn hash_of(&self, chunk: &Chunk, row: usize) -> u64 {
         hash_row(chunk.indexed(&self.parts), row)
     }

@@ -131,22 +131,25 @@ impl TableSnapshot {
         if keys.iter().any(|column| column.len() != count) {
             return Err(PgError::internal("key columns of a look-up differ in length"));
         }
-        for (row, hash) in hash_rows(&probes, count).into_iter().enumerate() {
-            let mut at = None;
-            index.find(hash, |id| {
-                if id < state.next_id {
-                    at = state.chunks.locate(id).filter(|slot| {
-                        let chunk = state.chunks.chunk(*slot);
-                        rows_equal(&probes, row, &chunk.keys, slot.row as usize)
-                            && chunk.alive_at(slot.row as usize, state.epoch)
-                    });
-                }
-                at.is_some()
-            });
-            if let Some(slot) = at {
-                each(row, slot);
+        let mut candidates: Vec<(usize, u64)> = Vec::with_capacity(count);
+        index.candidates(&hash_rows(&probes, count), |row, id| {
+            if id < state.next_id {
+                candidates.push((row, id));
+            }
+        });
+        let mut found: Vec<Option<Slot>> = vec![None; count];
+        for (row, id) in candidates {
+            let Some(slot) = state.chunks.locate(id) else { continue };
+            let (chunk, at) = (state.chunks.chunk(slot), slot.row as usize);
+            if rows_equal(&probes, row, &chunk.keys, at) && chunk.alive_at(at, state.epoch) {
+                found[row] = Some(slot);
             }
         }
+        found
+            .into_iter()
+            .enumerate()
+            .filter_map(|(row, slot)| Some((row, slot?)))
+            .for_each(|(row, slot)| each(row, slot));
         Ok(())
     }
 

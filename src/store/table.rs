@@ -39,7 +39,7 @@ pub struct Table {
     pub(super) parts: Vec<KeyPart>,
     pub(super) chunks: ChunkList,
     pub(super) secondaries: Vec<Secondary>,
-    next_id: u64,
+    pub(super) next_id: u64,
     len: usize,
     /// The epoch of the newest publish; what dies now is dead from the next one on.
     pub(super) epoch: u64,
@@ -154,8 +154,7 @@ impl Table {
         let hashes = hash_rows(&keys, count);
         let distinct = distinct_rows(&keys, &hashes);
 
-        let stored = |row: &u32| self.find_live(&index, hashes[*row as usize], &keys, *row as usize);
-        let old: Vec<Option<(u64, Slot)>> = distinct.last.iter().map(stored).collect();
+        let old = self.find_live_each(&index, &hashes, &keys, &distinct.last);
         let mut upserts: Vec<u32> = Vec::with_capacity(distinct.last.len());
         upserts.extend(distinct.last.iter().filter(|row| ops[**row as usize] != RowOp::Delete));
         let whole = upserts.len() == count;
@@ -180,10 +179,8 @@ impl Table {
         let retracted = self.retracted(&died)?;
 
         let dead = self.bury(&died)?;
-        let first = self.next_id;
-        for (nth, row) in upserts.iter().enumerate() {
-            index.insert(hashes[*row as usize], first + nth as u64);
-        }
+        let of_upserts: Vec<u64> = upserts.iter().map(|row| hashes[*row as usize]).collect();
+        index.insert_each(&of_upserts, self.next_id);
         let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
     }
@@ -371,7 +368,10 @@ impl Table {
             if ids.len() > self.policy.target_rows {
                 index.reserve(ids.len());
             }
-            hashes.iter().zip(ids).for_each(|(hash, id)| index.insert(*hash, id.0));
+            match ids.len() as u64 == last.0 - ids[0].0 + 1 {
+                true => index.insert_each(&hashes, ids[0].0),
+                false => hashes.iter().zip(ids).for_each(|(hash, id)| index.insert(*hash, id.0)),
+            }
         }
         self.index_bag(&chunks);
         self.add(chunks);
@@ -435,6 +435,30 @@ impl Table {
 
     fn no_rows(&self) -> RecordBatch {
         RecordBatch::new_empty(Arc::clone(self.schema.arrow()))
+    }
+
+    /// For each of `rows` the living version of its key, found in two steps: first what the index holds for all, then the
+    /// keys of all. So what one row waits for comes from memory together with what the next ones wait for.
+    fn find_live_each(
+        &self,
+        index: &KeyIndex,
+        hashes: &[u64],
+        keys: &[KeyColumn],
+        rows: &[u32],
+    ) -> Vec<Option<(u64, Slot)>> {
+        let wanted: Vec<u64> = rows.iter().map(|row| hashes[*row as usize]).collect();
+        let mut candidates: Vec<(usize, u64)> = Vec::with_capacity(rows.len());
+        index.candidates(&wanted, |nth, id| candidates.push((nth, id)));
+        let mut found = vec![None; rows.len()];
+        for (nth, id) in candidates {
+            let Some(slot) = self.chunks.locate(id) else { continue };
+            let chunk = self.chunks.chunk(slot);
+            let at = slot.row as usize;
+            if rows_equal(keys, rows[nth] as usize, &chunk.keys, at) && chunk.is_alive(at) {
+                found[nth] = Some((id, slot));
+            }
+        }
+        found
     }
 
     fn find_live(&self, index: &KeyIndex, hash: u64, keys: &[KeyColumn], row: usize) -> Option<(u64, Slot)> {
@@ -507,7 +531,7 @@ impl Table {
         Ok(Arc::new(chunk))
     }
 
-    fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
+    pub(super) fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
         if !self.retractions || died.is_empty() {
             return Ok(self.no_rows());
         }
@@ -517,7 +541,7 @@ impl Table {
     }
 
     /// Stamps rows as dead from the next publish on.
-    fn bury(&mut self, died: &[(u64, u64, Slot)]) -> PgResult<Vec<RowId>> {
+    pub(super) fn bury(&mut self, died: &[(u64, u64, Slot)]) -> PgResult<Vec<RowId>> {
         let epoch = self.epoch + 1;
         let worn = died.iter().any(|(_, _, slot)| !self.chunks.chunk(*slot).can_kill(epoch));
         if worn {

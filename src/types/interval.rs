@@ -314,7 +314,7 @@ impl Interval {
                     }
                     sum.micros += clock(number, range)?;
                     pending = Some("day");
-                    mask("h") | mask("m") | mask("s")
+                    mask("h") | mask("m") | mask("s") | mask("ms") | mask("us")
                 }
                 Token::Number(number) => match year_month(number).filter(|_| !fresh) {
                     Some((years, months)) => {

@@ -26,8 +26,31 @@ pub struct Call {
 /// By what rows are grouped.
 pub struct Grouping {
     pub exprs: Vec<Arc<dyn PhysicalExpr>>,
-    /// For each grouping set which of `exprs` it has; `None` for GROUP BY of all of them.
-    pub sets: Option<Vec<Vec<bool>>>,
+    /// `None` for GROUP BY of all of them.
+    pub sets: Option<Vec<Set>>,
+}
+
+/// A grouping set.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// Which of the expressions it has.
+    pub has: Vec<bool>,
+    /// DataFusion's number of it: a bit for each expression that it lacks, above them how often the same set came before.
+    pub id: u64,
+}
+
+impl Set {
+    /// The sets of a GROUPING SETS, in order.
+    pub fn all(sets: Vec<Vec<bool>>) -> Vec<Set> {
+        let mut made: Vec<Set> = Vec::with_capacity(sets.len());
+        for has in sets {
+            let before = made.iter().filter(|set| set.has == has).count() as u64;
+            let lacks = has.iter().fold(0u64, |bits, has| bits << 1 | u64::from(!has));
+            let id = lacks | before.checked_shl(has.len() as u32).unwrap_or(0);
+            made.push(Set { has, id });
+        }
+        made
+    }
 }
 
 impl Grouping {
@@ -89,8 +112,8 @@ pub struct Aggregate {
     grouping: Grouping,
     calls: Vec<Call>,
     groups: Groups,
-    /// The group of all rows, which is there without any too.
-    always: Option<u32>,
+    /// The groups of all rows, which are there without any too.
+    always: Vec<u32>,
     steps: u64,
     schema: SchemaRef,
 }
@@ -110,24 +133,27 @@ impl Aggregate {
             free: vec![],
             touched: vec![],
         };
-        let mut made = Self { input, grouping, calls, groups, always: None, steps: 1, schema };
-        made.always = made.group_of_all()?;
+        let mut made = Self { input, grouping, calls, groups, always: vec![], steps: 1, schema };
+        made.always = made.groups_of_all()?;
         let groups = made.groups.keys.len();
         made.calls.iter_mut().for_each(|call| call.tally.grow(groups));
         Ok(made)
     }
 
-    /// Makes the group of an aggregate without GROUP BY, or of the empty grouping set.
-    fn group_of_all(&mut self) -> PgResult<Option<u32>> {
+    /// Makes the group of an aggregate without GROUP BY, or those of the empty grouping sets.
+    fn groups_of_all(&mut self) -> PgResult<Vec<u32>> {
         if self.grouping.is_total() {
-            return Ok(Some(self.groups.number(&[])));
+            return Ok(vec![self.groups.number(&[])]);
         }
-        let Some(sets) = &self.grouping.sets else { return Ok(None) };
-        let Some(empty) = sets.iter().find(|set| !set.contains(&true)) else { return Ok(None) };
-        let nulls: Vec<ArrayRef> =
-            (0..empty.len()).map(|i| new_null_array(self.schema.field(i).data_type(), 1)).collect();
-        let key = self.groups.encoding.encode(&self.set_columns(&nulls, empty, 1)?)?;
-        Ok(Some(self.groups.number(key.row(0).data())))
+        let sets = self.grouping.sets.clone().unwrap_or_default();
+        let mut groups = Vec::new();
+        for set in sets.iter().filter(|set| !set.has.contains(&true)) {
+            let nulls: Vec<ArrayRef> =
+                (0..set.has.len()).map(|i| new_null_array(self.schema.field(i).data_type(), 1)).collect();
+            let key = self.groups.encoding.encode(&self.set_columns(&nulls, set, 1)?)?;
+            groups.push(self.groups.number(key.row(0).data()));
+        }
+        Ok(groups)
     }
 
     fn key_width(&self) -> usize {
@@ -135,14 +161,13 @@ impl Aggregate {
     }
 
     /// The group columns of rows under one grouping set.
-    fn set_columns(&self, values: &[ArrayRef], set: &[bool], rows: usize) -> PgResult<Vec<ArrayRef>> {
+    fn set_columns(&self, values: &[ArrayRef], set: &Set, rows: usize) -> PgResult<Vec<ArrayRef>> {
         let mut columns: Vec<ArrayRef> = values
             .iter()
-            .zip(set)
+            .zip(&set.has)
             .map(|(value, member)| if *member { Arc::clone(value) } else { new_null_array(value.data_type(), rows) })
             .collect();
-        let id = set.iter().fold(0u64, |bits, member| bits << 1 | u64::from(!member));
-        let ids: ArrayRef = Arc::new(UInt64Array::from(vec![id; rows]));
+        let ids: ArrayRef = Arc::new(UInt64Array::from(vec![set.id; rows]));
         columns.push(cast(&ids, self.schema.field(values.len()).data_type())?);
         Ok(columns)
     }
@@ -216,7 +241,7 @@ impl Aggregate {
     }
 
     fn exists(&self, group: u32) -> bool {
-        self.groups.rows[group as usize] > 0 || self.always == Some(group)
+        self.groups.rows[group as usize] > 0 || self.always.contains(&group)
     }
 }
 

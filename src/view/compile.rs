@@ -5,7 +5,7 @@
 //! plan. What has no rule is recomputed: the smallest part of the plan that holds it and whose own output is an
 //! operator's input, or the whole view.
 
-use super::aggregate::{Aggregate, Call, Grouping};
+use super::aggregate::{Aggregate, Call, Grouping, Set};
 use super::canonical::window_call;
 use super::delta::nullable;
 use super::feed::Fed;
@@ -242,7 +242,8 @@ impl Compiler<'_> {
         let listed: Vec<Expr> = grouping_set_to_exprlist(&node.group_expr)?.into_iter().cloned().collect();
         let sets = match node.group_expr.first() {
             Some(Expr::GroupingSet(GroupingSet::GroupingSets(sets))) => {
-                Some(sets.iter().map(|set| listed.iter().map(|key| set.contains(key)).collect()).collect())
+                let has = |set: &Vec<Expr>| listed.iter().map(|key| set.contains(key)).collect();
+                Some(Set::all(sets.iter().map(has).collect()))
             }
             Some(Expr::GroupingSet(_)) => return Err(PgError::unsupported("ROLLUP or CUBE has no rule")),
             _ => None,

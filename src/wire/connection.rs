@@ -10,7 +10,7 @@ use super::message::{Bind, Frame, Message, Target};
 use super::portal::{Portal, State, no_portal, no_statement};
 use super::reply::{self, Severity};
 use super::rows::{Framing, Rows, describe};
-use crate::sql::{CopyFormat, CopyOptions, Operation, Outcome, OutputColumn, Prepared, Session};
+use crate::sql::{CopyFormat, CopyIn, CopyOptions, CopyReader, Operation, Outcome, OutputColumn, Prepared, Session};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use datafusion::execution::SendableRecordBatchStream;
 use std::collections::HashMap;
@@ -171,6 +171,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     async fn simple_statements(&mut self, sql: &str, offset: &mut usize) -> Handled {
+        self.session.set_pipelined(false);
         let operation = self.session.begin_statement();
         let statements = self.channel.watch(self.session.split(sql)).await??;
         if statements.is_empty() {
@@ -181,7 +182,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             self.session.begin_implicit();
         }
         let mut operation = Some(operation);
-        for range in statements {
+        let last = statements.len() - 1;
+        for (nth, range) in statements.into_iter().enumerate() {
             *offset = range.start;
             let operation = match operation.take() {
                 Some(operation) => operation,
@@ -190,6 +192,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             add(&self.channel.shared.counters.queries, 1);
             let prepared = self.channel.watch(self.session.parse(&sql[range], &[])).await??;
             let outcome = self.channel.watch(self.session.execute(&prepared, Vec::new())).await??;
+            if nth == last && last > 0 && matches!(outcome, Outcome::Done { .. }) {
+                // What cannot be committed was not done.
+                self.channel.watch(self.session.end_implicit()).await??;
+            }
             self.simple_outcome(outcome, &operation).await?;
             *offset = 0;
         }
@@ -202,6 +208,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Outcome::Done { tag } => {
                 self.notices();
                 reply::command_complete(&mut self.channel.output, &tag);
+            }
+            Outcome::CopyIn(copy) => {
+                let count = self.copy_in(&copy, operation).await?;
+                self.notices();
+                reply::command_complete(&mut self.channel.output, &format!("COPY {count}"));
             }
             Outcome::Rows { columns, stream, tag } => {
                 let formats = vec![0; columns.len()];
@@ -331,6 +342,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         // Out of the map while it runs: an error loses it, as PostgreSQL's failed portals are of no use.
         let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
         let operation = self.session.begin_statement();
+        // With Sync right behind it, the statement is a transaction of its own.
+        self.session.set_pipelined(self.channel.input.first() != Some(&b'S'));
         let ran = self.run_portal(&mut portal, max_rows, &operation).await;
         self.session.end_statement();
         let progress = match ran {
@@ -372,6 +385,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     portal.state = State::Done { rows: None };
                     return Ok(Progress::Finished(format!("COPY {count}")));
                 }
+                Outcome::CopyIn(copy) => {
+                    let count = self.copy_in(&copy, operation).await?;
+                    portal.state = State::Done { rows: None };
+                    return Ok(Progress::Finished(format!("COPY {count}")));
+                }
                 Outcome::Rows { columns, stream, tag } => {
                     let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
                     let rows = Rows::new(&columns, stream, &portal.formats, &settings, names)?;
@@ -396,6 +414,35 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 Err(error.into())
             }
         }
+    }
+
+    /// Takes rows from the client until it says that they are all.
+    async fn copy_in(&mut self, copy: &CopyIn, operation: &Operation) -> Handled<u64> {
+        reply::copy_in(&mut self.channel.output, copy.options.format == CopyFormat::Binary, copy.columns.len());
+        self.channel.flush().await?;
+        let mut reader = CopyReader::new(copy, &self.session.text_settings());
+        loop {
+            let frame = operation.guard(self.channel.receive(None)).await??;
+            match frame.tag {
+                b'd' => reader.feed(&frame.body)?,
+                b'c' => break,
+                b'f' => {
+                    let end = frame.body.iter().position(|b| *b == 0).unwrap_or(frame.body.len());
+                    let reason = String::from_utf8_lossy(&frame.body[..end]);
+                    let message = format!("COPY from stdin failed: {reason}");
+                    return Err(PgError::new(SqlState::QUERY_CANCELED, message).into());
+                }
+                // What the extended protocol sends ahead.
+                b'H' | b'S' => {}
+                tag => {
+                    let message = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
+                    return Err(PgError::new(SqlState::PROTOCOL_VIOLATION, message).into());
+                }
+            }
+        }
+        let rows = reader.finish()?;
+        let written = self.session.copy_in(copy, rows, operation);
+        Ok(self.channel.watch(written).await??)
     }
 
     async fn copy_out(

@@ -114,6 +114,16 @@ pub fn take_startup(input: &mut BytesMut) -> PgResult<Option<Startup>> {
     }
 }
 
+/// Which encryption the beginning of a first packet asks for.
+pub fn asks_for(head: &[u8; 8]) -> Option<Startup> {
+    let number = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    match (number(0), number(4)) {
+        (8, SSL_REQUEST) => Some(Startup::Ssl),
+        (8, GSS_REQUEST) => Some(Startup::Gss),
+        _ => None,
+    }
+}
+
 fn startup_layout() -> PgError {
     violation("invalid startup packet layout: expected terminator as last byte")
 }

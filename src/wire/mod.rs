@@ -10,7 +10,7 @@
 //! query through a bounded channel), and a cancel or a client that vanishes stops what runs at once. Queries do not run
 //! here but on the database's own runtime.
 //!
-//! There is no authentication yet: [`serve`] refuses any listener that is not on loopback, unless the network is trusted.
+//! [`serve`] refuses a listener that is not on loopback where nobody is asked for a password, unless the network is trusted.
 
 mod cancel;
 mod channel;
@@ -20,10 +20,14 @@ mod message;
 mod portal;
 mod reply;
 mod rows;
+mod scram;
+mod security;
 mod startup;
 
 #[cfg(test)]
 mod tests;
+
+pub use security::Security;
 
 use crate::sql::Database;
 use std::io;
@@ -45,11 +49,18 @@ pub struct Limits {
     pub startup: Duration,
     /// Serve beyond loopback although nobody is asked who they are.
     pub trust_network: bool,
+    pub security: Arc<Security>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 100, message: 64 << 20, startup: Duration::from_secs(60), trust_network: false }
+        Self {
+            connections: 100,
+            message: 64 << 20,
+            startup: Duration::from_secs(60),
+            trust_network: false,
+            security: Arc::default(),
+        }
     }
 }
 
@@ -131,10 +142,8 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() && !limits.trust_network {
-        let message = format!(
-            "refusing to listen on {address}: there is no authentication yet, so only loopback addresses are served"
-        );
+    if !address.ip().is_loopback() && !limits.trust_network && !limits.security.asks_for_passwords() {
+        let message = format!("refusing to listen on {address}: nobody is asked for a password there");
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     let shared = Arc::new(Shared {

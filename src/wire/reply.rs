@@ -49,6 +49,29 @@ pub fn authentication_ok(out: &mut BytesMut) {
     message(out, b'R', |out| out.put_u32(0));
 }
 
+/// Asks for a SASL exchange by one of these mechanisms.
+pub fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
+    message(out, b'R', |out| {
+        out.put_u32(10);
+        mechanisms.iter().for_each(|mechanism| text(out, mechanism));
+        out.put_u8(0);
+    });
+}
+
+pub fn authentication_sasl_continue(out: &mut BytesMut, data: &str) {
+    message(out, b'R', |out| {
+        out.put_u32(11);
+        out.put_slice(data.as_bytes());
+    });
+}
+
+pub fn authentication_sasl_final(out: &mut BytesMut, data: &str) {
+    message(out, b'R', |out| {
+        out.put_u32(12);
+        out.put_slice(data.as_bytes());
+    });
+}
+
 pub fn backend_key(out: &mut BytesMut, pid: i32, secret: i32) {
     message(out, b'K', |out| {
         out.put_i32(pid);
@@ -131,6 +154,15 @@ pub fn row_description<'a>(out: &mut BytesMut, fields: impl ExactSizeIterator<It
 /// CopyOutResponse.
 pub fn copy_out(out: &mut BytesMut, binary: bool, columns: usize) {
     message(out, b'H', |out| {
+        out.put_u8(binary.into());
+        out.put_u16(columns as u16);
+        (0..columns).for_each(|_| out.put_i16(binary.into()));
+    });
+}
+
+/// CopyInResponse.
+pub fn copy_in(out: &mut BytesMut, binary: bool, columns: usize) {
+    message(out, b'G', |out| {
         out.put_u8(binary.into());
         out.put_u16(columns as u16);
         (0..columns).for_each(|_| out.put_i16(binary.into()));

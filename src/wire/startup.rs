@@ -4,6 +4,7 @@ use super::channel::{Channel, End, shutting_down};
 use super::connection::Connection;
 use super::message::{self, Startup};
 use super::reply::{self, Severity};
+use super::security::Opening;
 use super::{Shared, add};
 use crate::sql;
 use crate::types::{PgError, SqlState};
@@ -14,14 +15,46 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 const INVALID_AUTHORIZATION: SqlState = SqlState(*b"28000");
 
-/// Serves one connection to its end; tells the client why it ends, where it can still be told.
-pub async fn serve_connection<S>(socket: S, peer: SocketAddr, local: Option<SocketAddr>, shared: Arc<Shared>)
+/// Serves one connection to its end, within TLS where the client asks for it.
+pub async fn serve_connection<S>(mut socket: S, peer: SocketAddr, local: Option<SocketAddr>, shared: Arc<Shared>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let mut channel = Channel::new(socket, Arc::clone(&shared));
+    let limit = shared.limits.startup;
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(limit, shared.limits.security.open(&mut socket)) => opened,
+        () = shared.shutdown.cancelled() => return,
+    };
+    match opened {
+        Ok(Ok(Opening::Plain(head))) => {
+            let mut channel = Channel::new(socket, Arc::clone(&shared));
+            channel.input.extend_from_slice(&head);
+            serve_channel(channel, false, peer, local, &shared).await;
+        }
+        Ok(Ok(Opening::Tls(acceptor))) => match tokio::time::timeout(limit, acceptor.accept(socket)).await {
+            Ok(Ok(socket)) => {
+                serve_channel(Channel::new(socket, Arc::clone(&shared)), true, peer, local, &shared).await
+            }
+            Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+            Err(_) => {}
+        },
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection broke"),
+        Err(_) => {}
+    }
+}
+
+/// Tells the client why its connection ends, where it can still be told.
+async fn serve_channel<S>(
+    mut channel: Channel<S>,
+    secure: bool,
+    peer: SocketAddr,
+    local: Option<SocketAddr>,
+    shared: &Arc<Shared>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let hello = tokio::select! {
-        hello = tokio::time::timeout(shared.limits.startup, negotiate(&mut channel)) => hello,
+        hello = tokio::time::timeout(shared.limits.startup, greet(&mut channel, secure)) => hello,
         () = shared.shutdown.cancelled() => Ok(Err(End::Fatal(shutting_down()))),
     };
     let end = match hello {
@@ -29,7 +62,7 @@ where
         Err(_) => End::Closed,
         Ok(Err(end)) => end,
         Ok(Ok(None)) => End::Closed,
-        Ok(Ok(Some(options))) => run_session(&mut channel, options, peer, local, &shared).await,
+        Ok(Ok(Some(options))) => run_session(&mut channel, options, peer, local, shared).await,
     };
     match end {
         End::Closed => {}
@@ -43,6 +76,22 @@ where
         }
     }
     let _ = channel.socket.shutdown().await;
+}
+
+/// [`negotiate`], then the password.
+async fn greet<S>(channel: &mut Channel<S>, secure: bool) -> Result<Option<Vec<(String, String)>>, End>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Some(options) = negotiate(channel).await? else { return Ok(None) };
+    let shared = Arc::clone(&channel.shared);
+    if shared.limits.security.requires_tls() && !secure {
+        let error = PgError::new(INVALID_AUTHORIZATION, "this server takes connections over TLS only");
+        return Err(End::Fatal(error.hint("Connect with sslmode=require or stricter.")));
+    }
+    let user = options.iter().find(|(name, _)| name == "user").map_or("", |(_, user)| user.as_str());
+    shared.limits.security.authenticate(channel, user).await?;
+    Ok(Some(options))
 }
 
 /// The startup packet's options, or nothing where the connection only carried a cancel request.

@@ -74,11 +74,13 @@ async fn never_torn(client: &Client, whole: usize, mut next: impl FnMut() -> boo
 fn shuffled(random: &mut StdRng, lengths: &[usize]) -> Vec<(usize, usize)> {
     let mut sent = vec![0; lengths.len()];
     let mut order = vec![];
-    while let Some(open) = (0..lengths.len()).map(|s| lengths[s] - sent[s]).max().filter(|most| *most > 0) {
-        // The stream that is furthest behind is never much further than the others: a reader's memory is bounded.
+    let progress = |sent: &[usize], stream: usize| sent[stream] * TRANSACTIONS / lengths[stream];
+    for _ in 0..lengths.iter().sum() {
+        // No stream is many transactions ahead of another: a reader's memory is bounded.
+        let slowest = (0..lengths.len()).map(|stream| progress(&sent, stream)).min().unwrap_or(0);
         let stream = loop {
             let stream = random.random_range(0..lengths.len());
-            if lengths[stream] - sent[stream] + 20 > open && sent[stream] < lengths[stream] {
+            if progress(&sent, stream) < slowest + 15 && sent[stream] < lengths[stream] {
                 break stream;
             }
         };
@@ -88,7 +90,7 @@ fn shuffled(random: &mut StdRng, lengths: &[usize]) -> Vec<(usize, usize)> {
     order
 }
 
-const TRANSACTIONS: usize = 400;
+const TRANSACTIONS: usize = 150;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_of_sql_server_are_whole_over_topics_and_partitions() {
@@ -120,7 +122,7 @@ async fn transactions_of_sql_server_are_whole_over_topics_and_partitions() {
     eventually(&client, "SELECT count(*) FROM silver.payments", "1").await;
     let mut order = shuffled(&mut random, &[TRANSACTIONS; 3]).into_iter();
     let next = || {
-        let more = order.by_ref().take(7).map(|(stream, n)| event(stream, n + 3)).count() > 0;
+        let more = order.by_ref().take(10).map(|(stream, n)| event(stream, n + 3)).count() > 0;
         broker.flush();
         more
     };
@@ -170,7 +172,7 @@ async fn transactions_of_debeziums_transaction_topic_are_whole_over_topics_and_p
     let lengths = [TRANSACTIONS, TRANSACTIONS, TRANSACTIONS, 2 * TRANSACTIONS];
     let mut order = shuffled(&mut random, &lengths).into_iter();
     let next = || {
-        let sent = order.by_ref().take(7).map(|(stream, n)| match stream {
+        let sent = order.by_ref().take(10).map(|(stream, n)| match stream {
             3 => mark(n + 2),
             table => event(table, n + 1),
         });

@@ -13,6 +13,8 @@ mod operations;
 mod oracle;
 mod restart;
 mod schema_moves;
+mod security;
 mod sql;
 mod support;
 mod whole_transactions;
+mod writes;

@@ -23,7 +23,10 @@ const BUILD: &[Need] = &[
     Need { what: "libclang", package: "libclang-dev", there: has_libclang },
 ];
 
-const TEST: &[Need] = &[Need { what: "psql", package: "postgresql-client", there: || runs("psql", "--version") }];
+const TEST: &[Need] = &[
+    Need { what: "psql", package: "postgresql-client", there: || runs("psql", "--version") },
+    Need { what: "openssl", package: "openssl", there: || runs("openssl", "version") },
+];
 
 const REAL: &[Need] = &[
     Need { what: "a Java development kit", package: "openjdk-17-jdk-headless", there: || runs("javac", "-version") },

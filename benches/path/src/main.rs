@@ -1,7 +1,8 @@
 //! The whole path: a broker, the release binary, a client.
 //!
 //! `cargo xtask bench [events] [freshness seconds] [overload seconds] [words…]` builds the binary and runs this; a word chooses
-//! one part (`ingest`, `schema`, `freshness`, `overload`), `SLUICE_BINARY` another build. Prints:
+//! one part (`ingest`, `schema`, `freshness`, `overload`). In the environment, `SLUICE_BINARY` is another build, `BENCH_SOURCE`
+//! more lines for the Kafka source's section, `BENCH_PERF` the file for a `perf record` of the ingestion. Prints:
 //!
 //! - CPU per event from the broker to silver queryable and everything flushed to Delta, for events without and with a schema
 //!   block, and as a ratio to a baseline of the same run: the same payloads parsed by `serde_json` into a tree;

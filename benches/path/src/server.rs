@@ -26,14 +26,13 @@ impl Server {
         let number = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_nanos());
         let folder = std::env::temp_dir().join(format!("sluice-bench-{number}"));
         std::fs::create_dir_all(&folder).expect("a folder for the lake");
+        let more = std::env::var("BENCH_SOURCE").unwrap_or_default();
         let config = format!(
             "listen = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n[lake]\nurl = \"lake\"\n[kafka.bench]\n\
-             brokers = \"127.0.0.1:{broker}\"\ntopics = [\"{TOPIC}\"]\nrefresh = \"1s\"\n[[kafka.bench.table]]\nname = \"orders\"\n\
+             brokers = \"127.0.0.1:{broker}\"\ntopics = [\"{TOPIC}\"]\nrefresh = \"1s\"\n{more}\n[[kafka.bench.table]]\nname = \"orders\"\n\
              topics = [\"{TOPIC}\"]\ncolumns = [\"id bigint not null\", \"seq bigint\", \"segment text\", \"status text\", \
              \"amount numeric(12,2)\", \"created_at timestamp(3)\", \"note text\"]\n"
         );
-        let config =
-            config.replace("refresh = ", &format!("{}\nrefresh = ", std::env::var("BENCH_SOURCE").unwrap_or_default()));
         std::fs::write(folder.join("sluice.toml"), config).expect("the folder can be written");
         let mut child = Command::new(binary)
             .args(["serve", "--config", "sluice.toml"])

@@ -306,7 +306,7 @@ impl Binder<'_> {
         }
         let is_record =
             resolved.row.result == oid::RECORD && !resolved.row.modes.iter().any(|m| matches!(m, 'o' | 't'));
-        if is_record != !definitions.is_empty() {
+        if is_record == definitions.is_empty() {
             let message = match is_record {
                 true => "a column definition list is required for functions returning \"record\"",
                 false => "a column definition list is only allowed for functions returning \"record\"",

@@ -29,6 +29,9 @@ pub struct TypeRow {
     pub collation: Oid,
 }
 
+/// The functions of Sluice's own, in schema `sluice`, have OIDs from here on, up to those of users.
+pub const OWN_PROCS: Oid = Oid(13990);
+
 /// A row of `pg_proc`.
 #[derive(Debug, Clone)]
 pub struct ProcRow {
@@ -175,7 +178,7 @@ impl Facts {
                 collation: c.oid(),
             }
         });
-        let procs = rows(include_str!("pg_proc.tsv"), |c| {
+        let proc_row = |c: &mut Cells| {
             let (oid, name, kind, variadic) = (c.oid(), c.text(), c.letter(), c.oid());
             let (strict, returns_set, volatility, _count) = (c.flag(), c.flag(), c.letter(), c.number());
             ProcRow {
@@ -193,7 +196,9 @@ impl Facts {
                 modes: c.list().iter().filter_map(|m| m.chars().next()).collect(),
                 arg_names: c.list(),
             }
-        });
+        };
+        let mut procs = rows(include_str!("pg_proc.tsv"), proc_row);
+        procs.extend(rows(include_str!("own_proc.tsv"), proc_row));
         let operators = rows(include_str!("pg_operator.tsv"), |c| OperatorRow {
             oid: c.oid(),
             name: c.text(),

@@ -1,20 +1,26 @@
 //! `columns`: the columns of tables and views.
 
 use super::listed;
+use crate::catalog::Identity;
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::describe::{collation_name, sql_type};
+use crate::pg_catalog::objects::shown;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row, yes_or_no};
 use crate::types::Oid;
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    rows.constants(&["is_self_referencing", "is_identity", "identity_cycle"], "NO");
-    rows.constant("is_generated", "NEVER").constant("udt_schema", "pg_catalog");
+    rows.constants(&["is_self_referencing", "identity_cycle"], "NO").constant("udt_schema", "pg_catalog");
     rows.columns(&[
         "table_catalog",
         "table_schema",
         "table_name",
         "column_name",
+        "column_default",
+        "is_identity",
+        "identity_generation",
+        "is_generated",
+        "generation_expression",
         "ordinal_position",
         "is_nullable",
         "data_type",
@@ -37,12 +43,19 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let is_table = relkind(relation) == 'r';
         for column in &relation.columns {
             let collation = collation_name(relation, Oid(column.type_oid));
+            let default = column.default.as_deref().filter(|_| column.identity.is_none());
+            let default = default.map(|text| shown(cx.catalog, text));
             let ty = sql_type(Oid(column.type_oid), column.typmod);
             rows.push(row![
                 database,
                 cx.schema_of(relation),
                 &relation.name,
                 &column.name,
+                default.as_deref().filter(|_| !column.generated),
+                yes_or_no(column.identity.is_some()),
+                column.identity.map(|identity| if identity == Identity::Always { "ALWAYS" } else { "BY DEFAULT" }),
+                if column.generated { "ALWAYS" } else { "NEVER" },
+                default.as_deref().filter(|_| column.generated),
                 column.attnum,
                 yes_or_no(!column.not_null),
                 &ty.data_type,

@@ -12,9 +12,11 @@ mod element_types;
 mod information_schema_catalog_name;
 mod key_column_usage;
 mod parameters;
+mod referential_constraints;
 mod roles;
 mod routines;
 mod schemata;
+mod sequences;
 mod table_constraints;
 mod table_privileges;
 mod tables;
@@ -43,10 +45,12 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("information_schema_catalog_name", information_schema_catalog_name::fill),
     ("key_column_usage", key_column_usage::fill),
     ("parameters", parameters::fill),
+    ("referential_constraints", referential_constraints::fill),
     ("role_column_grants", column_privileges::fill),
     ("role_table_grants", table_privileges::fill),
     ("routines", routines::fill),
     ("schemata", schemata::fill),
+    ("sequences", sequences::fill),
     ("table_constraints", table_constraints::fill),
     ("table_privileges", table_privileges::fill),
     ("tables", tables::fill),
@@ -56,11 +60,9 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
 
 /// Relations of what Sluice does not have: to be empty is their true content.
 pub(super) const EMPTY: &[&str] = &[
-    // No foreign keys, triggers, sequences, domains or types of users.
-    "referential_constraints",
+    // No triggers, domains or types of users.
     "triggers",
     "triggered_update_columns",
-    "sequences",
     "domains",
     "domain_constraints",
     "domain_udt_usage",

@@ -1,8 +1,8 @@
-//! `table_constraints`: primary keys, and NOT NULL as the checks that the standard makes of it.
+//! `table_constraints`: constraints, and NOT NULL as the checks that the standard makes of it.
 
 use super::{not_null_name, tables};
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::Key;
+use crate::pg_catalog::objects::constraints_of;
 use crate::pg_catalog::rows::{Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
@@ -22,8 +22,14 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let mut push = |name: &str, kind: &str| {
             rows.push(row![database, schema, name, database, schema, &table.name, kind]);
         };
-        if let Some(key) = Key::of(table) {
-            push(&key.name(), "PRIMARY KEY");
+        for constraint in constraints_of(table) {
+            let kind = match constraint.kind {
+                'p' => "PRIMARY KEY",
+                'u' => "UNIQUE",
+                'f' => "FOREIGN KEY",
+                _ => "CHECK",
+            };
+            push(&constraint.name, kind);
         }
         for column in table.columns.iter().filter(|c| c.not_null) {
             push(&not_null_name(table.schema, table.oid, column.attnum), "CHECK");

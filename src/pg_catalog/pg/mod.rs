@@ -4,6 +4,7 @@ mod pg_aggregate;
 mod pg_am;
 mod pg_amop;
 mod pg_amproc;
+mod pg_attrdef;
 mod pg_attribute;
 mod pg_authid;
 mod pg_cast;
@@ -27,6 +28,7 @@ mod pg_proc;
 mod pg_range;
 mod pg_rewrite;
 mod pg_roles;
+mod pg_sequence;
 mod pg_settings;
 mod pg_shadow;
 mod pg_stat_activity;
@@ -40,6 +42,8 @@ mod pg_timezone_names;
 mod pg_type;
 mod pg_views;
 
+pub(super) use pg_sequence::sequences;
+
 use super::Fill;
 
 pub(super) const RELATIONS: &[(&str, Fill)] = &[
@@ -47,6 +51,7 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_am", pg_am::fill),
     ("pg_amop", pg_amop::fill),
     ("pg_amproc", pg_amproc::fill),
+    ("pg_attrdef", pg_attrdef::fill),
     ("pg_attribute", pg_attribute::fill),
     ("pg_authid", pg_authid::fill),
     ("pg_cast", pg_cast::fill),
@@ -70,6 +75,8 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_range", pg_range::fill),
     ("pg_rewrite", pg_rewrite::fill),
     ("pg_roles", pg_roles::fill),
+    ("pg_sequence", pg_sequence::fill),
+    ("pg_sequences", pg_sequence::view),
     ("pg_settings", pg_settings::fill),
     ("pg_shadow", pg_shadow::fill),
     ("pg_stat_activity", pg_stat_activity::fill),
@@ -115,8 +122,7 @@ pub(super) const FIXED: &[&str] = &[
 
 /// Relations of what Sluice does not have: to be empty is their true content.
 pub(super) const EMPTY: &[&str] = &[
-    // No column has a default, no table a parent, a partition, a trigger, a rule of its own or a policy.
-    "pg_attrdef",
+    // No table has a parent, a partition, a trigger, a rule of its own or a policy.
     "pg_inherits",
     "pg_partitioned_table",
     "pg_trigger",
@@ -124,10 +130,8 @@ pub(super) const EMPTY: &[&str] = &[
     "pg_policy",
     "pg_policies",
     "pg_rules",
-    // No enum types, sequences, conversions, transforms, text search or large objects.
+    // No enum types, conversions, transforms, text search or large objects.
     "pg_enum",
-    "pg_sequence",
-    "pg_sequences",
     "pg_conversion",
     "pg_transform",
     "pg_ts_config",

@@ -1,16 +1,17 @@
 //! `pg_attribute`: the columns of all relations, indexes too. There are no system columns (`ctid`, `xmin`).
 
-use crate::catalog::{CatalogColumn, Relation};
+use crate::catalog::{CatalogColumn, Identity, Relation};
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::{Key, collation, physical};
+use crate::pg_catalog::describe::{collation, physical};
+use crate::pg_catalog::objects::indexes_of;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row};
 use crate::types::Oid;
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constants(&["attstattarget", "attcacheoff"], -1i32).constant("attinhcount", 0i32);
-    rows.constants(&["attcompression", "attidentity", "attgenerated"], "");
-    rows.constants(&["atthasdef", "atthasmissing", "attisdropped"], false).constant("attislocal", true);
+    rows.constant("attcompression", "");
+    rows.constants(&["atthasmissing", "attisdropped"], false).constant("attislocal", true);
     rows.columns(&[
         "attrelid",
         "attname",
@@ -24,14 +25,23 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "attstorage",
         "attnotnull",
         "attcollation",
+        "attidentity",
+        "attgenerated",
+        "atthasdef",
     ]);
     for relation in cx.catalog.relations() {
         for column in &relation.columns {
             push(rows, relation, relation.oid, column, column.attnum, column.not_null);
         }
-        if let Some(key) = Key::of(relation) {
-            for (column, attnum) in key.columns().zip(1..) {
-                push(rows, relation, key.index, column, attnum, false);
+        for index in indexes_of(relation) {
+            for ((attnum, name), of) in (1..).zip(index.column_names()).zip(&index.attnums) {
+                let column = match relation.column_numbered(*of) {
+                    Some((_, column)) => {
+                        CatalogColumn { identity: None, default: None, generated: false, ..column.clone() }
+                    }
+                    None => CatalogColumn::new(name, crate::types::PgType::new(crate::types::oid::TEXT), false, 0),
+                };
+                push(rows, relation, index.oid, &column, attnum, false);
             }
         }
     }
@@ -54,5 +64,12 @@ fn push(rows: &mut Rows<'_>, relation: &Relation, of: Oid, column: &CatalogColum
         physical.storage,
         not_null,
         collation(relation, Oid(column.type_oid)),
+        match column.identity {
+            Some(Identity::Always) => "a",
+            Some(Identity::ByDefault) => "d",
+            None => "",
+        },
+        if column.generated { "s" } else { "" },
+        column.default.is_some() && column.identity.is_none(),
     ]);
 }

@@ -1,14 +1,24 @@
 //! `pg_class`: tables, views, materialized views and indexes.
 
-use crate::catalog::{BOOTSTRAP_ROLE, RelationKind};
+use crate::catalog::{BOOTSTRAP_ROLE, ConstraintKind, RelationKind};
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::Key;
+use crate::pg_catalog::objects::indexes_of;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::roles::GLOBAL_TABLESPACE;
 use crate::pg_catalog::rows::{Rows, row};
 
 const HEAP: u32 = 2;
-const BTREE: u32 = 403;
+
+fn access_method(name: &str) -> u32 {
+    match name {
+        "hash" => 405,
+        "gist" => 783,
+        "gin" => 2742,
+        "brin" => 3580,
+        "spgist" => 4000,
+        _ => 403,
+    }
+}
 
 /// The relations that PostgreSQL shares between databases.
 const SHARED: [u32; 11] = [1213, 1214, 1260, 1261, 1262, 2396, 2964, 3592, 6000, 6100, 6243];
@@ -17,10 +27,10 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constant("relowner", BOOTSTRAP_ROLE);
     rows.constants(&["reloftype", "reltoastrelid", "relrewrite"], 0u32);
     rows.constants(&["relfrozenxid", "relminmxid"], 0u32);
-    rows.constants(&["relpages", "relallvisible"], 0i32).constant("relchecks", 0i16);
+    rows.constants(&["relpages", "relallvisible"], 0i32);
     rows.constants(&["relhastriggers", "relhassubclass", "relrowsecurity"], false);
     rows.constants(&["relforcerowsecurity", "relispartition"], false);
-    rows.constant("relpersistence", "p").constant("relispopulated", true);
+    rows.constant("relispopulated", true);
     rows.columns(&[
         "oid",
         "relname",
@@ -36,11 +46,15 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "relreplident",
         "relisshared",
         "reltablespace",
+        "relchecks",
+        "relpersistence",
     ]);
     for relation in cx.catalog.relations() {
         let kind = relkind(relation);
         let stored = kind != 'v';
-        let key = Key::of(relation);
+        let indexes = indexes_of(relation);
+        let checks = relation.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check(_))).count();
+        let temporary = cx.catalog.temporary() == Some(relation.schema);
         let shared = SHARED.contains(&relation.oid.0);
         // Rows that were never counted are -1; so are a view's.
         let tuples = cx.state.rows(relation.oid).map_or(if stored { -1.0 } else { 0.0 }, |n| n as f64);
@@ -49,27 +63,28 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             &relation.name,
             relation.schema,
             relation.row_type_oid,
-            if stored { HEAP } else { 0 },
+            if stored && kind != 'S' { HEAP } else { 0 },
             if stored { relation.oid.0 } else { 0 },
             tuples,
-            key.is_some(),
+            !indexes.is_empty(),
             kind,
             relation.columns.len(),
             matches!(relation.kind, RelationKind::View | RelationKind::Gold) || kind == 'v',
             if stored && relation.kind != RelationKind::System { 'd' } else { 'n' },
             shared,
             if shared { GLOBAL_TABLESPACE.0 } else { 0 },
+            checks,
+            if temporary { 't' } else { 'p' },
         ]);
-        if let Some(key) = key {
-            let natts = key.relation.key.len();
-            let (index, schema) = (key.index, relation.schema);
+        for index in indexes {
+            let natts = index.attnums.len();
             rows.push(row![
-                index,
-                key.name(),
-                schema,
+                index.oid,
+                &index.name,
+                relation.schema,
                 0u32,
-                BTREE,
-                index,
+                access_method(index.method),
+                index.oid,
                 tuples,
                 false,
                 'i',
@@ -77,7 +92,9 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 false,
                 'n',
                 false,
-                0u32
+                0u32,
+                0usize,
+                if temporary { 't' } else { 'p' },
             ]);
         }
     }

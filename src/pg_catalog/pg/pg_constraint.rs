@@ -1,18 +1,58 @@
-//! `pg_constraint`: primary keys.
+//! `pg_constraint`: primary and foreign keys, unique constraints, checks.
 
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::keys;
-use crate::pg_catalog::rows::{Rows, row};
+use crate::pg_catalog::objects::{constraints, shown};
+use crate::pg_catalog::rows::{Cell, Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    rows.constant("contype", "p").constants(&["condeferrable", "condeferred"], false);
-    rows.constants(&["convalidated", "conislocal", "connoinherit"], true);
-    rows.constants(&["contypid", "conparentid", "confrelid"], 0u32).constant("coninhcount", 0i32);
-    // A blank: no foreign key, no action.
-    rows.constants(&["confupdtype", "confdeltype", "confmatchtype"], " ");
-    rows.columns(&["oid", "conname", "connamespace", "conrelid", "conindid", "conkey"]);
-    for key in keys(cx.catalog) {
-        let relation = key.relation;
-        rows.push(row![key.constraint, key.name(), relation.schema, relation.oid, key.index, key.attnums()]);
+    rows.constants(&["condeferrable", "condeferred"], false);
+    rows.constants(&["convalidated", "conislocal"], true);
+    rows.constants(&["contypid", "conparentid"], 0u32).constant("coninhcount", 0i32);
+    rows.columns(&[
+        "oid",
+        "conname",
+        "connamespace",
+        "contype",
+        "conrelid",
+        "conindid",
+        "confrelid",
+        "confupdtype",
+        "confdeltype",
+        "confmatchtype",
+        "connoinherit",
+        "conkey",
+        "confkey",
+        "conbin",
+    ]);
+    for constraint in constraints(cx.catalog) {
+        let relation = constraint.relation;
+        let numbers = |list: &[i16]| list.iter().map(|n| i64::from(*n)).collect::<Vec<i64>>();
+        let foreign = constraint.foreign;
+        let index = foreign.map_or(constraint.index, |foreign| referred_index(cx, foreign));
+        let none_of = Cell::Null;
+        rows.push(row![
+            constraint.oid,
+            &constraint.name,
+            relation.schema,
+            constraint.kind,
+            relation.oid,
+            index,
+            foreign.map_or(0, |f| f.table),
+            // A blank: no foreign key, no action.
+            foreign.map_or(' ', |f| f.on_update),
+            foreign.map_or(' ', |f| f.on_delete),
+            foreign.map_or(' ', |_| 's'),
+            constraint.kind != 'c',
+            numbers(&constraint.columns),
+            foreign.map_or_else(|| none_of.clone(), |f| Cell::from(numbers(&f.columns))),
+            constraint.check.map(|check| shown(cx.catalog, check)),
+        ]);
     }
+}
+
+/// The index by which a foreign key finds the rows that it refers to.
+fn referred_index(cx: &SystemContext<'_>, foreign: &crate::catalog::Foreign) -> u32 {
+    let Some(referred) = cx.catalog.relation(crate::types::Oid(foreign.table)) else { return 0 };
+    let indexes = crate::pg_catalog::objects::indexes_of(referred);
+    indexes.iter().find(|i| i.unique && i.attnums == foreign.columns).map_or(0, |i| i.oid.0)
 }

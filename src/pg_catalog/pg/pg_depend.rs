@@ -1,8 +1,9 @@
 //! `pg_depend`: what falls with what. A view depends on what it reads through its rule, as in PostgreSQL; columns are not
 //! told apart (`refobjsubid` 0).
 
+use crate::catalog::ConstraintKind;
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::describe::Key;
+use crate::pg_catalog::objects::constraints_of;
 use crate::pg_catalog::rows::{Rows, row};
 
 const PG_CLASS: u32 = 1259;
@@ -20,11 +21,29 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         if relation.row_type_oid != 0 {
             rows.push(row![PG_TYPE, relation.row_type_oid, 0i32, PG_CLASS, oid, 0i32, 'i']);
         }
-        if let Some(key) = Key::of(relation) {
-            rows.push(row![PG_CLASS, key.index, 0i32, PG_CONSTRAINT, key.constraint, 0i32, 'i']);
-            for column in key.columns() {
-                rows.push(row![PG_CONSTRAINT, key.constraint, 0i32, PG_CLASS, oid, i32::from(column.attnum), 'a']);
+        for constraint in constraints_of(relation) {
+            if constraint.index != 0 {
+                rows.push(row![PG_CLASS, constraint.index, 0i32, PG_CONSTRAINT, constraint.oid, 0i32, 'i']);
             }
+            for column in &constraint.columns {
+                rows.push(row![PG_CONSTRAINT, constraint.oid, 0i32, PG_CLASS, oid, i32::from(*column), 'a']);
+            }
+            if let Some(foreign) = constraint.foreign {
+                for column in &foreign.columns {
+                    let column = i32::from(*column);
+                    rows.push(row![PG_CONSTRAINT, constraint.oid, 0i32, PG_CLASS, foreign.table, column, 'n']);
+                }
+            }
+        }
+        let of_constraint = |index: u32| relation.constraints.iter().any(|c| c.kind == ConstraintKind::Unique(index));
+        for index in relation.indexes.iter().filter(|i| !of_constraint(i.oid)) {
+            for column in &index.columns {
+                rows.push(row![PG_CLASS, index.oid, 0i32, PG_CLASS, oid, i32::from(*column), 'a']);
+            }
+        }
+        if let Some((sequence, (table, column))) = relation.sequence.as_ref().and_then(|s| Some((s, s.owner?))) {
+            let kind = if sequence.internal { 'i' } else { 'a' };
+            rows.push(row![PG_CLASS, oid, 0i32, PG_CLASS, table, i32::from(column), kind]);
         }
         if relation.definition.is_some() {
             let rule = relation.row_type_oid;

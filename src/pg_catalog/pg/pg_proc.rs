@@ -1,7 +1,8 @@
 //! `pg_proc`: functions, aggregates and window functions. One without a kernel is listed too, and answers `0A000`.
 
-use crate::catalog::{BOOTSTRAP_ROLE, PG_CATALOG};
+use crate::catalog::{BOOTSTRAP_ROLE, PG_CATALOG, SLUICE};
 use crate::kernels::facts;
+use crate::kernels::facts::OWN_PROCS;
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::rows::{Rows, row};
 use crate::types::Oid;
@@ -11,12 +12,13 @@ fn numbers(oids: &[Oid]) -> Vec<u32> {
 }
 
 pub fn fill(_: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    rows.constant("pronamespace", PG_CATALOG).constant("proowner", BOOTSTRAP_ROLE);
+    rows.constant("proowner", BOOTSTRAP_ROLE);
     // Language "internal".
     rows.constant("prolang", 12u32).constant("procost", 1.0).constant("prosupport", 0u32);
     rows.constants(&["prosecdef", "proleakproof"], false).constant("proparallel", "s");
     rows.columns(&[
         "oid",
+        "pronamespace",
         "proname",
         "prorows",
         "provariadic",
@@ -38,6 +40,7 @@ pub fn fill(_: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let names: Vec<String> = function.arg_names.iter().map(|n| n.to_string()).collect();
         rows.push(row![
             function.oid,
+            if function.oid < OWN_PROCS { PG_CATALOG } else { SLUICE },
             function.name,
             if function.returns_set { 1000.0 } else { 0.0 },
             function.variadic,

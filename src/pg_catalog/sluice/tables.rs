@@ -31,6 +31,7 @@ fn kind_name(kind: RelationKind) -> &'static str {
         RelationKind::Managed => "managed",
         RelationKind::Gold => "gold",
         RelationKind::View => "view",
+        RelationKind::Sequence => "sequence",
         RelationKind::System => "system",
     }
 }

@@ -85,7 +85,7 @@ const DEFAULTS: [(&str, &str); 11] = [
     ("group.id", "sluice"),
     ("client.id", "sluice"),
     ("message.max.bytes", "67108864"),
-    ("fetch.message.max.bytes", "4194304"),
+    ("fetch.message.max.bytes", "1048576"),
     ("fetch.wait.max.ms", "100"),
     ("fetch.error.backoff.ms", "200"),
     ("queued.max.messages.kbytes", "16384"),

@@ -19,8 +19,13 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 /// A delivery has about so many records and bytes at most.
-const BATCH_RECORDS: usize = 4096;
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_RECORDS: usize = 2048;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// After a round that brought fewer records than this the reader rests for a moment: what comes meanwhile is one batch,
+/// and a trickle of messages does not cost a decode, a delivery and a tick for each few of them.
+const SMALL_ROUND: usize = 512;
+const REST: Duration = Duration::from_millis(1);
 
 /// How often an idle reader serves librdkafka's events and refreshes the watermarks.
 const TICK: Duration = Duration::from_millis(50);
@@ -75,9 +80,15 @@ pub async fn run(source: KafkaSource, cx: SourceContext) -> Result<(), SourceErr
             _ = tick.tick() => reader.serve_events(),
         }
         match reader.read_all() {
+            Ok(0) => {}
             // More may be there already; the select lets a shutdown and new partitions in between.
-            Ok(true) => wake.notify_one(),
-            Ok(false) => {}
+            Ok(records) => {
+                if records < SMALL_ROUND {
+                    // The thread is the reader's own; a timer of the runtime would cost more and come later.
+                    std::thread::sleep(REST);
+                }
+                wake.notify_one();
+            }
             Err(Closed) => return Ok(()),
         }
     }
@@ -113,6 +124,7 @@ enum Outcome {
     /// Nothing there, or no room.
     Idle,
     Delivered {
+        records: usize,
         /// There is likely more.
         full: bool,
     },
@@ -161,17 +173,17 @@ impl Reader {
         }
     }
 
-    /// One batch of each partition. `Ok(true)`: some had one.
-    fn read_all(&mut self) -> Result<bool, Closed> {
+    /// One batch of each partition. Gives the number of records, errors counted as one.
+    fn read_all(&mut self) -> Result<usize, Closed> {
         let outcomes = self.read_each();
-        let mut any = false;
+        let mut read = 0;
         self.full = 0;
         // From the end, so that taking one out moves none that is still to come.
         for (index, outcome) in outcomes.into_iter().enumerate().rev() {
             match outcome? {
                 Outcome::Idle => {}
-                Outcome::Delivered { full } => {
-                    any = true;
+                Outcome::Delivered { records, full } => {
+                    read += records;
                     self.full += usize::from(full);
                 }
                 Outcome::Lost => self.put_down(index),
@@ -184,7 +196,7 @@ impl Reader {
                 }
             }
         }
-        Ok(any)
+        Ok(read)
     }
 
     /// With a backlog in several partitions, and cores beside the engine's and librdkafka's, in parallel.
@@ -237,7 +249,7 @@ impl Partition {
         }
         let mut messages: Vec<Message<'_>> = vec![];
         let full = batch.len() >= BATCH_RECORDS;
-        let (mut next, mut end) = (self.next, Outcome::Delivered { full });
+        let (mut next, mut end) = (self.next, Outcome::Delivered { records: batch.len(), full });
         for item in batch.items() {
             match item {
                 // What lies before was delivered (a retried fetch).

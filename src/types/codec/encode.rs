@@ -239,7 +239,7 @@ fn write_record_text(fields: &[BoundColumn<'_>], row: usize, out: &mut BytesMut)
         text.clear();
         field.write_value(row, &mut text);
         let special = |b: &u8| matches!(b, b'"' | b'\\' | b'(' | b')' | b',' | b' ' | b'\t'..=b'\r');
-        if !text.is_empty() && !text.iter().any(|b| special(b)) {
+        if !text.is_empty() && !text.iter().any(special) {
             out.put_slice(&text);
             continue;
         }

@@ -20,3 +20,4 @@ SELECT o.id, o.amount * 100 / (SELECT sum(amount) + 1 FROM orders) AS share FROM
 SELECT x.n, count(*) AS m FROM (SELECT status, count(*) AS n FROM orders GROUP BY status) x GROUP BY x.n;
 SELECT rate, count(*) AS n FROM payments GROUP BY rate;
 WITH big AS (SELECT customer_id, sum(amount) AS s FROM orders GROUP BY customer_id) SELECT c.segment, max(b.s) AS m FROM customers c LEFT JOIN big b ON b.customer_id = c.id GROUP BY c.segment;
+SELECT status, qty, count(*) AS n FROM orders GROUP BY GROUPING SETS ((status), (status), (), (), (qty));

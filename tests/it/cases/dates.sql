@@ -129,3 +129,11 @@ SELECT interval '1:20:05 5 microseconds';
 
 SELECT interval '1 2' DAY TO MINUTE;
 -- ERROR 22007 @17 invalid input syntax for type interval: "1 2"
+
+SELECT now() = current_timestamp, now() = transaction_timestamp(), clock_timestamp() >= now(), current_date = now()::date, localtimestamp IS NOT NULL, pg_typeof(localtime), pg_typeof(current_time);
+-- ?column?:bool | ?column?:bool | ?column?:bool | ?column?:bool | ?column?:bool | pg_typeof:regtype | pg_typeof:regtype
+-- t | t | t | t | t | time without time zone | time with time zone
+
+SELECT timestamptz '2024-07-01 12:34:56+02'::timetz, timetz '10:00+02'::time;
+-- timetz:timetz | time:time
+-- 10:34:56+00 | 10:00:00

@@ -1,7 +1,3 @@
-SELECT now() = current_timestamp, now() = transaction_timestamp(), clock_timestamp() >= now(), current_date = now()::date, localtimestamp IS NOT NULL, pg_typeof(localtime), pg_typeof(current_time);
--- ?column?:bool | ?column?:bool | ?column?:bool | ?column?:bool | ?column?:bool | pg_typeof:regtype | pg_typeof:regtype
--- t | t | t | t | t | time without time zone | time with time zone
-
 SELECT ARRAY[1, 2, 3], ARRAY['a', NULL, 'b c', 'NULL', '', 'd"e', 'f\g'], '{1,2,NULL}'::int[], ARRAY[]::text[], ARRAY[[1, 2], [3, 4]], '{{a,b},{c,d}}'::text[];
 -- array:_int4 | array:_text | int4:_int4 | array:_text | array:_int4 | text:_text
 -- {1,2,3} | {a,NULL,"b c","NULL","","d\\"e","f\\\\g"} | {1,2,NULL} | {} | {{1,2},{3,4}} | {{a,b},{c,d}}
@@ -37,3 +33,41 @@ SELECT unistr('\0041'), normalize('e' || chr(769)) = 'é', string_to_table('a,b'
 -- unistr:text | ?column?:bool | string_to_table:text
 -- A | t | a
 -- A | t | b
+
+SELECT regexp_replace('xyz', '.|...', '');
+-- regexp_replace:text
+--
+
+SELECT 'abc' ~ '(?=b)';
+-- ?column?:bool
+-- t
+
+SELECT regexp_match('aa', '(a)\1');
+-- regexp_match:_text
+-- {a}
+
+SELECT jsonb_path_query('"2024-01-01"', '$.datetime()');
+-- jsonb_path_query:jsonb
+-- "2024-01-01"
+
+SELECT '(1,2)'::point;
+-- point:point
+-- (1,2)
+
+SELECT '1.5'::money;
+-- money:money
+-- $1.50
+
+SELECT sum(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW) FROM (VALUES (1), (2)) t(x);
+-- sum:int8
+-- 2
+-- 1
+
+SELECT 1 AS x, q, count(*) FROM (VALUES (1)) t(q) GROUP BY GROUPING SETS (1, 2);
+-- x:int4 | q:int4 | count:int8
+-- 1 | ∅ | 1
+-- ∅ | 1 | 1
+
+SELECT a < b FROM (VALUES (1, 2)) a(x, y), (VALUES (1, 3)) b(x, y);
+-- ?column?:bool
+-- t

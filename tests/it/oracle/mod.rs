@@ -14,6 +14,7 @@ mod benchmark;
 mod case;
 mod compare;
 mod errors;
+mod filling;
 mod found;
 mod grammar;
 mod nexmark;

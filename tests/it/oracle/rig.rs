@@ -4,7 +4,7 @@ use crate::support::PATIENCE;
 use bytes::BytesMut;
 use futures::StreamExt;
 use sluice::change::{Delivery, Position, Schemas, StreamId, TableChanges};
-use sluice::engine::{self, EngineHandle, EngineOptions};
+use sluice::engine::{self, EngineHandle, EngineOptions, ViewPhase};
 use sluice::lake::{LakeError, LakeOptions};
 use sluice::pg_catalog::system_relations;
 use sluice::source::{DeliveryLimits, StreamSender, deliveries};
@@ -21,23 +21,48 @@ pub type Row = Vec<Option<String>>;
 pub struct Rig {
     folder: TempDir,
     engine: EngineHandle,
+    database: Arc<Database>,
     session: Session,
     sender: StreamSender,
     next: Position,
 }
 
+/// A session that only changes the catalog.
+pub struct Other(Session);
+
+impl Other {
+    pub async fn run(mut self, sql: String) -> Result<(), PgError> {
+        self.0.begin_statement();
+        let prepared = self.0.parse(&sql, &[]).await?;
+        drop(self.0.execute(&prepared, vec![]).await?);
+        self.0.end_implicit().await
+    }
+}
+
 impl Rig {
     pub async fn start() -> Self {
-        Self::over(crate::support::folder(), Position(0)).await
+        Self::over(crate::support::folder(), Position(0), None).await
     }
 
-    async fn over(folder: TempDir, next: Position) -> Self {
+    /// With an engine that fills every view beside its loop.
+    pub async fn filling_beside() -> Self {
+        Self::over(crate::support::folder(), Position(0), Some(0)).await
+    }
+
+    /// A second session on the same database.
+    pub fn other_session(&self) -> Other {
+        let startup = Startup { user: "other".into(), database: "sluice".into(), ..Startup::default() };
+        Other(self.database.session(startup).expect("a session"))
+    }
+
+    async fn over(folder: TempDir, next: Position, fill_beside_rows: Option<u64>) -> Self {
         let deadline = Instant::now() + PATIENCE;
         let (sender, engine) = loop {
             let (sender, receiver) = deliveries(DeliveryLimits::default());
             let mut options = EngineOptions::new(LakeOptions::new(folder.path().join("lake").to_string_lossy()));
             // Only what a statement waits for is flushed.
             options.flush_interval = Duration::from_secs(3600);
+            options.fill_beside_rows = fill_beside_rows.unwrap_or(options.fill_beside_rows);
             let start =
                 move || engine::start(options, system_relations(), Arc::new(Schemas::default()), receiver, vec![]);
             match tokio::task::spawn_blocking(start).await.expect("the engine's start does not panic") {
@@ -52,14 +77,14 @@ impl Rig {
         let startup = Startup { user: "oracle".into(), database: "sluice".into(), ..Startup::default() };
         let session = database.session(startup).expect("a session");
         let sender = sender.stream(StreamId("oracle/changes".into()));
-        Self { folder, engine, session, sender, next }
+        Self { folder, engine, database, session, sender, next }
     }
 
     /// Ends the engine in order and starts another one over its lake.
     pub async fn restart(self) -> Self {
         let Self { folder, engine, next, .. } = self;
         engine.shutdown().await.expect("the engine ends in order");
-        Self::over(folder, next).await
+        Self::over(folder, next, None).await
     }
 
     pub async fn stop(self) {
@@ -95,6 +120,11 @@ impl Rig {
         let shown = ticks.wait_for(|_| shown());
         tokio::time::timeout(PATIENCE, shown).await.expect("a tick shows the delivery").expect("the engine lives");
         assert_eq!(self.engine.snapshot().status.dead_letters, 0, "the oracle's own changes fit");
+    }
+
+    /// The phase of a view, as of the newest tick.
+    pub fn phases(&self) -> Vec<ViewPhase> {
+        self.engine.snapshot().status.views.iter().map(|view| view.phase.clone()).collect()
     }
 
     /// One statement as the simple protocol runs it.

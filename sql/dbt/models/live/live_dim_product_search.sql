@@ -1,0 +1,1 @@
+{{ dim_product_search(ref('live_dim_product')) }}

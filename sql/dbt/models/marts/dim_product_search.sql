@@ -1,0 +1,1 @@
+{{ dim_product_search(ref('dim_product')) }}

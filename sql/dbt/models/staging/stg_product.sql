@@ -1,0 +1,16 @@
+SELECT (row ->> 'product_id')::integer AS product_id,
+       row ->> 'name' AS name,
+       row ->> 'vendor_code' AS vendor_code,
+       row ->> 'description' AS description,
+       {{ decimal('weight', 12, 3) }} AS weight,
+       {{ decimal('price', 12, 2) }} AS price,
+       (row ->> 'is_active')::boolean AS is_active,
+       (row ->> 'category_id')::integer AS category_id,
+       (row ->> 'manufacturer_id')::integer AS manufacturer_id,
+       row ->> 'country_of_origin' AS country_of_origin,
+       (row ->> 'warranty_months')::integer AS warranty_months,
+       row ->> 'unit' AS unit,
+       row ->> 'barcode' AS barcode,
+       {{ moment('created_at') }} AS created_at,
+       {{ moment('updated_at') }} AS updated_at
+FROM ({{ newest_rows('product', 'product_id') }}) AS newest
