@@ -293,8 +293,11 @@ impl Maker<'_> {
         let around = std::mem::replace(&mut self.sources, sources);
         let query = self.query(depth - 1);
         self.sources = around;
-        // A WITH directly within another one stands in parentheses.
-        let outer = if query.sql.starts_with("WITH") { format!("({})", query.sql) } else { query.sql };
+        // A query has one WITH.
+        let outer = match query.sql.starts_with("WITH") {
+            true => format!("SELECT * FROM ({}) AS {}", query.sql, self.name('s')),
+            false => query.sql,
+        };
         let sql = format!("WITH {name} AS {materialized}({}) {outer}", inner.sql);
         Query { sql, columns: query.columns }
     }

@@ -8,8 +8,10 @@ impl Maker<'_> {
         let (from, columns) = self.narrow(depth);
         columns.iter().for_each(|c| self.represent(c.ty));
         let mut outputs: Vec<(String, Ty)> = columns.iter().take(3).map(|c| (c.sql.clone(), c.ty)).collect();
-        for _ in 0..1 + self.tape.pick(2) {
-            outputs.push(self.window_call(&columns));
+        // Equal rows may change places under one call; beside a second one that tells them apart, it would show.
+        let calls = 1 + self.tape.pick(2);
+        for nth in 0..calls {
+            outputs.push(self.window_call(&columns, nth == 0));
         }
         let (list, outputs) = select_list(outputs);
         let sql = format!("SELECT {list} FROM {from}");
@@ -25,7 +27,7 @@ impl Maker<'_> {
         }
     }
 
-    fn window_call(&mut self, columns: &[Column]) -> (String, Ty) {
+    fn window_call(&mut self, columns: &[Column], in_order: bool) -> (String, Ty) {
         let by = self.tape.choose(columns).sql.clone();
         let partition = match self.tape.pick(4) {
             3 => String::new(),
@@ -36,7 +38,11 @@ impl Maker<'_> {
         let number = columns.iter().find(|c| matches!(c.ty, Ty::Int4 | Ty::Fixed)).map(|c| c.sql.clone());
         let number = number.unwrap_or_else(|| "1".to_string());
         let over = format!("OVER ({partition}ORDER BY {order}");
-        match self.tape.pick(14) {
+        let choice = match in_order {
+            true => self.tape.pick(14),
+            false => *self.tape.choose(&[2, 7, 10, 13]),
+        };
+        match choice {
             0 | 1 => {
                 self.shape("row_number");
                 (format!("row_number() {over})"), Ty::Int8)
