@@ -16,9 +16,11 @@ impl Maker<'_> {
 
     /// A column of the type where there is one, else a literal.
     fn leaf(&mut self, ty: Ty, scope: &[Column]) -> String {
+        // Without the rare values: an operation on constants that always fails may do so before there is a row.
+        let literal = |maker: &mut Self| ty.literal(maker.tape.pick(36) as u16);
         match self.tape.pick(4) {
-            3 => self.literal(ty),
-            _ => self.column_of(ty, scope).unwrap_or_else(|| self.literal(ty)),
+            3 => literal(self),
+            _ => self.column_of(ty, scope).unwrap_or_else(|| literal(self)),
         }
     }
 
