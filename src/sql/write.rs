@@ -504,7 +504,7 @@ impl Run<'_> {
     }
 
     async fn update(&mut self, source: RecordBatch) -> PgResult<Done> {
-        let source = first_of_each_row(source)?;
+        let source = one_of_each_row(source)?;
         let assigned = self.plan.assigned.clone();
         let generated = self.relation.columns.iter().enumerate().filter(|(_, c)| c.generated).map(|(i, _)| i);
         let changed: Vec<usize> = assigned.into_iter().chain(generated).collect();
@@ -515,7 +515,7 @@ impl Run<'_> {
     }
 
     fn delete(&mut self, source: &RecordBatch) -> PgResult<Done> {
-        let source = first_of_each_row(source.clone())?;
+        let source = one_of_each_row(source.clone())?;
         let ids = row_ids(&source)?;
         let rows = match self.plan.returning {
             Some(_) => self.overlay()?.rows_by_id(&ids)?,
@@ -574,15 +574,16 @@ fn row_ids(source: &RecordBatch) -> PgResult<Vec<RowId>> {
     Ok(ids.values().iter().map(|id| RowId(*id as u64)).collect())
 }
 
-/// Of the rows with one row id the first.
-fn first_of_each_row(source: RecordBatch) -> PgResult<RecordBatch> {
+/// The rows in the order of the table, as RETURNING shows them; of the rows with one row id the first.
+fn one_of_each_row(source: RecordBatch) -> PgResult<RecordBatch> {
     let ids = row_ids(&source)?;
-    let mut seen = HashSet::with_capacity(ids.len());
-    let first: Vec<bool> = ids.iter().map(|id| seen.insert(*id)).collect();
-    if seen.len() == ids.len() {
+    if ids.is_sorted_by(|a, b| a < b) {
         return Ok(source);
     }
-    Ok(filter_record_batch(&source, &BooleanArray::from(first))?)
+    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+    order.sort_by_key(|row| ids[*row as usize]);
+    order.dedup_by_key(|row| ids[*row as usize]);
+    Ok(take_record_batch(&source, &UInt32Array::from(order))?)
 }
 
 fn batch(schema: &TableSchema, columns: Vec<ArrayRef>, rows: usize) -> PgResult<RecordBatch> {
