@@ -19,6 +19,7 @@ mod evolve;
 mod flush;
 mod hydrate;
 mod moves;
+mod own_tables;
 mod recover;
 mod scan;
 mod snapshot;

@@ -6,10 +6,11 @@
 use super::align::Aligner;
 use super::flush::{Flusher, lake_kind};
 use super::moves::Departed;
+use super::own_tables::ensure_own_tables;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
-use super::tick::{Channels, Engine, ensure_own_tables, is_appended};
+use super::tick::{Channels, Engine, is_appended};
 use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};

@@ -9,16 +9,15 @@ use super::status::{LakeState, Status, StreamState, TableState, ViewPhase};
 use super::tables::{Rows, Slot};
 use super::views::{Ran, ViewSlot};
 use super::{Command, EngineOptions, now_us};
-use crate::catalog::{Catalog, NewRelation, RelationKind, SLUICE};
+use crate::catalog::{Catalog, NewRelation, RelationKind};
 use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
 use crate::lake::{LakeError, LakeTableKind};
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::Table;
-use crate::types::{Column, Oid, PgError, PgResult, PgType, SqlState, TableSchema, oid};
+use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema};
 use crate::view::View;
 use arc_swap::ArcSwap;
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use crossbeam_channel::{Receiver, Sender, select};
 use datafusion::execution::context::SessionState;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -379,46 +378,7 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn bury(&mut self, piece: &Released, dead: Vec<DeadLetter>, now: i64) {
-        let count = dead.len();
-        self.dead_letters += count as u64;
-        if let Some(state) = self.positions.get_mut(&piece.delivery.stream) {
-            state.dead_letters += count as u64;
-        }
-        let rows = dead_letter_rows(&piece.delivery.source, &piece.delivery.stream, &dead, now);
-        let stream = piece.delivery.stream.clone();
-        let slot = self.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema());
-        let fed = slot.and_then(|slot| {
-            slot.streams.insert(stream);
-            slot.append(rows?)
-        });
-        if let Err(error) = fed {
-            tracing::error!(%error, "cannot keep dead letters");
-        }
-    }
-
-    fn keep_blocks(&mut self, piece: &Released, now: i64) -> PgResult<()> {
-        let delivery = &piece.delivery;
-        let blocks: Vec<_> = piece.blocks().collect();
-        if blocks.is_empty() {
-            return Ok(());
-        }
-        let text = |values: Vec<&str>| Arc::new(StringArray::from(values)) as ArrayRef;
-        let columns: Vec<ArrayRef> = vec![
-            text(vec![&*delivery.source; blocks.len()]),
-            text(vec![&*delivery.stream.0; blocks.len()]),
-            Arc::new(Int64Array::from_iter_values(blocks.iter().map(|b| delivery.positions[b.event as usize].0))),
-            text(blocks.iter().map(|b| b.part).collect()),
-            text(blocks.iter().map(|b| b.schema.as_str()).collect()),
-            Arc::new(TimestampMicrosecondArray::from(vec![now; blocks.len()]).with_timezone("UTC")),
-        ];
-        let rows = RecordBatch::try_new(Arc::clone(schema_block_schema().arrow()), columns)?;
-        let slot = self.appended_slot(&Arc::from(SCHEMA_BLOCKS), schema_block_schema())?;
-        slot.streams.insert(delivery.stream.clone());
-        slot.append(rows)
-    }
-
-    fn appended_slot(&mut self, name: &Arc<str>, schema: Arc<TableSchema>) -> PgResult<&mut Slot> {
+    pub(super) fn appended_slot(&mut self, name: &Arc<str>, schema: Arc<TableSchema>) -> PgResult<&mut Slot> {
         let oid = match self.names.get(name) {
             Some(oid) => *oid,
             None => {
@@ -754,66 +714,7 @@ fn lake_is_away(reason: &str) -> PgError {
         .hint("Flushes are tried again each second; see sluice.ticks.flush_error.")
 }
 
-/// The table of what could not be applied, kept like bronze.
-pub(super) const DEAD_LETTERS: &str = "sluice.dead_letters";
-
-fn dead_letter_schema() -> Arc<TableSchema> {
-    let column = |name: &str, oid| Column::new(name, PgType::new(oid), true);
-    Arc::new(TableSchema::new(
-        vec![
-            column("source", oid::TEXT),
-            column("stream", oid::TEXT),
-            column("position", oid::INT8),
-            column("table_name", oid::TEXT),
-            column("reason", oid::TEXT),
-            column("message", oid::TEXT),
-            column("buried_at", oid::TIMESTAMPTZ),
-        ],
-        vec![],
-    ))
-}
-
-/// The schema blocks of messages, each once for a stream and a start; kept like bronze.
-const SCHEMA_BLOCKS: &str = "sluice.schema_blocks";
-
-fn schema_block_schema() -> Arc<TableSchema> {
-    let column = |name: &str, oid| Column::new(name, PgType::new(oid), true);
-    Arc::new(TableSchema::new(
-        vec![
-            column("source", oid::TEXT),
-            column("stream", oid::TEXT),
-            column("position", oid::INT8),
-            column("part", oid::TEXT),
-            column("schema", oid::JSON),
-            column("seen_at", oid::TIMESTAMPTZ),
-        ],
-        vec![],
-    ))
-}
-
-fn dead_letter_rows(source: &str, stream: &StreamId, dead: &[DeadLetter], now: i64) -> PgResult<RecordBatch> {
-    let text = |values: Vec<Option<&str>>| Arc::new(StringArray::from(values)) as ArrayRef;
-    let same = |value| text(vec![Some(value); dead.len()]);
-    let columns: Vec<ArrayRef> = vec![
-        same(source),
-        same(&stream.0),
-        Arc::new(Int64Array::from_iter_values(dead.iter().map(|d| d.position.0))),
-        text(dead.iter().map(|d| d.table.as_deref()).collect()),
-        text(dead.iter().map(|d| Some(d.reason)).collect()),
-        text(dead.iter().map(|d| Some(d.message.as_str())).collect()),
-        Arc::new(TimestampMicrosecondArray::from(vec![now; dead.len()]).with_timezone("UTC")),
-    ];
-    Ok(RecordBatch::try_new(Arc::clone(dead_letter_schema().arrow()), columns)?)
-}
-
 /// Whether a relation's rows live in an append-only lake table.
 pub(super) fn is_appended(kind: RelationKind) -> bool {
     lake_kind(kind) == LakeTableKind::Append
-}
-
-/// The relations that the engine fills itself are there from the first start, so that they can be queried before.
-pub(super) fn ensure_own_tables(engine: &mut Engine) -> PgResult<()> {
-    debug_assert_eq!(engine.catalog.namespace(SLUICE).map(|n| n.name.as_str()), Some("sluice"));
-    engine.appended_slot(&Arc::from(DEAD_LETTERS), dead_letter_schema())?;
-    engine.appended_slot(&Arc::from(SCHEMA_BLOCKS), schema_block_schema()).map(|_| ())
 }

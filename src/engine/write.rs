@@ -333,22 +333,13 @@ impl Engine {
         }
         // Names first: what is written below is looked up by them.
         self.catalog = Arc::new(next.clone());
-        for table in &tables {
-            undo.extend(self.write(table, &mut changed)?);
-        }
-        self.sync_indexes(&before)?;
-        self.publish_new_slots(&mut changed);
-        for oid in &made_anew {
-            self.rebind_views(*oid);
-        }
-        // The views that are there move before new ones are filled from them.
-        self.run_views(&mut changed);
+        let written = self.write_all(&tables, &made_anew, &before, &mut undo, &mut changed);
         self.catalog = Arc::clone(&before);
         let whole: CatalogChange = Box::new(move |catalog| {
             *catalog = next;
             Ok(())
         });
-        match self.change_catalog(whole) {
+        match written.and_then(|()| self.change_catalog(whole)) {
             Ok(unfilled) => {
                 for step in undo {
                     if let Undo::Slot { old: Some(old), .. } = step {
@@ -371,6 +362,28 @@ impl Engine {
                 Err(error)
             }
         }
+    }
+
+    /// The rows and indexes of a transaction, and what the views that are there make of them: they move before new ones are
+    /// filled from them. `undo` gets what was done, also where it ends with an error.
+    fn write_all(
+        &mut self,
+        tables: &[TableCommit],
+        made_anew: &[Oid],
+        before: &Catalog,
+        undo: &mut Vec<Undo>,
+        changed: &mut HashSet<Oid>,
+    ) -> PgResult<()> {
+        for table in tables {
+            undo.extend(self.write(table, changed)?);
+        }
+        self.sync_indexes(before)?;
+        self.publish_new_slots(changed);
+        for oid in made_anew {
+            self.rebind_views(*oid);
+        }
+        self.run_views(changed);
+        Ok(())
     }
 
     /// `40001` or `23505` where the table of now does not take what was written over the snapshot.
