@@ -31,13 +31,19 @@ where
             channel.input.extend_from_slice(&head);
             serve_channel(channel, false, peer, local, &shared).await;
         }
-        Ok(Ok(Opening::Tls(acceptor))) => match tokio::time::timeout(limit, acceptor.accept(socket)).await {
-            Ok(Ok(socket)) => {
-                serve_channel(Channel::new(socket, Arc::clone(&shared)), true, peer, local, &shared).await
+        Ok(Ok(Opening::Tls(acceptor))) => {
+            let accepted = tokio::select! {
+                accepted = tokio::time::timeout(limit, acceptor.accept(socket)) => accepted,
+                () = shared.shutdown.cancelled() => return,
+            };
+            match accepted {
+                Ok(Ok(socket)) => {
+                    serve_channel(Channel::new(socket, Arc::clone(&shared)), true, peer, local, &shared).await
+                }
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
+                Err(_) => {}
             }
-            Ok(Err(error)) => tracing::debug!(%error, %peer, "a TLS handshake failed"),
-            Err(_) => {}
-        },
+        }
         Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection broke"),
         Err(_) => {}
     }
