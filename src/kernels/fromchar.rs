@@ -4,8 +4,8 @@ use super::adapt::*;
 use super::dates::zone_of;
 use super::registry::Registry;
 use crate::types::datetime::{
-    MICROS_PER_SECOND, Zone, civil_from_days, date_of, days_from_civil, days_in_month, round_timestamp, timestamp_of,
-    timestamp_out_of_range,
+    DAYS, MICROS_PER_SECOND, MONTHS, Zone, civil_from_days, date_of, days_from_civil, days_in_month, round_timestamp,
+    timestamp_of, timestamp_out_of_range,
 };
 use crate::types::{PgError, PgResult, SqlState};
 
@@ -51,21 +51,6 @@ const WORDS: &[&str] = &[
     "A.M.", "P.M.", "AM", "PM", "A.D.", "B.C.", "AD", "BC", "MONTH", "MON", "DAY", "DY", "RM", "FX", "TZH", "TZM",
     "TZ", "OF",
 ];
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
-const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 const ROMAN: [&str; 12] = ["xii", "xi", "x", "ix", "viii", "vii", "vi", "v", "iv", "iii", "ii", "i"];
 
 #[derive(Debug, Clone, PartialEq)]

@@ -42,6 +42,22 @@ struct Moment<'a> {
     zone: Option<(&'a Zone, i32)>,
 }
 
+/// Fractions of a second and halves of a day, and whether they are numbers: the same for moments and intervals.
+fn of_clock(pattern: &str, micro: i64, afternoon: bool) -> Option<(String, bool)> {
+    let half = |am: &str, pm: &str| Some((if afternoon { pm } else { am }.to_string(), false));
+    let digits = match pattern {
+        "AM" | "PM" => return half("AM", "PM"),
+        "am" | "pm" => return half("am", "pm"),
+        "A.M." | "P.M." => return half("A.M.", "P.M."),
+        "a.m." | "p.m." => return half("a.m.", "p.m."),
+        "MS" => 3,
+        "US" => 6,
+        _ => pattern.strip_prefix("FF")?.parse::<usize>().ok()?,
+    };
+    let fraction = micro / 10i64.pow(6 - digits as u32);
+    Some((format!("{fraction:0digits$}"), true))
+}
+
 /// An interval as a template sees it: its own months, days and hours, which no calendar bounds.
 fn expand_interval(i: Interval, pattern: &str, fill: bool) -> PgResult<(String, bool)> {
     let number = |v: i64, width: usize| -> (String, bool) {
@@ -53,7 +69,9 @@ fn expand_interval(i: Interval, pattern: &str, fill: bool) -> PgResult<(String, 
     let (minute, second) = (i.micros / 60_000_000 % 60, i.micros / 1_000_000 % 60);
     let micro = i.micros % 1_000_000;
     let of_year = i64::from(i.months) * 30 + days;
-    let half = |am: &str, pm: &str| (if hours % 24 >= 12 { pm } else { am }.to_string(), false);
+    if let Some(part) = of_clock(pattern, micro, hours % 24 >= 12) {
+        return Ok(part);
+    }
     Ok(match pattern {
         "Y,YYY" => (format!("{},{:03}", years / 1000, years % 1000), true),
         "YYYY" | "IYYY" => number(years, 4),
@@ -68,16 +86,6 @@ fn expand_interval(i: Interval, pattern: &str, fill: bool) -> PgResult<(String, 
         "MI" => number(minute, 2),
         "SS" => number(second, 2),
         "SSSS" | "SSSSS" => ((i.micros / 1_000_000).to_string(), true),
-        "MS" | "FF3" => (format!("{:03}", micro / 1000), true),
-        "US" | "FF6" => (format!("{micro:06}"), true),
-        "FF1" => (format!("{:01}", micro / 100_000), true),
-        "FF2" => (format!("{:02}", micro / 10_000), true),
-        "FF4" => (format!("{:04}", micro / 100), true),
-        "FF5" => (format!("{:05}", micro / 10), true),
-        "AM" | "PM" => half("AM", "PM"),
-        "am" | "pm" => half("am", "pm"),
-        "A.M." | "P.M." => half("A.M.", "P.M."),
-        "a.m." | "p.m." => half("a.m.", "p.m."),
         "CC" | "Q" | "W" | "WW" | "IW" | "IDDD" | "RM" | "rm" => {
             return Err(PgError::unsupported(format!("to_char's pattern \"{pattern}\" of an interval")));
         }
@@ -152,7 +160,9 @@ impl Moment<'_> {
         let last = |v: i64, digits: u32| v.rem_euclid(10i64.pow(digits));
         let second = i64::from(f.second);
         let micro = i64::from(f.micro);
-        let half = |am: &str, pm: &str| (if f.hour >= 12 { pm } else { am }.to_string(), false);
+        if let Some(part) = of_clock(pattern, micro, f.hour >= 12) {
+            return Ok(part);
+        }
         let era = |ad: &str, bc: &str| (if f.year > 0 { ad } else { bc }.to_string(), false);
         Ok(match pattern {
             "Y,YYY" => (format!("{},{:03}", year / 1000, year % 1000), true),
@@ -180,16 +190,6 @@ impl Moment<'_> {
             "MI" => number(f.minute.into(), 2),
             "SS" => number(second, 2),
             "SSSS" | "SSSSS" => (split_micros(self.time).1.div_euclid(1_000_000).to_string(), true),
-            "MS" | "FF3" => (format!("{:03}", micro / 1000), true),
-            "US" | "FF6" => (format!("{micro:06}"), true),
-            "FF1" => (format!("{:01}", micro / 100_000), true),
-            "FF2" => (format!("{:02}", micro / 10_000), true),
-            "FF4" => (format!("{:04}", micro / 100), true),
-            "FF5" => (format!("{:05}", micro / 10), true),
-            "AM" | "PM" => half("AM", "PM"),
-            "am" | "pm" => half("am", "pm"),
-            "A.M." | "P.M." => half("A.M.", "P.M."),
-            "a.m." | "p.m." => half("a.m.", "p.m."),
             "AD" | "BC" => era("AD", "BC"),
             "ad" | "bc" => era("ad", "bc"),
             "A.D." | "B.C." => era("A.D.", "B.C."),

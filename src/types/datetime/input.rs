@@ -46,7 +46,8 @@ fn now_micros() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
-const MONTHS: [&str; 12] = [
+/// In lower case, from January.
+pub const MONTHS: [&str; 12] = [
     "january",
     "february",
     "march",
@@ -60,7 +61,8 @@ const MONTHS: [&str; 12] = [
     "november",
     "december",
 ];
-const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+/// In lower case, from Sunday.
+pub const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 fn month_named(word: &str) -> Option<u32> {
     let at = MONTHS.iter().position(|m| {

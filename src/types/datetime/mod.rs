@@ -10,7 +10,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-pub use input::{DateOrder, Input};
+pub use input::{DAYS, DateOrder, Input, MONTHS};
 pub use zone::Zone;
 
 use super::interval::Interval;
