@@ -80,7 +80,7 @@ const OURS: [(&str, &str); 6] = [
 ];
 
 /// Settings that a deployment may change.
-const DEFAULTS: [(&str, &str); 11] = [
+const DEFAULTS: [(&str, &str); 12] = [
     // Never joined; librdkafka wants a name.
     ("group.id", "sluice"),
     ("client.id", "sluice"),
@@ -89,6 +89,8 @@ const DEFAULTS: [(&str, &str); 11] = [
     ("fetch.wait.max.ms", "100"),
     ("fetch.error.backoff.ms", "200"),
     ("queued.max.messages.kbytes", "16384"),
+    // How long a full queue rests before the next fetch. We empty it in less than a tenth of librdkafka's second.
+    ("fetch.queue.backoff.ms", "5"),
     ("reconnect.backoff.ms", "100"),
     ("reconnect.backoff.max.ms", "3000"),
     ("topic.metadata.refresh.interval.ms", "10000"),

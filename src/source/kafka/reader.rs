@@ -18,9 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
-/// A delivery has about so many records and bytes at most.
+/// A delivery has about so many records and bytes at most. With schema blocks most of the bytes are gone after decoding:
+/// fewer would make small deliveries of them, and a tick for each.
 const BATCH_RECORDS: usize = 2048;
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 1 << 22;
 
 /// After a round that brought fewer records than this the reader rests for a moment: what comes meanwhile is one batch,
 /// and a trickle of messages does not cost a decode, a delivery and a tick for each few of them.
