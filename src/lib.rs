@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` has the rooms, from the ground up, and what each may use.
 
+pub mod allocator;
 pub mod bind;
 pub mod catalog;
 pub mod change;

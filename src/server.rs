@@ -278,6 +278,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
         sources.spawn(run_source(source, context));
     }
     drop(sender);
+    crate::allocator::give_back_unused();
 
     let limits = wire::Limits {
         connections: deployment.max_connections,
