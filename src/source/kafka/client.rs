@@ -5,7 +5,7 @@ use super::KafkaConfig;
 use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +119,15 @@ pub fn client_config(config: &KafkaConfig) -> Result<ClientConfig, SourceError> 
     // librdkafka's message names the option that it does not know or the value that it does not take.
     client.create_native_config().map_err(|e| SourceError::Config(format!("options: {e}")))?;
     Ok(client)
+}
+
+/// Tells a client its brokers again. librdkafka (2.12) drops all of them over an answer that names none, as Kafka gives while its
+/// controller has not heard of the broker; it starts anew with those of its configuration, but where the threads meet at the wrong
+/// moment it is left with nobody to ask.
+pub fn add_brokers(consumer: &Consumer, brokers: &str) {
+    let Ok(brokers) = std::ffi::CString::new(brokers) else { return };
+    // SAFETY: the client lives as long as `consumer`; librdkafka copies the list.
+    unsafe { rdkafka::bindings::rd_kafka_brokers_add(consumer.client().native_ptr(), brokers.as_ptr()) };
 }
 
 /// A client; it connects in the background.

@@ -1,6 +1,6 @@
 //! What there is to read, and from where on.
 
-use super::client::Consumer;
+use super::client::{self, Consumer};
 use super::{KafkaConfig, OnGap};
 use crate::change::{Position, StreamId};
 use crate::source::declare::{Routed, Router, connector_prefix};
@@ -52,10 +52,12 @@ impl Discovery {
         const SHORTEST: Duration = Duration::from_millis(200);
         let refresh = Duration::from_secs_f64(self.config.refresh_seconds);
         let mut backoff = SHORTEST;
+        let mut failures = 0u32;
         while !self.found.is_closed() {
             let pause = match self.look() {
                 Ok(true) => {
                     backoff = SHORTEST;
+                    failures = 0;
                     refresh
                 }
                 // Some partition has no answer yet.
@@ -64,6 +66,11 @@ impl Discovery {
                     let reason = self.consumer.context().complaint().unwrap_or_else(|| e.to_string());
                     self.status.set(SourceState::Waiting, self.config.does_not_answer(&reason));
                     backoff = (backoff * 2).min(PATIENCE);
+                    failures += 1;
+                    // Not each time: librdkafka keeps every list that it is told.
+                    if failures.is_power_of_two() || failures.is_multiple_of(32) {
+                        client::add_brokers(&self.consumer, &self.config.brokers);
+                    }
                     backoff
                 }
             };
