@@ -1,176 +1,17 @@
 //! A chunk: immutable rows, their ids, and when each of them died.
 
 use super::RowId;
+use super::deaths::{Deaths, NOW};
+use super::filter::keep_rows;
+use super::ids::Ids;
 use super::key::{KeyColumn, KeyPart, key_columns};
 use crate::types::PgResult;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{self, FilterBuilder};
+use arrow::compute;
 use arrow::datatypes::{ArrowPrimitiveType, DataType};
-use arrow::util::bit_util;
 use datafusion::common::ScalarValue;
-use parking_lot::Mutex;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-/// The ids of a chunk's rows, ascending.
-#[derive(Debug, Clone)]
-pub(super) enum Ids {
-    /// As they came.
-    Contiguous { first: u64, len: usize },
-    /// With gaps: distance from `first`.
-    Near { first: u64, offsets: Vec<u32> },
-    /// With gaps that 32 bits cannot hold.
-    Far(Vec<u64>),
-}
-
-impl Ids {
-    /// `ids`: ascending, not empty.
-    pub fn from_ascending(ids: Vec<u64>) -> Self {
-        let (first, last) = (ids[0], ids[ids.len() - 1]);
-        if last - first == ids.len() as u64 - 1 {
-            Ids::Contiguous { first, len: ids.len() }
-        } else if u32::try_from(last - first).is_ok() {
-            Ids::Near { first, offsets: ids.iter().map(|id| (id - first) as u32).collect() }
-        } else {
-            Ids::Far(ids)
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        match self {
-            Ids::Contiguous { len, .. } => *len,
-            Ids::Near { offsets, .. } => offsets.len(),
-            Ids::Far(ids) => ids.len(),
-        }
-    }
-
-    pub fn get(&self, row: usize) -> u64 {
-        match self {
-            Ids::Contiguous { first, .. } => first + row as u64,
-            Ids::Near { first, offsets } => first + u64::from(offsets[row]),
-            Ids::Far(ids) => ids[row],
-        }
-    }
-
-    pub fn first(&self) -> u64 {
-        self.get(0)
-    }
-
-    pub fn last(&self) -> u64 {
-        self.get(self.len() - 1)
-    }
-
-    /// The row with this id.
-    pub fn find(&self, id: u64) -> Option<usize> {
-        let row = self.rank(id);
-        (row < self.len() && self.get(row) == id).then_some(row)
-    }
-
-    /// How many ids are below `id`.
-    pub fn rank(&self, id: u64) -> usize {
-        match self {
-            Ids::Contiguous { first, len } => (id.saturating_sub(*first) as usize).min(*len),
-            Ids::Near { first, offsets } => match u32::try_from(id.saturating_sub(*first)) {
-                Ok(offset) => rank_near(offsets, offset),
-                Err(_) => offsets.len(),
-            },
-            Ids::Far(ids) => ids.partition_point(|other| *other < id),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Ids::Contiguous { .. } => 0,
-            Ids::Near { offsets, .. } => offsets.capacity() * 4,
-            Ids::Far(ids) => ids.capacity() * 8,
-        }
-    }
-}
-
-/// The rank of `offset`, from a guess by proportion and a search in growing steps around it: the gaps are spread over
-/// the chunk, so the guess is near and the search stays in a few cache lines.
-fn rank_near(offsets: &[u32], offset: u32) -> usize {
-    let last = offsets[offsets.len() - 1];
-    if offset > last {
-        return offsets.len();
-    }
-    let guess = (u64::from(offset) * (offsets.len() as u64 - 1) / u64::from(last.max(1))) as usize;
-    let (mut low, mut high) = (guess, guess);
-    let mut step = 8;
-    while low > 0 && offsets[low] >= offset {
-        low = low.saturating_sub(step);
-        step *= 2;
-    }
-    step = 8;
-    while high < offsets.len() && offsets[high] < offset {
-        high = (high + step).min(offsets.len());
-        step *= 2;
-    }
-    low + offsets[low..high].partition_point(|other| *other < offset)
-}
-
-/// The stamp of a row that lives.
-const ALIVE: u32 = u32::MAX;
-
-/// For each row the epoch from which it is dead, relative to `base`. Written by the table's one writer; a snapshot of
-/// epoch *e* may read while that happens: what it can miss are stamps above *e*, and they say "alive" to it like
-/// [`ALIVE`] does.
-#[derive(Debug)]
-struct Deaths {
-    /// Stamp 0: the epoch of the first death.
-    base: u64,
-    stamps: Box<[AtomicU32]>,
-    count: AtomicU32,
-    /// The newest epoch in `stamps`.
-    last: AtomicU64,
-    /// The mask of the newest scan: scans of one tick, and of the next ones while nothing dies here, share it.
-    mask: Mutex<Option<(u64, BooleanBuffer)>>,
-}
-
-impl Deaths {
-    fn new(rows: usize, base: u64) -> Self {
-        let stamps = (0..rows).map(|_| AtomicU32::new(ALIVE)).collect();
-        Self { base, stamps, count: AtomicU32::new(0), last: AtomicU64::new(base), mask: Mutex::new(None) }
-    }
-
-    fn alive_at(&self, row: usize, epoch: u64) -> bool {
-        match self.stamps[row].load(Ordering::Relaxed) {
-            ALIVE => true,
-            stamp => self.base + u64::from(stamp) > epoch,
-        }
-    }
-
-    fn mask(&self, epoch: u64) -> BooleanBuffer {
-        if epoch == NOW {
-            // The writer's view changes without a publish: never remembered.
-            return self.collect(epoch);
-        }
-        let last = self.last.load(Ordering::Acquire);
-        if let Some((built, mask)) = &*self.mask.lock() {
-            // Every stamp up to `epoch` was there when `epoch` was published. So where none is above `built`, the
-            // masks of the two are one.
-            if *built == epoch || (*built < epoch && last <= *built) {
-                return mask.clone();
-            }
-        }
-        let mask = self.collect(epoch);
-        let mut cached = self.mask.lock();
-        if cached.as_ref().is_none_or(|(built, _)| *built < epoch) {
-            *cached = Some((epoch, mask.clone()));
-        }
-        mask
-    }
-
-    fn collect(&self, epoch: u64) -> BooleanBuffer {
-        // Alive is a stamp above `limit`; ALIVE is above all that a stamp can be.
-        let limit = (epoch - self.base).min(u64::from(ALIVE) - 1) as u32;
-        BooleanBuffer::collect_bool(self.stamps.len(), |row| self.stamps[row].load(Ordering::Relaxed) > limit)
-    }
-}
-
-/// The epoch of the writer's own view: every death counts.
-pub(super) const NOW: u64 = u64::MAX;
 
 type Bounds = Option<(ScalarValue, ScalarValue)>;
 
@@ -242,7 +83,7 @@ impl Chunk {
 
     /// How many rows are dead for the writer.
     pub fn dead(&self) -> usize {
-        self.deaths.get().map_or(0, |deaths| deaths.count.load(Ordering::Relaxed) as usize)
+        self.deaths.get().map_or(0, Deaths::count)
     }
 
     pub fn live(&self) -> usize {
@@ -251,7 +92,7 @@ impl Chunk {
 
     /// Does the row live for the writer?
     pub fn is_alive(&self, row: usize) -> bool {
-        self.deaths.get().is_none_or(|deaths| deaths.stamps[row].load(Ordering::Relaxed) == ALIVE)
+        self.alive_at(row, NOW)
     }
 
     pub fn alive_at(&self, row: usize, epoch: u64) -> bool {
@@ -260,15 +101,27 @@ impl Chunk {
 
     /// Can the stamps hold this epoch? Not 2³² epochs after the chunk's first death: then it must be made anew.
     pub fn can_kill(&self, epoch: u64) -> bool {
-        self.deaths.get().is_none_or(|deaths| epoch - deaths.base < u64::from(ALIVE))
+        self.deaths.get().is_none_or(|deaths| deaths.can_hold(epoch))
     }
 
     /// Ends a living row from `epoch` on, which [`Chunk::can_kill`] has allowed. By the table's writer only.
     pub fn kill(&self, row: usize, epoch: u64) {
-        let deaths = self.deaths.get_or_init(|| Deaths::new(self.rows(), epoch));
-        deaths.stamps[row].store((epoch - deaths.base) as u32, Ordering::Relaxed);
-        deaths.count.store(deaths.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        deaths.last.store(epoch, Ordering::Release);
+        self.deaths.get_or_init(|| Deaths::new(self.rows(), epoch)).kill(row, epoch);
+    }
+
+    /// Asks for the key of a row and the stamp of its death.
+    #[inline]
+    pub fn prefetch(&self, row: usize) {
+        self.keys.iter().for_each(|key| key.prefetch(row));
+        if let Some(deaths) = self.deaths.get() {
+            deaths.prefetch(row);
+        }
+    }
+
+    /// Asks for the bytes of its key, where those are elsewhere.
+    #[inline]
+    pub fn prefetch_bytes(&self, row: usize) {
+        self.keys.iter().for_each(|key| key.prefetch_bytes(row));
     }
 
     /// The rows alive at `epoch`; `None`: all.
@@ -286,23 +139,17 @@ impl Chunk {
         let batch = if start == 0 { batch } else { batch.slice(start, batch.num_rows() - start) };
         match self.mask_at(epoch) {
             None => Ok(batch),
-            Some(mask) => {
-                let mask = BooleanArray::new(mask.slice(start, batch.num_rows()), None);
-                let mut filter = FilterBuilder::new(&mask);
-                if batch.num_columns() > 1 {
-                    filter = filter.optimize();
-                }
-                Ok(filter.build().filter_record_batch(&batch)?)
-            }
+            Some(mask) => keep_rows(&batch, mask.slice(start, batch.num_rows())),
         }
     }
 
     pub fn live_ids(&self, start: usize, epoch: u64) -> Vec<RowId> {
+        let ids = self.ids.from_row(start).into_iter().map(RowId);
         match self.mask_at(epoch) {
-            None => (start..self.rows()).map(|row| RowId(self.ids.get(row))).collect(),
+            None => ids.collect(),
             Some(mask) => {
                 let rest = mask.slice(start, self.rows() - start);
-                rest.set_indices().map(|row| RowId(self.ids.get(start + row))).collect()
+                ids.zip(rest.iter()).filter(|(_, alive)| *alive).map(|(id, _)| id).collect()
             }
         }
     }
@@ -323,8 +170,7 @@ impl Chunk {
     }
 
     pub fn tombstone_bytes(&self) -> usize {
-        let deaths = self.deaths.get().map_or(0, |d| d.stamps.len() * 4 + bit_util::ceil(d.stamps.len(), 8));
-        deaths + self.ids.bytes()
+        self.deaths.get().map_or(0, Deaths::bytes) + self.ids.bytes()
     }
 }
 

@@ -28,10 +28,15 @@
 
 mod changes;
 mod chunk;
+mod deaths;
+mod filter;
+mod hash;
+mod ids;
 mod index;
 mod key;
 mod list;
 mod maintain;
+mod prefetch;
 mod secondary;
 mod snapshot;
 mod table;
