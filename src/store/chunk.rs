@@ -5,6 +5,7 @@ use super::deaths::{Deaths, NOW};
 use super::filter::keep_rows;
 use super::ids::Ids;
 use super::key::{KeyColumn, KeyPart, key_columns};
+use super::prefetch::prefetch_lines;
 use crate::types::PgResult;
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
@@ -12,6 +13,9 @@ use arrow::compute;
 use arrow::datatypes::{ArrowPrimitiveType, DataType};
 use datafusion::common::ScalarValue;
 use std::sync::OnceLock;
+
+/// The rows of a piece of a scan.
+const PIECE: usize = 8_192;
 
 type Bounds = Option<(ScalarValue, ScalarValue)>;
 
@@ -31,16 +35,17 @@ impl<T> PerColumn<T> {
     }
 }
 
-/// Immutable rows in ascending id order; only death stamps are added.
+/// Immutable rows in ascending id order; only death stamps are added. What a look-up reads stands together.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Chunk {
-    pub batch: RecordBatch,
     pub ids: Ids,
     /// The columns by which rows are found, sharing the batch's buffers.
     pub keys: Vec<KeyColumn>,
-    /// The same for secondary indexes, by column, made when an index first needs them.
-    indexed: PerColumn<KeyColumn>,
     deaths: OnceLock<Deaths>,
+    pub batch: RecordBatch,
+    /// The same as `keys` for secondary indexes, by column, made when an index first needs them.
+    indexed: PerColumn<KeyColumn>,
     /// Min and max of each column, computed when first asked for.
     bounds: PerColumn<Bounds>,
     bytes: OnceLock<usize>,
@@ -50,8 +55,13 @@ impl Chunk {
     /// `batch` is not empty and has a row for each id.
     pub fn new(batch: RecordBatch, ids: Ids, parts: &[KeyPart]) -> PgResult<Self> {
         let keys = key_columns(batch.columns(), parts)?;
+        Ok(Self::with_keys(batch, ids, keys))
+    }
+
+    /// The same with its key columns, which the caller has made.
+    pub fn with_keys(batch: RecordBatch, ids: Ids, keys: Vec<KeyColumn>) -> Self {
         debug_assert_eq!(batch.num_rows(), ids.len());
-        Ok(Self {
+        Self {
             batch,
             ids,
             keys,
@@ -59,7 +69,7 @@ impl Chunk {
             deaths: OnceLock::new(),
             bounds: PerColumn::default(),
             bytes: OnceLock::new(),
-        })
+        }
     }
 
     /// The columns of a secondary index, which [`Chunk::prepare`] has made.
@@ -109,16 +119,22 @@ impl Chunk {
         self.deaths.get_or_init(|| Deaths::new(self.rows(), epoch)).kill(row, epoch);
     }
 
-    /// Asks for the key of a row and the stamp of its death.
+    /// Asks for the stamp of a row's death, and for what says where its key is.
     #[inline]
-    pub fn prefetch(&self, row: usize) {
-        self.keys.iter().for_each(|key| key.prefetch(row));
+    pub fn prefetch_state(&self, row: usize) {
+        self.keys.iter().for_each(|key| prefetch_lines(key, 2));
         if let Some(deaths) = self.deaths.get() {
             deaths.prefetch(row);
         }
     }
 
-    /// Asks for the bytes of its key, where those are elsewhere.
+    /// Asks for the key of a row.
+    #[inline]
+    pub fn prefetch_key(&self, row: usize) {
+        self.keys.iter().for_each(|key| key.prefetch(row));
+    }
+
+    /// Asks for the bytes of the key, where those are elsewhere.
     #[inline]
     pub fn prefetch_bytes(&self, row: usize) {
         self.keys.iter().for_each(|key| key.prefetch_bytes(row));
@@ -143,6 +159,27 @@ impl Chunk {
         }
     }
 
+    /// The living rows in pieces of at most [`PIECE`], which caches hold; all as one and without a copy where none is dead.
+    pub fn pieces(
+        &self,
+        epoch: u64,
+        projection: Option<&[usize]>,
+    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
+        let batch = match projection {
+            Some(columns) => self.batch.project(columns)?,
+            None => self.batch.clone(),
+        };
+        let mask = self.mask_at(epoch);
+        let size = if mask.is_some() { PIECE } else { batch.num_rows().max(1) };
+        Ok((0..batch.num_rows()).step_by(size).map(move |start| match &mask {
+            None => Ok(batch.clone()),
+            Some(mask) => {
+                let rows = size.min(batch.num_rows() - start);
+                keep_rows(&batch.slice(start, rows), mask.slice(start, rows))
+            }
+        }))
+    }
+
     pub fn live_ids(&self, start: usize, epoch: u64) -> Vec<RowId> {
         let ids = self.ids.from_row(start).into_iter().map(RowId);
         match self.mask_at(epoch) {
@@ -164,7 +201,10 @@ impl Chunk {
 
     pub fn data_bytes(&self) -> usize {
         *self.bytes.get_or_init(|| {
-            let of = |array: &ArrayRef| array.to_data().get_slice_memory_size().unwrap_or(0);
+            let of = |array: &ArrayRef| match array.data_type().primitive_width() {
+                Some(width) => array.len() * width + array.nulls().map_or(0, |_| array.len().div_ceil(8)),
+                None => array.to_data().get_slice_memory_size().unwrap_or(0),
+            };
             self.batch.columns().iter().map(of).sum()
         })
     }

@@ -1,12 +1,12 @@
-//! The living rows of a column, as a column.
+//! Rows out of columns, as columns: the living ones, or one.
 
 use crate::types::PgResult;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch,
-    RecordBatchOptions, downcast_primitive_array,
+    RecordBatchOptions, StringArray, UInt32Array, downcast_primitive_array, new_null_array,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
-use arrow::compute::{FilterBuilder, FilterPredicate};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::compute::{FilterBuilder, FilterPredicate, take};
 use arrow::datatypes::DataType;
 use std::sync::Arc;
 
@@ -16,6 +16,26 @@ pub(super) fn keep_rows(batch: &RecordBatch, alive: BooleanBuffer) -> PgResult<R
     let columns = batch.columns().iter().map(|column| keep.column(column)).collect::<PgResult<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(keep.count));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// One row of a column, as a column that shares nothing with it.
+pub(super) fn copy_row(array: &ArrayRef, row: usize) -> PgResult<ArrayRef> {
+    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> ArrayRef {
+        let values = ScalarBuffer::from(vec![array.value(row)]);
+        Arc::new(PrimitiveArray::<T>::new(values, None).with_data_type(array.data_type().clone()))
+    }
+    if array.is_null(row) {
+        return Ok(new_null_array(array.data_type(), 1));
+    }
+    downcast_primitive_array!(
+        array => return Ok(primitive(array, row)),
+        DataType::Utf8 => {
+            let value = array.as_string::<i32>().value(row);
+            return Ok(Arc::new(StringArray::new(OffsetBuffer::from_lengths([value.len()]), value.as_bytes().into(), None)));
+        }
+        _ => {}
+    );
+    Ok(take(array, &UInt32Array::from_value(row as u32, 1), None)?)
 }
 
 struct Keep {
@@ -52,25 +72,19 @@ impl Keep {
 
     /// Dead rows are scattered, so that jumps over them would be guessed wrong each time: every value is written, and
     /// the next one goes over it where it is dead.
-    fn values<T: Copy + Default>(&self, values: &[T]) -> Vec<T> {
-        let mut kept = Vec::with_capacity(self.count);
-        let mut some = [T::default(); 64];
-        let chunks = self.alive.bit_chunks();
-        let (words, rest) = values.as_chunks::<64>();
-        for (word, bits) in words.iter().zip(chunks.iter()) {
-            if bits == u64::MAX {
-                kept.extend_from_slice(word);
-                continue;
+    fn values<T: Copy>(&self, values: &[T]) -> Vec<T> {
+        let mut kept: Vec<T> = Vec::with_capacity(self.count + 1);
+        let spare = kept.spare_capacity_mut();
+        let bits = self.alive.bit_chunks();
+        let mut to = 0;
+        for (part, word) in values.chunks(64).zip(bits.iter_padded()) {
+            for (nth, value) in part.iter().enumerate() {
+                spare[to].write(*value);
+                to += (word >> nth & 1) as usize;
             }
-            let mut to = 0;
-            for (nth, value) in word.iter().enumerate() {
-                some[to & 63] = *value;
-                to += (bits >> nth & 1) as usize;
-            }
-            kept.extend_from_slice(&some[..to]);
         }
-        let bits = chunks.remainder_bits();
-        kept.extend(rest.iter().enumerate().filter(|(nth, _)| bits >> nth & 1 == 1).map(|(_, value)| *value));
+        // SAFETY: every place below `to` has been written, and `to` has not gone beyond the capacity.
+        unsafe { kept.set_len(to) };
         kept
     }
 

@@ -86,13 +86,20 @@ impl Shard {
         let mark = mark(hash);
         let mut at = self.home(hash as u32);
         for _ in 0..self.lines.len() {
-            let mut more = true;
+            // Without a jump for each slot: which of them it will be cannot be guessed.
+            let (mut more, mut same) = (true, 0u32);
             for (nth, slot) in self.lines[at].0.iter().enumerate() {
                 let word = slot.load(Ordering::Acquire);
                 more &= word != EMPTY;
-                if (word ^ mark) >> ID_BITS == 0 && each(at * SLOTS + nth, word & ID) {
+                same |= u32::from((word ^ mark) >> ID_BITS == 0) << nth;
+            }
+            while same != 0 {
+                let slot = at * SLOTS + same.trailing_zeros() as usize;
+                let word = self.slot(slot).load(Ordering::Acquire);
+                if (word ^ mark) >> ID_BITS == 0 && each(slot, word & ID) {
                     return true;
                 }
+                same &= same - 1;
             }
             if !more {
                 return false;
@@ -117,22 +124,26 @@ impl Shard {
 
     /// Puts an entry into the first free slot; there is one while [`Shard::is_full`] is heeded.
     fn insert(&self, mark: u64, kept: u32, id: u64) {
-        let mut at = self.home(kept) * SLOTS;
+        let mut line = self.home(kept);
         loop {
-            let slot = self.slot(at);
-            let word = slot.load(Ordering::Relaxed);
-            if word & TAKEN == 0 {
+            let mut free = 0u32;
+            for (nth, slot) in self.lines[line].0.iter().enumerate() {
+                free |= u32::from(slot.load(Ordering::Relaxed) & TAKEN == 0) << nth;
+            }
+            if free != 0 {
+                let at = line * SLOTS + free.trailing_zeros() as usize;
+                let slot = self.slot(at);
+                if slot.load(Ordering::Relaxed) == EMPTY {
+                    self.used.store(self.used.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+                }
                 self.hashes[at].store(kept, Ordering::Relaxed);
                 slot.store(mark | id, Ordering::Release);
                 self.live.store(self.live() + 1, Ordering::Relaxed);
-                if word == EMPTY {
-                    self.used.store(self.used.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-                }
                 return;
             }
-            at += 1;
-            if at == self.slots() {
-                at = 0;
+            line += 1;
+            if line == self.lines.len() {
+                line = 0;
             }
         }
     }

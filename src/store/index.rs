@@ -27,8 +27,8 @@ impl KeyIndex {
     }
 
     /// The same for versions that have died.
-    pub fn older(&self, hashes: impl Iterator<Item = u64> + Clone, mut each: impl FnMut(usize, u64)) {
-        self.older.candidates(hashes, |nth, _, id| each(nth, id));
+    pub fn older(&self, hashes: impl Iterator<Item = u64> + Clone, each: impl FnMut(usize, Place, u64)) {
+        self.older.candidates(hashes, each);
     }
 
     /// The version under `hash` that `accept` takes, living or not.

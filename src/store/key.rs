@@ -4,7 +4,7 @@ use super::prefetch::prefetch;
 use crate::types::{PgError, PgResult, PgType, TableSchema, oid};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, LargeBinaryArray, StringArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{ArrowNativeType, DataType};
+use arrow::datatypes::{ArrowNativeType, DataType, Int32Type, Int64Type};
 use arrow_row::{RowConverter, SortField};
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
@@ -83,10 +83,12 @@ enum Values {
 impl KeyColumn {
     pub fn new(array: &ArrayRef, equality: Equality) -> PgResult<Self> {
         let values = match array.data_type() {
+            DataType::Int64 => Values::W64(array.as_primitive::<Int64Type>().values().clone()),
+            DataType::Int32 => Values::W32(array.as_primitive::<Int32Type>().values().clone()),
             DataType::Boolean => Values::Bool(array.as_boolean().values().clone()),
             DataType::Int16 => Values::W16(scalars(array)),
-            DataType::Int32 | DataType::UInt32 | DataType::Date32 => Values::W32(scalars(array)),
-            DataType::Int64 | DataType::Timestamp(..) | DataType::Time64(_) => Values::W64(scalars(array)),
+            DataType::UInt32 | DataType::Date32 => Values::W32(scalars(array)),
+            DataType::Timestamp(..) | DataType::Time64(_) => Values::W64(scalars(array)),
             DataType::Decimal128(..) => Values::W128(scalars(array)),
             DataType::Float32 => Values::F32(scalars(array)),
             DataType::Float64 => Values::F64(scalars(array)),

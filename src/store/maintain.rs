@@ -158,8 +158,15 @@ impl Table {
         self.unpin();
         self.collect(budget_rows.max(1));
         let mut budget = budget_rows.max(1);
+        // Every chunk is looked at. After few changes nothing can be worth it yet, and one-row ticks are many.
+        if self.changed < self.chunks.len() {
+            return !self.garbage.is_empty();
+        }
         loop {
-            let Some(range) = self.worst() else { return !self.garbage.is_empty() };
+            let Some(range) = self.worst() else {
+                self.changed = 0;
+                return !self.garbage.is_empty();
+            };
             let rows: usize = self.chunks.iter().skip(range.start).take(range.len()).map(|chunk| chunk.live()).sum();
             if let Err(error) = self.rewrite(range) {
                 // Only rows that lie in memory are copied here: Arrow refuses where text outgrows its offsets.

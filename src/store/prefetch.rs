@@ -16,6 +16,13 @@ pub(super) fn prefetch<T>(values: &[T], at: usize) {
     }
 }
 
+/// Asks for the first cache lines of a value that has several.
+#[inline(always)]
+pub(super) fn prefetch_lines<T: ?Sized>(value: &T, lines: usize) {
+    let start: *const i8 = std::ptr::from_ref(value).cast();
+    (0..lines).for_each(|line| hint(start.wrapping_add(line * 64)));
+}
+
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn hint(at: *const i8) {

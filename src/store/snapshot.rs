@@ -3,7 +3,7 @@
 use super::RowId;
 use super::index::KeyIndex;
 use super::key::{KeyColumn, KeyPart, hash_rows, probe_columns, rows_equal};
-use super::list::{ChunkList, Slot};
+use super::list::{Candidate, ChunkList, Slot};
 use super::maintain::Graves;
 use super::prefetch::BLOCK;
 use super::secondary::Secondary;
@@ -91,6 +91,17 @@ impl TableSnapshot {
         chunk.live_rows(0, self.state.epoch, projection)
     }
 
+    /// The live rows of chunk `i` in id order, in pieces that caches hold: for a reader that takes them one by one. As one,
+    /// and without a copy, where no row of the chunk is dead.
+    pub fn pieces(
+        &self,
+        i: usize,
+        projection: Option<&[usize]>,
+    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
+        let chunk = self.state.chunks.get(i).ok_or_else(|| PgError::internal(format!("no chunk {i}")))?;
+        chunk.pieces(self.state.epoch, projection)
+    }
+
     /// Min and max of a column in chunk `i`, NULLs aside, where the type has an order of plain values and the chunk a
     /// value: a chunk outside them needs no scan. They may be wider than the live rows. Computed when first asked for.
     pub fn bounds(&self, i: usize, column: usize) -> Option<(ScalarValue, ScalarValue)> {
@@ -175,19 +186,18 @@ impl State {
         probes: &[KeyColumn],
         mut each: impl FnMut(usize, u64, Slot),
     ) {
-        let mut candidates: Vec<(usize, u64, Slot)> = Vec::with_capacity(hashes.len().min(BLOCK));
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(hashes.len().min(BLOCK));
         let mut found: Vec<Option<(u64, Slot)>> = vec![None; hashes.len().min(BLOCK)];
         for (nth, hashes) in hashes.chunks(BLOCK).enumerate() {
             let start = nth * BLOCK;
             found.fill(None);
-            // Three steps as the writer does it; what is not there may have died since, and be kept.
-            index.newest(hashes.iter().copied(), |nth, _, id| candidates.extend(self.candidate(nth, id)));
+            index.newest(hashes.iter().copied(), |nth, place, id| candidates.push(Candidate::new(nth, place, id)));
             self.accept(&mut candidates, probes, start, &mut found);
             if found[..hashes.len()].iter().any(Option::is_none) {
-                let missing = || (0..hashes.len()).filter(|nth| found[*nth].is_none());
-                let numbers: Vec<usize> = missing().collect();
+                // What is not there may have died since, and be kept.
+                let numbers: Vec<usize> = (0..hashes.len()).filter(|nth| found[*nth].is_none()).collect();
                 let hashes = numbers.iter().map(|nth| hashes[*nth]);
-                index.older(hashes, |nth, id| candidates.extend(self.candidate(numbers[nth], id)));
+                index.older(hashes, |nth, place, id| candidates.push(Candidate::new(numbers[nth], place, id)));
                 self.accept(&mut candidates, probes, start, &mut found);
             }
             for (nth, row) in found.iter().enumerate() {
@@ -198,25 +208,17 @@ impl State {
         }
     }
 
-    #[inline]
-    fn candidate(&self, nth: usize, id: u64) -> Option<(usize, u64, Slot)> {
-        let slot = if id < self.next_id { self.chunks.locate(id)? } else { return None };
-        self.chunks.chunk(slot).prefetch(slot.row as usize);
-        Some((nth, id, slot))
-    }
-
     /// Moves the candidates that are seen and have the right key to `found`.
     fn accept(
         &self,
-        candidates: &mut Vec<(usize, u64, Slot)>,
+        candidates: &mut Vec<Candidate>,
         probes: &[KeyColumn],
         start: usize,
         found: &mut [Option<(u64, Slot)>],
     ) {
-        for (_, _, slot) in candidates.iter() {
-            self.chunks.chunk(*slot).prefetch_bytes(slot.row as usize);
-        }
-        for (nth, id, slot) in candidates.drain(..) {
+        candidates.retain(|candidate| candidate.id < self.next_id);
+        self.chunks.locate_each(candidates);
+        for Candidate { nth, id, slot, .. } in candidates.drain(..) {
             let (chunk, at) = (self.chunks.chunk(slot), slot.row as usize);
             if rows_equal(probes, start + nth, &chunk.keys, at) && chunk.alive_at(at, self.epoch) {
                 found[nth] = Some((id, slot));

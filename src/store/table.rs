@@ -6,7 +6,7 @@ use super::hash::{ID_BITS, Place};
 use super::ids::Ids;
 use super::index::{KeyIndex, PostingIndex};
 use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, probe_columns, rows_equal, whole_row};
-use super::list::{ChunkList, Slot, Value};
+use super::list::{Candidate, ChunkList, Slot, Value};
 use super::maintain::{Garbage, Grave, Policy};
 use super::prefetch::BLOCK;
 use super::secondary::Secondary;
@@ -54,6 +54,8 @@ pub struct Table {
     pub(super) dirty: bool,
     newest: Weak<State>,
     pub(super) policy: Policy,
+    /// Rows that came or died since maintenance last looked at the chunks in vain.
+    pub(super) changed: usize,
 }
 
 /// A living version of a key.
@@ -118,6 +120,7 @@ impl Table {
             dirty: true,
             newest: Weak::new(),
             policy: Policy::USUAL,
+            changed: 0,
         }
     }
 
@@ -192,7 +195,11 @@ impl Table {
                 .collect();
             inserted = self.keep_unchanged(&rows, inserted, ops, unchanged, &upserts, &before, &distinct)?;
         }
-        let chunks = self.chunks_of(&inserted)?;
+        // The usual batch is one chunk as it came, with the key columns that were made for it.
+        let chunks = match whole && unchanged.is_empty() && (1..=2 * self.policy.target_rows).contains(&count) {
+            true => vec![self.chunk_with(&inserted, keys)?],
+            false => self.chunks_of(&inserted)?,
+        };
         // What the index is to hold afterwards: in whose place each new version comes, which are new, which go.
         let (mut died, mut replaced, mut new, mut gone) = (Vec::with_capacity(old.len()), vec![], vec![], vec![]);
         let mut next_id = self.next_id;
@@ -486,21 +493,15 @@ impl Table {
         rows: &[u32],
     ) -> Vec<Option<Version>> {
         let mut found = vec![None; rows.len()];
-        let mut candidates: Vec<(usize, Version)> = Vec::with_capacity(rows.len().min(BLOCK));
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(rows.len().min(BLOCK));
         for (rows, found) in rows.chunks(BLOCK).zip(found.chunks_mut(BLOCK)) {
             index.newest(rows.iter().map(|row| hashes[*row as usize]), |nth, place, id| {
-                if let Some(slot) = self.chunks.locate(id) {
-                    self.chunks.chunk(slot).prefetch(slot.row as usize);
-                    candidates.push((nth, Version { id, slot, place }));
-                }
+                candidates.push(Candidate::new(nth, place, id));
             });
-            for (_, version) in &candidates {
-                self.chunks.chunk(version.slot).prefetch_bytes(version.slot.row as usize);
-            }
-            for (nth, version) in candidates.drain(..) {
-                let chunk = self.chunks.chunk(version.slot);
-                if rows_equal(keys, rows[nth] as usize, &chunk.keys, version.slot.row as usize) {
-                    found[nth] = Some(version);
+            self.chunks.locate_each(&mut candidates);
+            for Candidate { nth, id, place, slot } in candidates.drain(..) {
+                if rows_equal(keys, rows[nth] as usize, &self.chunks.chunk(slot).keys, slot.row as usize) {
+                    found[nth] = Some(Version { id, slot, place });
                 }
             }
         }
@@ -568,6 +569,15 @@ impl Table {
         (0..rows.num_rows()).step_by(most).map(chunk_at).collect()
     }
 
+    fn chunk_with(&self, rows: &RecordBatch, keys: Vec<KeyColumn>) -> PgResult<Arc<Chunk>> {
+        let ids = Ids::Contiguous { first: self.next_id, len: rows.num_rows() };
+        let chunk = Chunk::with_keys(rows.clone(), ids, keys);
+        for index in &self.secondaries {
+            chunk.prepare(&index.parts)?;
+        }
+        Ok(Arc::new(chunk))
+    }
+
     fn chunk_of(&self, rows: RecordBatch, ids: Ids) -> PgResult<Arc<Chunk>> {
         let chunk = Chunk::new(rows, ids, &self.parts)?;
         for index in &self.secondaries {
@@ -629,6 +639,7 @@ impl Table {
             Rows::Append => {}
         }
         self.len -= died.len();
+        self.changed += died.len();
         self.dirty |= !died.is_empty();
         Ok(died.iter().map(|dying| RowId(dying.id)).collect())
     }
@@ -639,6 +650,7 @@ impl Table {
             self.secondaries.iter().for_each(|index| index.insert(&chunk));
             self.next_id = chunk.ids.last() + 1;
             self.len += chunk.rows();
+            self.changed += chunk.rows();
             self.chunks.push(chunk);
             self.dirty = true;
         }
