@@ -95,3 +95,53 @@ impl Keep {
         Some(NullBuffer::new(kept.as_boolean().values().clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{BooleanArray, Decimal128Array, Int16Array, LargeBinaryArray, TimestampMicrosecondArray};
+    use arrow::compute::filter_record_batch;
+    use arrow::datatypes::{Field, Schema};
+    use proptest::prelude::*;
+
+    fn batch(values: &[Option<i16>]) -> RecordBatch {
+        let fixed = values.iter().map(|v| v.map(|v| [v as u8; 16]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int16Array::from_iter(values.iter().copied())),
+            Arc::new(Decimal128Array::from_iter(values.iter().map(|v| v.map(i128::from)))),
+            Arc::new(
+                TimestampMicrosecondArray::from_iter(values.iter().map(|v| v.map(i64::from))).with_timezone("UTC"),
+            ),
+            Arc::new(StringArray::from_iter(values.iter().map(|v| v.map(|v| v.to_string())))),
+            Arc::new(LargeBinaryArray::from_iter(values.iter().map(|v| v.map(|v| v.to_le_bytes())))),
+            Arc::new(BooleanArray::from_iter(values.iter().map(|v| v.map(|v| v > 3)))),
+            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed, 16).unwrap()),
+        ];
+        let field = |(nth, column): (usize, &ArrayRef)| Field::new(nth.to_string(), column.data_type().clone(), true);
+        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+        RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn rows_are_kept_and_copied_as_arrow_does_it(
+            rows in prop::collection::vec((prop::option::weighted(0.8, any::<i16>()), prop::bool::weighted(0.7)), 1..300),
+            start in 0..70usize,
+            whole in any::<bool>(),
+        ) {
+            // Slices: neither values nor bits begin where their buffers do.
+            let start = start.min(rows.len() - 1);
+            let values: Vec<Option<i16>> = rows.iter().map(|(value, _)| value.or(whole.then_some(7))).collect();
+            let alive: BooleanBuffer = rows.iter().map(|(_, alive)| *alive).collect();
+            let part = batch(&values).slice(start, rows.len() - start);
+            let bits = alive.slice(start, rows.len() - start);
+            let kept = keep_rows(&part, bits.clone()).unwrap();
+            prop_assert_eq!(kept, filter_record_batch(&part, &BooleanArray::new(bits, None)).unwrap());
+            for (row, column) in (0..part.num_rows()).flat_map(|row| part.columns().iter().map(move |c| (row, c))) {
+                prop_assert_eq!(copy_row(column, row).unwrap().to_data(), column.slice(row, 1).to_data());
+            }
+        }
+    }
+}

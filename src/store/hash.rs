@@ -260,16 +260,6 @@ impl HashIds {
         }
     }
 
-    /// The first id under `hash` that `accept` takes; which comes first is not defined.
-    pub fn find(&self, hash: u64, mut accept: impl FnMut(u64) -> bool) -> Option<u64> {
-        let mut found = None;
-        self.shards.load().of(hash).scan(hash, |_, id| {
-            found = accept(id).then_some(id);
-            found.is_some()
-        });
-        found
-    }
-
     pub fn insert_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
         let mut shards = self.shards.load_full();
         let mut ahead = entries.clone().skip(AHEAD);
@@ -279,7 +269,7 @@ impl HashIds {
             }
             while shards.of(hash).is_full() {
                 let live = shards.of(hash).live();
-                shards = Arc::new(shards.resized(shards.number(hash as u32), live + live * 2 / 5 + 6));
+                shards = Arc::new(shards.resized(shards.number(hash as u32), live + live * 3 / 4 + 6));
                 self.shards.store(Arc::clone(&shards));
             }
             shards.of(hash).insert(mark(hash), hash as u32, id & ID);
@@ -344,10 +334,6 @@ impl HashIds {
 
     pub fn len(&self) -> usize {
         self.shards.load().0.iter().map(|shard| shard.live()).sum()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.shards.load().0.iter().all(|shard| shard.live() == 0)
     }
 
     pub fn bytes(&self) -> usize {

@@ -31,11 +31,6 @@ impl KeyIndex {
         self.older.candidates(hashes, each);
     }
 
-    /// The version under `hash` that `accept` takes, living or not.
-    pub fn find(&self, hash: u64, mut accept: impl FnMut(u64) -> bool) -> Option<u64> {
-        self.newest.find(hash, &mut accept).or_else(|| self.older.find(hash, accept))
-    }
-
     /// Adds living versions of keys that have none.
     pub fn insert_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
         self.newest.insert_each(entries);
