@@ -16,9 +16,10 @@ mod glibc {
 
     /// Settings that glibc reads when a process starts. Left alone it gives large buffers back to the kernel as soon as they are
     /// free, and the kernel clears each page that it hands out again: half of a flush's CPU. And the tables are gigabytes that
-    /// are read here and there, which pages of 4 KB make dear (docs/PERFORMANCE.md).
+    /// are read here and there, which pages of 4 KB make dear (docs/PERFORMANCE.md). A small batch is dozens of little buffers, more
+    /// of a size than a thread keeps at hand by default.
     const SETTINGS: &str = "glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864:\
-                            glibc.malloc.top_pad=4194304:glibc.malloc.hugetlb=1";
+                            glibc.malloc.top_pad=4194304:glibc.malloc.hugetlb=1:glibc.malloc.tcache_count=127";
 
     /// Freed memory that the process may keep, in bytes: flushes and batches use it again and again.
     const KEPT: u64 = 512 << 20;

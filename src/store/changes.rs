@@ -45,22 +45,22 @@ impl TableSnapshot {
         };
         let probes = probe_columns(keys, parts, &state.schema)?;
         let hashes = hash_rows(&probes, count);
-        let found = hashes.into_iter().enumerate().map(|(number, hash)| {
-            let seen = |id: u64| {
-                state.visible(id).is_some_and(|slot| {
-                    let chunk = state.chunks.chunk(slot);
-                    match secondary {
-                        Some(index) => rows_equal(&probes, number, chunk.indexed(&index.parts), slot.row as usize),
-                        None => rows_equal(&probes, number, &chunk.keys, slot.row as usize),
-                    }
-                })
-            };
-            match (secondary, &state.index) {
-                (Some(index), _) => !index.postings.find(hash, 1, seen).is_empty(),
-                (None, Some(index)) => index.find(hash, seen).is_some(),
-                (None, None) => false,
+        let mut found = vec![false; count];
+        match (secondary, &state.index) {
+            (Some(index), _) => {
+                for (number, hash) in hashes.into_iter().enumerate() {
+                    let seen = |id: u64| {
+                        state.visible(id).is_some_and(|slot| {
+                            let columns = state.chunks.chunk(slot).indexed(&index.parts);
+                            rows_equal(&probes, number, columns, slot.row as usize)
+                        })
+                    };
+                    found[number] = !index.postings.find(hash, 1, seen).is_empty();
+                }
             }
-        });
-        Ok(found.collect())
+            (None, Some(index)) => state.find_each(index, &hashes, &probes, |number, _, _| found[number] = true),
+            (None, None) => {}
+        }
+        Ok(found)
     }
 }

@@ -1,176 +1,21 @@
 //! A chunk: immutable rows, their ids, and when each of them died.
 
 use super::RowId;
+use super::deaths::{Deaths, NOW};
+use super::filter::keep_rows;
+use super::ids::Ids;
 use super::key::{KeyColumn, KeyPart, key_columns};
+use super::prefetch::prefetch_lines;
 use crate::types::PgResult;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{self, FilterBuilder};
+use arrow::compute;
 use arrow::datatypes::{ArrowPrimitiveType, DataType};
-use arrow::util::bit_util;
 use datafusion::common::ScalarValue;
-use parking_lot::Mutex;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// The ids of a chunk's rows, ascending.
-#[derive(Debug, Clone)]
-pub(super) enum Ids {
-    /// As they came.
-    Contiguous { first: u64, len: usize },
-    /// With gaps: distance from `first`.
-    Near { first: u64, offsets: Vec<u32> },
-    /// With gaps that 32 bits cannot hold.
-    Far(Vec<u64>),
-}
-
-impl Ids {
-    /// `ids`: ascending, not empty.
-    pub fn from_ascending(ids: Vec<u64>) -> Self {
-        let (first, last) = (ids[0], ids[ids.len() - 1]);
-        if last - first == ids.len() as u64 - 1 {
-            Ids::Contiguous { first, len: ids.len() }
-        } else if u32::try_from(last - first).is_ok() {
-            Ids::Near { first, offsets: ids.iter().map(|id| (id - first) as u32).collect() }
-        } else {
-            Ids::Far(ids)
-        }
-    }
-
-    pub fn len(&self) -> usize {
-        match self {
-            Ids::Contiguous { len, .. } => *len,
-            Ids::Near { offsets, .. } => offsets.len(),
-            Ids::Far(ids) => ids.len(),
-        }
-    }
-
-    pub fn get(&self, row: usize) -> u64 {
-        match self {
-            Ids::Contiguous { first, .. } => first + row as u64,
-            Ids::Near { first, offsets } => first + u64::from(offsets[row]),
-            Ids::Far(ids) => ids[row],
-        }
-    }
-
-    pub fn first(&self) -> u64 {
-        self.get(0)
-    }
-
-    pub fn last(&self) -> u64 {
-        self.get(self.len() - 1)
-    }
-
-    /// The row with this id.
-    pub fn find(&self, id: u64) -> Option<usize> {
-        let row = self.rank(id);
-        (row < self.len() && self.get(row) == id).then_some(row)
-    }
-
-    /// How many ids are below `id`.
-    pub fn rank(&self, id: u64) -> usize {
-        match self {
-            Ids::Contiguous { first, len } => (id.saturating_sub(*first) as usize).min(*len),
-            Ids::Near { first, offsets } => match u32::try_from(id.saturating_sub(*first)) {
-                Ok(offset) => rank_near(offsets, offset),
-                Err(_) => offsets.len(),
-            },
-            Ids::Far(ids) => ids.partition_point(|other| *other < id),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Ids::Contiguous { .. } => 0,
-            Ids::Near { offsets, .. } => offsets.capacity() * 4,
-            Ids::Far(ids) => ids.capacity() * 8,
-        }
-    }
-}
-
-/// The rank of `offset`, from a guess by proportion and a search in growing steps around it: the gaps are spread over
-/// the chunk, so the guess is near and the search stays in a few cache lines.
-fn rank_near(offsets: &[u32], offset: u32) -> usize {
-    let last = offsets[offsets.len() - 1];
-    if offset > last {
-        return offsets.len();
-    }
-    let guess = (u64::from(offset) * (offsets.len() as u64 - 1) / u64::from(last.max(1))) as usize;
-    let (mut low, mut high) = (guess, guess);
-    let mut step = 8;
-    while low > 0 && offsets[low] >= offset {
-        low = low.saturating_sub(step);
-        step *= 2;
-    }
-    step = 8;
-    while high < offsets.len() && offsets[high] < offset {
-        high = (high + step).min(offsets.len());
-        step *= 2;
-    }
-    low + offsets[low..high].partition_point(|other| *other < offset)
-}
-
-/// The stamp of a row that lives.
-const ALIVE: u32 = u32::MAX;
-
-/// For each row the epoch from which it is dead, relative to `base`. Written by the table's one writer; a snapshot of
-/// epoch *e* may read while that happens: what it can miss are stamps above *e*, and they say "alive" to it like
-/// [`ALIVE`] does.
-#[derive(Debug)]
-struct Deaths {
-    /// Stamp 0: the epoch of the first death.
-    base: u64,
-    stamps: Box<[AtomicU32]>,
-    count: AtomicU32,
-    /// The newest epoch in `stamps`.
-    last: AtomicU64,
-    /// The mask of the newest scan: scans of one tick, and of the next ones while nothing dies here, share it.
-    mask: Mutex<Option<(u64, BooleanBuffer)>>,
-}
-
-impl Deaths {
-    fn new(rows: usize, base: u64) -> Self {
-        let stamps = (0..rows).map(|_| AtomicU32::new(ALIVE)).collect();
-        Self { base, stamps, count: AtomicU32::new(0), last: AtomicU64::new(base), mask: Mutex::new(None) }
-    }
-
-    fn alive_at(&self, row: usize, epoch: u64) -> bool {
-        match self.stamps[row].load(Ordering::Relaxed) {
-            ALIVE => true,
-            stamp => self.base + u64::from(stamp) > epoch,
-        }
-    }
-
-    fn mask(&self, epoch: u64) -> BooleanBuffer {
-        if epoch == NOW {
-            // The writer's view changes without a publish: never remembered.
-            return self.collect(epoch);
-        }
-        let last = self.last.load(Ordering::Acquire);
-        if let Some((built, mask)) = &*self.mask.lock() {
-            // Every stamp up to `epoch` was there when `epoch` was published. So where none is above `built`, the
-            // masks of the two are one.
-            if *built == epoch || (*built < epoch && last <= *built) {
-                return mask.clone();
-            }
-        }
-        let mask = self.collect(epoch);
-        let mut cached = self.mask.lock();
-        if cached.as_ref().is_none_or(|(built, _)| *built < epoch) {
-            *cached = Some((epoch, mask.clone()));
-        }
-        mask
-    }
-
-    fn collect(&self, epoch: u64) -> BooleanBuffer {
-        // Alive is a stamp above `limit`; ALIVE is above all that a stamp can be.
-        let limit = (epoch - self.base).min(u64::from(ALIVE) - 1) as u32;
-        BooleanBuffer::collect_bool(self.stamps.len(), |row| self.stamps[row].load(Ordering::Relaxed) > limit)
-    }
-}
-
-/// The epoch of the writer's own view: every death counts.
-pub(super) const NOW: u64 = u64::MAX;
+/// The rows of a piece of a scan.
+const PIECE: usize = 8_192;
 
 type Bounds = Option<(ScalarValue, ScalarValue)>;
 
@@ -190,16 +35,17 @@ impl<T> PerColumn<T> {
     }
 }
 
-/// Immutable rows in ascending id order; only death stamps are added.
+/// Immutable rows in ascending id order; only death stamps are added. What a look-up reads stands together.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Chunk {
-    pub batch: RecordBatch,
     pub ids: Ids,
     /// The columns by which rows are found, sharing the batch's buffers.
     pub keys: Vec<KeyColumn>,
-    /// The same for secondary indexes, by column, made when an index first needs them.
-    indexed: PerColumn<KeyColumn>,
     deaths: OnceLock<Deaths>,
+    pub batch: RecordBatch,
+    /// The same as `keys` for secondary indexes, by column, made when an index first needs them.
+    indexed: PerColumn<KeyColumn>,
     /// Min and max of each column, computed when first asked for.
     bounds: PerColumn<Bounds>,
     bytes: OnceLock<usize>,
@@ -209,8 +55,13 @@ impl Chunk {
     /// `batch` is not empty and has a row for each id.
     pub fn new(batch: RecordBatch, ids: Ids, parts: &[KeyPart]) -> PgResult<Self> {
         let keys = key_columns(batch.columns(), parts)?;
+        Ok(Self::with_keys(batch, ids, keys))
+    }
+
+    /// The same with its key columns, which the caller has made.
+    pub fn with_keys(batch: RecordBatch, ids: Ids, keys: Vec<KeyColumn>) -> Self {
         debug_assert_eq!(batch.num_rows(), ids.len());
-        Ok(Self {
+        Self {
             batch,
             ids,
             keys,
@@ -218,7 +69,7 @@ impl Chunk {
             deaths: OnceLock::new(),
             bounds: PerColumn::default(),
             bytes: OnceLock::new(),
-        })
+        }
     }
 
     /// The columns of a secondary index, which [`Chunk::prepare`] has made.
@@ -242,7 +93,7 @@ impl Chunk {
 
     /// How many rows are dead for the writer.
     pub fn dead(&self) -> usize {
-        self.deaths.get().map_or(0, |deaths| deaths.count.load(Ordering::Relaxed) as usize)
+        self.deaths.get().map_or(0, Deaths::count)
     }
 
     pub fn live(&self) -> usize {
@@ -251,7 +102,7 @@ impl Chunk {
 
     /// Does the row live for the writer?
     pub fn is_alive(&self, row: usize) -> bool {
-        self.deaths.get().is_none_or(|deaths| deaths.stamps[row].load(Ordering::Relaxed) == ALIVE)
+        self.alive_at(row, NOW)
     }
 
     pub fn alive_at(&self, row: usize, epoch: u64) -> bool {
@@ -260,15 +111,33 @@ impl Chunk {
 
     /// Can the stamps hold this epoch? Not 2³² epochs after the chunk's first death: then it must be made anew.
     pub fn can_kill(&self, epoch: u64) -> bool {
-        self.deaths.get().is_none_or(|deaths| epoch - deaths.base < u64::from(ALIVE))
+        self.deaths.get().is_none_or(|deaths| deaths.can_hold(epoch))
     }
 
     /// Ends a living row from `epoch` on, which [`Chunk::can_kill`] has allowed. By the table's writer only.
     pub fn kill(&self, row: usize, epoch: u64) {
-        let deaths = self.deaths.get_or_init(|| Deaths::new(self.rows(), epoch));
-        deaths.stamps[row].store((epoch - deaths.base) as u32, Ordering::Relaxed);
-        deaths.count.store(deaths.count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        deaths.last.store(epoch, Ordering::Release);
+        self.deaths.get_or_init(|| Deaths::new(self.rows(), epoch)).kill(row, epoch);
+    }
+
+    /// Asks for the stamp of a row's death, and for what says where its key is.
+    #[inline]
+    pub fn prefetch_state(&self, row: usize) {
+        self.keys.iter().for_each(|key| prefetch_lines(key, 2));
+        if let Some(deaths) = self.deaths.get() {
+            deaths.prefetch(row);
+        }
+    }
+
+    /// Asks for the key of a row.
+    #[inline]
+    pub fn prefetch_key(&self, row: usize) {
+        self.keys.iter().for_each(|key| key.prefetch(row));
+    }
+
+    /// Asks for the bytes of the key, where those are elsewhere.
+    #[inline]
+    pub fn prefetch_bytes(&self, row: usize) {
+        self.keys.iter().for_each(|key| key.prefetch_bytes(row));
     }
 
     /// The rows alive at `epoch`; `None`: all.
@@ -286,23 +155,38 @@ impl Chunk {
         let batch = if start == 0 { batch } else { batch.slice(start, batch.num_rows() - start) };
         match self.mask_at(epoch) {
             None => Ok(batch),
-            Some(mask) => {
-                let mask = BooleanArray::new(mask.slice(start, batch.num_rows()), None);
-                let mut filter = FilterBuilder::new(&mask);
-                if batch.num_columns() > 1 {
-                    filter = filter.optimize();
-                }
-                Ok(filter.build().filter_record_batch(&batch)?)
-            }
+            Some(mask) => keep_rows(&batch, mask.slice(start, batch.num_rows())),
         }
     }
 
+    /// The living rows in pieces of at most [`PIECE`], which caches hold; all as one and without a copy where none is dead.
+    pub fn pieces(
+        &self,
+        epoch: u64,
+        projection: Option<&[usize]>,
+    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
+        let batch = match projection {
+            Some(columns) => self.batch.project(columns)?,
+            None => self.batch.clone(),
+        };
+        let mask = self.mask_at(epoch);
+        let size = if mask.is_some() { PIECE } else { batch.num_rows().max(1) };
+        Ok((0..batch.num_rows()).step_by(size).map(move |start| match &mask {
+            None => Ok(batch.clone()),
+            Some(mask) => {
+                let rows = size.min(batch.num_rows() - start);
+                keep_rows(&batch.slice(start, rows), mask.slice(start, rows))
+            }
+        }))
+    }
+
     pub fn live_ids(&self, start: usize, epoch: u64) -> Vec<RowId> {
+        let ids = self.ids.from_row(start).into_iter().map(RowId);
         match self.mask_at(epoch) {
-            None => (start..self.rows()).map(|row| RowId(self.ids.get(row))).collect(),
+            None => ids.collect(),
             Some(mask) => {
                 let rest = mask.slice(start, self.rows() - start);
-                rest.set_indices().map(|row| RowId(self.ids.get(start + row))).collect()
+                ids.zip(rest.iter()).filter(|(_, alive)| *alive).map(|(id, _)| id).collect()
             }
         }
     }
@@ -317,14 +201,16 @@ impl Chunk {
 
     pub fn data_bytes(&self) -> usize {
         *self.bytes.get_or_init(|| {
-            let of = |array: &ArrayRef| array.to_data().get_slice_memory_size().unwrap_or(0);
+            let of = |array: &ArrayRef| match array.data_type().primitive_width() {
+                Some(width) => array.len() * width + array.nulls().map_or(0, |_| array.len().div_ceil(8)),
+                None => array.to_data().get_slice_memory_size().unwrap_or(0),
+            };
             self.batch.columns().iter().map(of).sum()
         })
     }
 
     pub fn tombstone_bytes(&self) -> usize {
-        let deaths = self.deaths.get().map_or(0, |d| d.stamps.len() * 4 + bit_util::ceil(d.stamps.len(), 8));
-        deaths + self.ids.bytes()
+        self.deaths.get().map_or(0, Deaths::bytes) + self.ids.bytes()
     }
 }
 

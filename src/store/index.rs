@@ -1,12 +1,76 @@
-//! Hash indexes from keys to row ids. Keys are not stored: whoever asks compares them in the columns.
-//!
-//! 256 shards, so that growth copies 1/256 of the entries at a time and a reader never waits long. An entry is 12
-//! bytes: the id, and 32 bits of the hash that say where it goes when its shard grows. The shard is chosen by 8 other
-//! bits.
+//! Indexes from keys to row ids. Keys are not stored: whoever asks compares them in the columns.
 
+use super::hash::{HashIds, Place};
 use hashbrown::HashTable;
 use parking_lot::RwLock;
 use roaring::RoaringTreemap;
+
+/// Unique keys in versions, read by snapshots while the writer changes it.
+///
+/// The newest version of each key has one place that its successor takes over: an update neither adds nor removes anything
+/// there. Versions that have died but that some snapshot may still see are kept apart. The writer puts a version among them
+/// *before* it leaves its place, and readers look there *after* it: so a snapshot finds each version that it sees in one of the two.
+#[derive(Debug)]
+pub(super) struct KeyIndex {
+    newest: HashIds,
+    older: HashIds,
+}
+
+impl KeyIndex {
+    pub fn new() -> Self {
+        Self { newest: HashIds::new(), older: HashIds::new() }
+    }
+
+    /// Gives `each` the number of a hash with every living version that may be under it.
+    pub fn newest(&self, hashes: impl Iterator<Item = u64> + Clone, each: impl FnMut(usize, Place, u64)) {
+        self.newest.candidates(hashes, each);
+    }
+
+    /// The same for versions that have died.
+    pub fn older(&self, hashes: impl Iterator<Item = u64> + Clone, each: impl FnMut(usize, Place, u64)) {
+        self.older.candidates(hashes, each);
+    }
+
+    /// Adds living versions of keys that have none.
+    pub fn insert_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
+        self.newest.insert_each(entries);
+    }
+
+    /// Puts living versions in the place of their predecessors.
+    pub fn replace_each(&self, entries: impl Iterator<Item = (Place, u64)>) {
+        self.newest.replace_each(entries);
+    }
+
+    /// Removes living versions.
+    pub fn remove_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
+        self.newest.remove_each(entries);
+    }
+
+    /// Keeps versions for the snapshots that see them, before they are replaced or removed.
+    pub fn keep_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
+        self.older.insert_each(entries);
+    }
+
+    /// Forgets versions that were kept, and that no snapshot sees any more.
+    pub fn forget_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
+        self.older.remove_each(entries);
+    }
+
+    /// Room for `more` keys, so that a bulk load grows once.
+    pub fn reserve(&self, more: usize) {
+        self.newest.reserve(more);
+    }
+
+    /// How many versions it holds: living ones, and others.
+    #[cfg(test)]
+    pub fn len(&self) -> (usize, usize) {
+        (self.newest.len(), self.older.len())
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.newest.bytes() + self.older.bytes()
+    }
+}
 
 const SHARDS: usize = 256;
 
@@ -39,119 +103,6 @@ fn shard_of(hash: u64) -> usize {
 /// The hash that the table sees: it must follow from the 32 bits that are kept.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-/// Fewer hashes than this are taken as they come.
-const WORTH_SORTING: usize = 16;
-
-/// The numbers of all hashes, those of one shard side by side.
-fn by_shard(hashes: &[u64]) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..hashes.len() as u32).collect();
-    if hashes.len() < WORTH_SORTING {
-        return order;
-    }
-    let mut ends = [0u32; SHARDS];
-    hashes.iter().for_each(|hash| ends[shard_of(*hash)] += 1);
-    let mut start = 0;
-    for end in &mut ends {
-        start += std::mem::replace(end, start);
-    }
-    for (nth, hash) in hashes.iter().enumerate() {
-        let at = &mut ends[shard_of(*hash)];
-        order[*at as usize] = nth as u32;
-        *at += 1;
-    }
-    order
-}
-
-/// Neighbours of one shard.
-fn groups<'a>(order: &'a [u32], hashes: &'a [u64]) -> impl Iterator<Item = &'a [u32]> {
-    order.chunk_by(|a, b| shard_of(hashes[*a as usize]) == shard_of(hashes[*b as usize]))
-}
-
-/// Unique keys in versions: holds the id of every version that a snapshot may still see, and is read by snapshots
-/// while the writer changes it.
-#[derive(Debug)]
-pub(super) struct KeyIndex {
-    shards: Box<[RwLock<HashTable<Entry>>]>,
-}
-
-impl KeyIndex {
-    pub fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::new(HashTable::new())).collect() }
-    }
-
-    /// The first version under `hash` that `accept` takes; which comes first is not defined.
-    pub fn find(&self, hash: u64, mut accept: impl FnMut(u64) -> bool) -> Option<u64> {
-        let shard = self.shards[shard_of(hash)].read();
-        let kept = hash as u32;
-        shard.find(spread(kept), |entry| entry.hash == kept && accept(entry.value())).map(Entry::value)
-    }
-
-    /// Gives `each` the number of a hash with every version that may be under it.
-    ///
-    /// A shard is locked once for all of its hashes: a lock lets the processor load nothing ahead, and ahead is where the time
-    /// is, as nearly every entry has to come from memory.
-    pub fn candidates(&self, hashes: &[u64], mut each: impl FnMut(usize, u64)) {
-        let order = by_shard(hashes);
-        for group in groups(&order, hashes) {
-            let shard = self.shards[shard_of(hashes[group[0] as usize])].read();
-            for nth in group {
-                let kept = hashes[*nth as usize] as u32;
-                let entries = shard.iter_hash(spread(kept)).filter(|entry| entry.hash == kept);
-                entries.for_each(|entry| each(*nth as usize, entry.value()));
-            }
-        }
-    }
-
-    pub fn insert(&self, hash: u64, id: u64) {
-        let mut shard = self.shards[shard_of(hash)].write();
-        shard.insert_unique(spread(hash as u32), Entry::new(hash, id), |entry| spread(entry.hash));
-    }
-
-    /// Inserts the ids from `first` on, one for each hash.
-    pub fn insert_each(&self, hashes: &[u64], first: u64) {
-        let order = by_shard(hashes);
-        for group in groups(&order, hashes) {
-            let mut shard = self.shards[shard_of(hashes[group[0] as usize])].write();
-            for nth in group {
-                let hash = hashes[*nth as usize];
-                let entry = Entry::new(hash, first + u64::from(*nth));
-                shard.insert_unique(spread(hash as u32), entry, |entry| spread(entry.hash));
-            }
-        }
-    }
-
-    /// Removes the id at the place of each hash.
-    pub fn remove_each(&self, hashes: &[u64], ids: &[u64]) {
-        let order = by_shard(hashes);
-        for group in groups(&order, hashes) {
-            let mut shard = self.shards[shard_of(hashes[group[0] as usize])].write();
-            for nth in group {
-                let (kept, id) = (hashes[*nth as usize] as u32, ids[*nth as usize]);
-                if let Ok(entry) = shard.find_entry(spread(kept), |entry| entry.hash == kept && entry.value() == id) {
-                    entry.remove();
-                }
-            }
-        }
-    }
-
-    /// Room for `more` entries, so that a bulk load grows once.
-    pub fn reserve(&self, more: usize) {
-        for shard in &self.shards {
-            shard.write().reserve(more / SHARDS + more / SHARDS / 16, |entry| spread(entry.hash));
-        }
-    }
-
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.read().len()).sum()
-    }
-
-    pub fn bytes(&self) -> usize {
-        let fixed = SHARDS * size_of::<RwLock<HashTable<Entry>>>();
-        fixed + self.shards.iter().map(|shard| shard.read().allocation_size()).sum::<usize>()
-    }
 }
 
 /// The value of an entry that stands for more than one row: the place of its [`Posting`], with this bit set.
@@ -314,33 +265,5 @@ impl PostingIndex {
             size_of::<RwLock<PostingShard>>() + shard.table.allocation_size() + lists + shard.free.capacity() * 4
         };
         self.shards.iter().map(of_shard).sum()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_found_and_removed_as_one_by_one() {
-        let hash = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for count in [1, WORTH_SORTING as u64 - 1, 5_000] {
-            let index = KeyIndex::new();
-            // Two versions of each key, one of them inserted alone.
-            let hashes: Vec<u64> = (0..count).map(hash).collect();
-            index.insert_each(&hashes, 1_000);
-            (0..count).for_each(|n| index.insert(hash(n), n + 100_000));
-            let mut found = vec![vec![]; hashes.len()];
-            index.candidates(&hashes, |nth, id| found[nth].push(id));
-            for (n, mut ids) in found.into_iter().enumerate() {
-                ids.sort_unstable();
-                assert_eq!(ids, [n as u64 + 1_000, n as u64 + 100_000], "key {n} of {count}");
-            }
-            let ids: Vec<u64> = (0..count).map(|n| n + 1_000).collect();
-            index.remove_each(&hashes, &ids);
-            assert_eq!(index.len(), hashes.len());
-            let left = |n: u64| index.find(hash(n), |_| true);
-            assert!((0..count).all(|n| left(n) == Some(n + 100_000)), "the other versions of {count} keys");
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! Keys: hashed and compared in the columns, without a copy of the rows.
 
+use super::prefetch::prefetch;
 use crate::types::{PgError, PgResult, PgType, TableSchema, oid};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, LargeBinaryArray, StringArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
-use arrow::datatypes::{ArrowNativeType, DataType};
+use arrow::datatypes::{ArrowNativeType, DataType, Int32Type, Int64Type};
 use arrow_row::{RowConverter, SortField};
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
@@ -82,10 +83,12 @@ enum Values {
 impl KeyColumn {
     pub fn new(array: &ArrayRef, equality: Equality) -> PgResult<Self> {
         let values = match array.data_type() {
+            DataType::Int64 => Values::W64(array.as_primitive::<Int64Type>().values().clone()),
+            DataType::Int32 => Values::W32(array.as_primitive::<Int32Type>().values().clone()),
             DataType::Boolean => Values::Bool(array.as_boolean().values().clone()),
             DataType::Int16 => Values::W16(scalars(array)),
-            DataType::Int32 | DataType::UInt32 | DataType::Date32 => Values::W32(scalars(array)),
-            DataType::Int64 | DataType::Timestamp(..) | DataType::Time64(_) => Values::W64(scalars(array)),
+            DataType::UInt32 | DataType::Date32 => Values::W32(scalars(array)),
+            DataType::Timestamp(..) | DataType::Time64(_) => Values::W64(scalars(array)),
             DataType::Decimal128(..) => Values::W128(scalars(array)),
             DataType::Float32 => Values::F32(scalars(array)),
             DataType::Float64 => Values::F64(scalars(array)),
@@ -106,6 +109,35 @@ impl KeyColumn {
 
     fn is_null(&self, row: usize) -> bool {
         self.nulls.as_ref().is_some_and(|n| n.is_null(row))
+    }
+
+    /// Asks for the value of a row; of texts for where it is.
+    #[inline]
+    pub fn prefetch(&self, row: usize) {
+        match &self.values {
+            Values::Bool(v) => prefetch(v.values(), row / 8),
+            Values::W16(v) => prefetch(v, row),
+            Values::W32(v) => prefetch(v, row),
+            Values::W64(v) => prefetch(v, row),
+            Values::W128(v) => prefetch(v, row),
+            Values::F32(v) => prefetch(v, row),
+            Values::F64(v) => prefetch(v, row),
+            Values::Text(v) => prefetch(v.value_offsets(), row),
+            Values::Binary(v) => prefetch(v.value_offsets(), row),
+            Values::LargeBinary(v) => prefetch(v.value_offsets(), row),
+            Values::Fixed(v) => prefetch(v.value_data(), row * v.value_length() as usize),
+        }
+    }
+
+    /// Asks for the bytes of a text, once it is known where they are.
+    #[inline]
+    pub fn prefetch_bytes(&self, row: usize) {
+        match &self.values {
+            Values::Text(v) => prefetch(v.value_data(), v.value_offsets()[row] as usize),
+            Values::Binary(v) => prefetch(v.value_data(), v.value_offsets()[row] as usize),
+            Values::LargeBinary(v) => prefetch(v.value_data(), v.value_offsets()[row] as usize),
+            _ => {}
+        }
     }
 
     /// The bytes of a value that count.
@@ -247,7 +279,7 @@ fn hash_bytes(bytes: &[u8]) -> u64 {
     HASHER.0.hash_one(bytes)
 }
 
-/// A folded multiply: high and low bits are both good, which [`super::index`] needs.
+/// A folded multiply: high and low bits are both good, which [`super::hash`] needs.
 fn mix(value: u64) -> u64 {
     let product = u128::from(value ^ HASHER.1) * 0x9e37_79b9_7f4a_7c15_u128;
     let folded = (product as u64) ^ (product >> 64) as u64;

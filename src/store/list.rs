@@ -1,6 +1,9 @@
 //! The list of a table's chunks, in pages: a snapshot shares the pages, and a change copies the page it touches.
 
 use super::chunk::Chunk;
+use super::filter::copy_row;
+use super::hash::Place;
+use super::prefetch::prefetch_lines;
 use crate::types::PgResult;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{interleave, take};
@@ -31,6 +34,23 @@ pub(super) struct Slot {
     page: u32,
     chunk: u32,
     pub row: u32,
+}
+
+/// A row version that an index gave for a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    /// The number of the key among those asked for.
+    pub nth: usize,
+    pub id: u64,
+    /// In the index.
+    pub place: Place,
+    pub slot: Slot,
+}
+
+impl Candidate {
+    pub fn new(nth: usize, place: Place, id: u64) -> Self {
+        Self { nth, id, place, slot: Slot { page: 0, chunk: 0, row: 0 } }
+    }
 }
 
 /// Chunks in ascending id order, none empty.
@@ -115,13 +135,43 @@ impl ChunkList {
         }
     }
 
+    /// The chunk where a row with this id would be.
+    #[inline]
+    fn chunk_of(&self, id: u64) -> Option<Slot> {
+        let page = self.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
+        let chunk = self.pages[page].firsts.partition_point(|first| *first <= id).checked_sub(1)?;
+        Some(Slot { page: page as u32, chunk: chunk as u32, row: 0 })
+    }
+
     /// Where the row with this id is; `None` where compaction has dropped it.
     pub fn locate(&self, id: u64) -> Option<Slot> {
-        let page = self.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
-        let chunks = &self.pages[page];
-        let chunk = chunks.firsts.partition_point(|first| *first <= id).checked_sub(1)?;
-        let row = chunks.chunks[chunk].ids.find(id)?;
-        Some(Slot { page: page as u32, chunk: chunk as u32, row: row as u32 })
+        let slot = self.chunk_of(id)?;
+        let row = self.chunk(slot).ids.find(id)?;
+        Some(Slot { row: row as u32, ..slot })
+    }
+
+    /// Locates all of `wanted`, those that are not there leaving it, and asks for their keys and stamps: in steps, each of which
+    /// asks for what the next one reads.
+    pub fn locate_each(&self, wanted: &mut Vec<Candidate>) {
+        wanted.retain_mut(|candidate| {
+            let Some(slot) = self.chunk_of(candidate.id) else { return false };
+            prefetch_lines::<Chunk>(self.chunk(slot), 3);
+            candidate.slot = slot;
+            true
+        });
+        wanted.retain_mut(|candidate| {
+            let chunk = self.chunk(candidate.slot);
+            let Some(row) = chunk.ids.find(candidate.id) else { return false };
+            chunk.prefetch_state(row);
+            candidate.slot.row = row as u32;
+            true
+        });
+        for Candidate { slot, .. } in wanted.iter() {
+            self.chunk(*slot).prefetch_key(slot.row as usize);
+        }
+        for Candidate { slot, .. } in wanted.iter() {
+            self.chunk(*slot).prefetch_bytes(slot.row as usize);
+        }
     }
 
     pub fn chunk(&self, slot: Slot) -> &Arc<Chunk> {
@@ -139,6 +189,17 @@ impl ChunkList {
         if slots.is_empty() {
             return Ok(RecordBatch::new_empty(Arc::clone(schema)));
         }
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        if let [slot] = slots {
+            let of = &self.chunk(*slot).batch;
+            columns.iter().for_each(|c| prefetch_lines(of.column(*c).as_ref(), 2));
+            let arrays = columns.iter().map(|c| copy_row(of.column(*c), slot.row as usize));
+            return Ok(RecordBatch::try_new_with_options(
+                Arc::clone(schema),
+                arrays.collect::<PgResult<Vec<_>>>()?,
+                &options,
+            )?);
+        }
         let mut sources = Sources::new(self, 0);
         let picks: Vec<(usize, usize)> = slots.iter().map(|slot| sources.pick(*slot)).collect();
         let arrays = match sources.chunks.as_slice() {
@@ -154,7 +215,6 @@ impl ChunkList {
                 })
                 .collect::<Result<Vec<_>, _>>()?,
         };
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(slots.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
     }
 

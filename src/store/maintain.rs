@@ -1,7 +1,9 @@
 //! Work between ticks: small chunks are merged, dead rows leave the chunks and the index.
 
 use super::RowId;
-use super::chunk::{Chunk, Ids, NOW};
+use super::chunk::Chunk;
+use super::deaths::NOW;
+use super::ids::Ids;
 use super::index::PostingIndex;
 use super::snapshot::Pin;
 use super::table::{Rows, Table};
@@ -34,47 +36,91 @@ impl Policy {
 /// Chunks that hold more are not merged: text and bytea have 31-bit offsets.
 const LARGEST_BYTES: usize = 256 << 20;
 
-/// Index entries of dead versions that have to be looked at: those of snapshots that have gone, and the newest.
-#[derive(Debug, Default)]
-pub(super) struct Garbage {
-    released: Vec<Vec<Dead>>,
-    fresh: VecDeque<Dead>,
-}
-
-/// A dead version's entry in the key index.
-#[derive(Debug)]
-pub(super) struct Dead {
+/// A dead version's entry in an index.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Grave {
     pub hash: u64,
     pub id: u64,
     /// From which it is dead.
     pub epoch: u64,
+}
+
+/// Dead versions' entries in one index.
+#[derive(Debug)]
+pub(super) struct Graves {
     /// `None`: the key index.
-    pub secondary: Option<Arc<PostingIndex>>,
+    secondary: Option<Arc<PostingIndex>>,
+    entries: Vec<Grave>,
+}
+
+impl Graves {
+    fn is_of(&self, index: Option<&Arc<PostingIndex>>) -> bool {
+        match (&self.secondary, index) {
+            (Some(mine), Some(other)) => Arc::ptr_eq(mine, other),
+            (mine, other) => mine.is_none() && other.is_none(),
+        }
+    }
+}
+
+/// The entries for `index` among `graves`: the last ones, or new ones where there are none.
+fn graves_of<'a>(graves: &'a mut Vec<Graves>, index: Option<&Arc<PostingIndex>>) -> &'a mut Vec<Grave> {
+    let at = graves.iter().rposition(|graves| graves.is_of(index)).unwrap_or_else(|| {
+        graves.push(Graves { secondary: index.cloned(), entries: Vec::new() });
+        graves.len() - 1
+    });
+    &mut graves[at].entries
+}
+
+/// Index entries of dead versions that have to be looked at: those of snapshots that have gone, and the newest.
+#[derive(Debug, Default)]
+pub(super) struct Garbage {
+    released: Vec<Graves>,
+    /// For each index the newest dead, the oldest first.
+    fresh: Vec<(Option<Arc<PostingIndex>>, VecDeque<Grave>)>,
 }
 
 impl Garbage {
-    pub fn push(&mut self, dead: Dead) {
-        self.fresh.push_back(dead);
+    /// Adds entries of one index.
+    pub fn push_each(&mut self, index: Option<&Arc<PostingIndex>>, graves: impl Iterator<Item = Grave>) {
+        let is_it = |other: &Option<Arc<PostingIndex>>| other.as_ref().map(Arc::as_ptr) == index.map(Arc::as_ptr);
+        let at = self.fresh.iter().position(|(other, _)| is_it(other)).unwrap_or_else(|| {
+            self.fresh.push((index.cloned(), VecDeque::new()));
+            self.fresh.len() - 1
+        });
+        self.fresh[at].1.extend(graves);
     }
 
-    fn next(&mut self) -> Option<Dead> {
-        if self.is_empty() {
-            // What a burst left behind is memory for nothing.
-            self.released = Vec::new();
-            self.fresh.shrink_to(1024);
-            return None;
+    /// Takes up to `limit` entries of one index.
+    fn next(&mut self, limit: usize) -> Option<Graves> {
+        if let Some(last) = self.released.last_mut() {
+            let rest = last.entries.len().saturating_sub(limit);
+            let entries = last.entries.split_off(rest);
+            let secondary = last.secondary.clone();
+            if rest == 0 {
+                self.released.pop();
+            }
+            return Some(Graves { secondary, entries });
         }
-        while let Some(last) = self.released.last_mut() {
-            match last.pop() {
-                Some(dead) => return Some(dead),
-                None => drop(self.released.pop()),
+        let at = self.fresh.iter().position(|(_, waiting)| !waiting.is_empty())?;
+        let (secondary, waiting) = &mut self.fresh[at];
+        let entries = waiting.drain(..limit.min(waiting.len())).collect();
+        let graves = Graves { secondary: secondary.clone(), entries };
+        if waiting.is_empty() {
+            // What a burst left behind is memory for nothing, and an index that has gone is done with.
+            waiting.shrink_to(1024);
+            if graves.secondary.as_ref().is_some_and(|index| Arc::strong_count(index) == 2) {
+                self.fresh.remove(at);
             }
         }
-        self.fresh.pop_front()
+        Some(graves)
+    }
+
+    fn waiting(&self) -> usize {
+        self.fresh.iter().map(|(_, waiting)| waiting.len()).sum()
     }
 
     fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.released.iter().all(Vec::is_empty)
+        self.released.is_empty() && self.waiting() == 0
     }
 }
 
@@ -112,8 +158,15 @@ impl Table {
         self.unpin();
         self.collect(budget_rows.max(1));
         let mut budget = budget_rows.max(1);
+        // Every chunk is looked at. After few changes nothing can be worth it yet, and one-row ticks are many.
+        if self.changed < self.chunks.len() {
+            return !self.garbage.is_empty();
+        }
         loop {
-            let Some(range) = self.worst() else { return !self.garbage.is_empty() };
+            let Some(range) = self.worst() else {
+                self.changed = 0;
+                return !self.garbage.is_empty();
+            };
             let rows: usize = self.chunks.iter().skip(range.start).take(range.len()).map(|chunk| chunk.live()).sum();
             if let Err(error) = self.rewrite(range) {
                 // Only rows that lie in memory are copied here: Arrow refuses where text outgrows its offsets.
@@ -161,7 +214,7 @@ impl Table {
                 break;
             }
         }
-        if self.garbage.fresh.len() > garbage_high {
+        if self.garbage.waiting() > garbage_high {
             self.unpin();
             self.collect(garbage_high / 8);
         }
@@ -203,34 +256,40 @@ impl Table {
         let released = &mut self.garbage.released;
         self.pins.retain_mut(|pin| {
             let alive = pin.state.strong_count() > 0;
-            if !alive && !pin.held.is_empty() {
-                released.push(std::mem::take(&mut pin.held));
+            if !alive {
+                released.append(&mut pin.held);
             }
             alive
         });
     }
 
-    /// Removes up to `limit` dead versions from the index that no snapshot sees. A version is seen by the snapshots
+    /// No snapshot that somebody holds sees the rows with ids from here on.
+    pub(super) fn unseen_from(&self) -> u64 {
+        self.pins.iter().rev().find(|pin| pin.state.strong_count() > 0).map_or(0, |pin| pin.next_id)
+    }
+
+    /// Removes up to `limit` dead versions from the indexes that no snapshot sees. A version is seen by the snapshots
     /// that were published after it came and before it died: a long-held snapshot does not keep what came later. One
     /// that is seen waits with the oldest snapshot that sees it, so that it is not looked at again at each tick.
-    fn collect(&mut self, limit: usize) {
-        let (mut hashes, mut ids) = (Vec::new(), Vec::new());
-        for _ in 0..limit {
-            let Some(dead) = self.garbage.next() else { break };
-            match self.pins.iter_mut().find(|pin| pin.epoch < dead.epoch && dead.id < pin.next_id) {
-                Some(pin) => pin.held.push(dead),
-                None => match (&dead.secondary, &self.rows) {
-                    (Some(postings), _) => postings.remove(dead.hash, dead.id),
-                    (None, Rows::Keyed(_)) => {
-                        hashes.push(dead.hash);
-                        ids.push(dead.id);
-                    }
-                    (None, _) => {}
-                },
+    fn collect(&mut self, mut limit: usize) {
+        while limit > 0
+            && let Some(Graves { secondary, mut entries }) = self.garbage.next(limit)
+        {
+            limit -= entries.len().min(limit);
+            entries.retain(|dead| {
+                // Both epochs and ids ascend from pin to pin: the first that has the row is the oldest.
+                let first = self.pins.partition_point(|pin| pin.next_id <= dead.id);
+                match self.pins.get_mut(first).filter(|pin| pin.epoch < dead.epoch) {
+                    Some(pin) => graves_of(&mut pin.held, secondary.as_ref()).push(*dead),
+                    None => return true,
+                }
+                false
+            });
+            match (&secondary, &self.rows) {
+                (Some(postings), _) => entries.iter().for_each(|dead| postings.remove(dead.hash, dead.id)),
+                (None, Rows::Keyed(index)) => index.forget_each(entries.iter().map(|dead| (dead.hash, dead.id))),
+                (None, _) => {}
             }
-        }
-        if let Rows::Keyed(index) = &self.rows {
-            index.remove_each(&hashes, &ids);
         }
     }
 
@@ -241,8 +300,9 @@ impl Table {
     }
 
     pub(super) fn garbage_bytes(&self) -> usize {
-        let waiting = self.garbage.fresh.capacity() + self.garbage.released.iter().map(Vec::capacity).sum::<usize>();
-        let held = self.pins.iter().map(|pin| pin.held.capacity()).sum::<usize>();
-        (waiting + held) * size_of::<Dead>()
+        let fresh = self.garbage.fresh.iter().map(|(_, waiting)| waiting.capacity()).sum::<usize>();
+        let held = self.pins.iter().flat_map(|pin| &pin.held);
+        let rest = held.chain(&self.garbage.released).map(|graves| graves.entries.capacity()).sum::<usize>();
+        (fresh + rest) * size_of::<Grave>()
     }
 }

@@ -12,7 +12,7 @@
 //!   apply ──► [chunk][chunk][chunk]…[small][tiny]   rows in ascending RowId order, immutable Arrow
 //!                │ death stamps: per row the epoch that ended it (absent where nothing died)
 //!                ▼
-//!   key index: hash ──► RowId of every version that some snapshot may still see
+//!   key index: hash ──► RowId of the newest version; beside it those that only older snapshots see
 //!   secondary indexes: the same over other columns, with posting lists; views ask for them and share them
 //! ```
 //!
@@ -23,15 +23,21 @@
 //! own list of chunks.
 //!
 //! **Costs.** Publish: one copy of the list of pages (32 chunks each). Upsert: one probe, one key comparison in the
-//! columns, one stamp, one index entry. Memory besides the Arrow data: some 20–35 B an index entry, 4 B a row in
-//! chunks with dead rows, 4 B a row for ids in compacted chunks.
+//! columns, one stamp, the place of the old version in the index, one entry for the snapshots that see the old one. Batches do
+//! each step for many rows at once, so that they wait for memory together ([`prefetch`]). Memory besides the Arrow data: 15–21
+//! bytes a key, 4 bytes a row in chunks with dead rows, up to 3 a row for ids in compacted chunks.
 
 mod changes;
 mod chunk;
+mod deaths;
+mod filter;
+mod hash;
+mod ids;
 mod index;
 mod key;
 mod list;
 mod maintain;
+mod prefetch;
 mod secondary;
 mod snapshot;
 mod table;

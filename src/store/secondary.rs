@@ -35,9 +35,10 @@ impl Secondary {
 
     /// Adds the rows of a prepared chunk that live for the writer.
     pub fn insert(&self, chunk: &Chunk) {
-        for (row, hash) in hash_rows(chunk.indexed(&self.parts), chunk.rows()).into_iter().enumerate() {
+        let hashes = hash_rows(chunk.indexed(&self.parts), chunk.rows());
+        for (row, (hash, id)) in hashes.into_iter().zip(chunk.ids.from_row(0)).enumerate() {
             if chunk.is_alive(row) {
-                self.postings.insert(hash, chunk.ids.get(row));
+                self.postings.insert(hash, id);
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use super::RowId;
 use super::index::KeyIndex;
-use super::key::{KeyPart, hash_rows, probe_columns, rows_equal};
-use super::list::{ChunkList, Slot};
-use super::maintain::Dead;
+use super::key::{KeyColumn, KeyPart, hash_rows, probe_columns, rows_equal};
+use super::list::{Candidate, ChunkList, Slot};
+use super::maintain::Graves;
+use super::prefetch::BLOCK;
 use super::secondary::Secondary;
 use crate::change::Tick;
 use crate::types::{PgError, PgResult, TableSchema};
@@ -33,7 +34,7 @@ pub(super) struct Pin {
     pub next_id: u64,
     pub state: Weak<State>,
     /// Dead versions whose index entries wait for this snapshot to go.
-    pub held: Vec<Dead>,
+    pub held: Vec<Graves>,
 }
 
 /// A table as of one tick: immutable, cheap to clone, usable from any thread. What only it sees stays in memory while
@@ -90,6 +91,17 @@ impl TableSnapshot {
         chunk.live_rows(0, self.state.epoch, projection)
     }
 
+    /// The live rows of chunk `i` in id order, in pieces that caches hold: for a reader that takes them one by one. As one,
+    /// and without a copy, where no row of the chunk is dead.
+    pub fn pieces(
+        &self,
+        i: usize,
+        projection: Option<&[usize]>,
+    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
+        let chunk = self.state.chunks.get(i).ok_or_else(|| PgError::internal(format!("no chunk {i}")))?;
+        chunk.pieces(self.state.epoch, projection)
+    }
+
     /// Min and max of a column in chunk `i`, NULLs aside, where the type has an order of plain values and the chunk a
     /// value: a chunk outside them needs no scan. They may be wider than the live rows. Computed when first asked for.
     pub fn bounds(&self, i: usize, column: usize) -> Option<(ScalarValue, ScalarValue)> {
@@ -131,25 +143,8 @@ impl TableSnapshot {
         if keys.iter().any(|column| column.len() != count) {
             return Err(PgError::internal("key columns of a look-up differ in length"));
         }
-        let mut candidates: Vec<(usize, u64)> = Vec::with_capacity(count);
-        index.candidates(&hash_rows(&probes, count), |row, id| {
-            if id < state.next_id {
-                candidates.push((row, id));
-            }
-        });
-        let mut found: Vec<Option<Slot>> = vec![None; count];
-        for (row, id) in candidates {
-            let Some(slot) = state.chunks.locate(id) else { continue };
-            let (chunk, at) = (state.chunks.chunk(slot), slot.row as usize);
-            if rows_equal(&probes, row, &chunk.keys, at) && chunk.alive_at(at, state.epoch) {
-                found[row] = Some(slot);
-            }
-        }
-        found
-            .into_iter()
-            .enumerate()
-            .filter_map(|(row, slot)| Some((row, slot?)))
-            .for_each(|(row, slot)| each(row, slot));
+        let hashes = hash_rows(&probes, count);
+        state.find_each(index, &hashes, &probes, |number, _, slot| each(number, slot));
         Ok(())
     }
 
@@ -179,5 +174,55 @@ impl TableSnapshot {
         }
         parts.reverse();
         Ok(parts)
+    }
+}
+
+impl State {
+    /// Gives `each` the number of every key that has a row here, ascending, with the row's id and place.
+    pub(super) fn find_each(
+        &self,
+        index: &KeyIndex,
+        hashes: &[u64],
+        probes: &[KeyColumn],
+        mut each: impl FnMut(usize, u64, Slot),
+    ) {
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(hashes.len().min(BLOCK));
+        let mut found: Vec<Option<(u64, Slot)>> = vec![None; hashes.len().min(BLOCK)];
+        for (nth, hashes) in hashes.chunks(BLOCK).enumerate() {
+            let start = nth * BLOCK;
+            found.fill(None);
+            index.newest(hashes.iter().copied(), |nth, place, id| candidates.push(Candidate::new(nth, place, id)));
+            self.accept(&mut candidates, probes, start, &mut found);
+            if found[..hashes.len()].iter().any(Option::is_none) {
+                // What is not there may have died since, and be kept.
+                let numbers: Vec<usize> = (0..hashes.len()).filter(|nth| found[*nth].is_none()).collect();
+                let hashes = numbers.iter().map(|nth| hashes[*nth]);
+                index.older(hashes, |nth, place, id| candidates.push(Candidate::new(numbers[nth], place, id)));
+                self.accept(&mut candidates, probes, start, &mut found);
+            }
+            for (nth, row) in found.iter().enumerate() {
+                if let Some((id, slot)) = row {
+                    each(start + nth, *id, *slot);
+                }
+            }
+        }
+    }
+
+    /// Moves the candidates that are seen and have the right key to `found`.
+    fn accept(
+        &self,
+        candidates: &mut Vec<Candidate>,
+        probes: &[KeyColumn],
+        start: usize,
+        found: &mut [Option<(u64, Slot)>],
+    ) {
+        candidates.retain(|candidate| candidate.id < self.next_id);
+        self.chunks.locate_each(candidates);
+        for Candidate { nth, id, slot, .. } in candidates.drain(..) {
+            let (chunk, at) = (self.chunks.chunk(slot), slot.row as usize);
+            if rows_equal(probes, start + nth, &chunk.keys, at) && chunk.alive_at(at, self.epoch) {
+                found[nth] = Some((id, slot));
+            }
+        }
     }
 }

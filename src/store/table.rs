@@ -1,10 +1,14 @@
 //! A table of the tick loop: its one writer's face.
 
-use super::chunk::{Chunk, Ids, NOW};
+use super::chunk::Chunk;
+use super::deaths::NOW;
+use super::hash::{ID_BITS, Place};
+use super::ids::Ids;
 use super::index::{KeyIndex, PostingIndex};
 use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, probe_columns, rows_equal, whole_row};
-use super::list::{ChunkList, Slot, Value};
-use super::maintain::{Dead, Garbage, Policy};
+use super::list::{Candidate, ChunkList, Slot, Value};
+use super::maintain::{Garbage, Grave, Policy};
+use super::prefetch::BLOCK;
 use super::secondary::Secondary;
 use super::snapshot::{Pin, State, TableSnapshot};
 use super::{RowId, RowOp, TableDelta, TableMemory};
@@ -50,6 +54,26 @@ pub struct Table {
     pub(super) dirty: bool,
     newest: Weak<State>,
     pub(super) policy: Policy,
+    /// Rows that came or died since maintenance last looked at the chunks in vain.
+    pub(super) changed: usize,
+}
+
+/// A living version of a key.
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    id: u64,
+    slot: Slot,
+    /// In the key index.
+    place: Place,
+}
+
+/// A row that is to die.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dying {
+    /// Of its key.
+    pub hash: u64,
+    pub id: u64,
+    pub slot: Slot,
 }
 
 /// The rows of a batch by key: what is left of several changes of one key.
@@ -96,6 +120,7 @@ impl Table {
             dirty: true,
             newest: Weak::new(),
             policy: Policy::USUAL,
+            changed: 0,
         }
     }
 
@@ -150,6 +175,7 @@ impl Table {
             return Err(PgError::internal("changes by key for a table without a key"));
         };
         let index = Arc::clone(index);
+        self.check_room(count)?;
         let keys = key_columns(rows.columns(), &self.parts)?;
         let hashes = hash_rows(&keys, count);
         let distinct = distinct_rows(&keys, &hashes);
@@ -165,22 +191,36 @@ impl Table {
                 .iter()
                 .zip(&old)
                 .filter(|(row, _)| ops[**row as usize] != RowOp::Delete)
-                .map(|(_, old)| old.map(|(_, slot)| slot))
+                .map(|(_, old)| old.map(|old| old.slot))
                 .collect();
             inserted = self.keep_unchanged(&rows, inserted, ops, unchanged, &upserts, &before, &distinct)?;
         }
-        let chunks = self.chunks_of(&inserted)?;
-        let died: Vec<(u64, u64, Slot)> = distinct
-            .last
-            .iter()
-            .zip(&old)
-            .filter_map(|(row, old)| old.map(|(id, slot)| (hashes[*row as usize], id, slot)))
-            .collect();
+        // The usual batch is one chunk as it came, with the key columns that were made for it.
+        let chunks = match whole && unchanged.is_empty() && (1..=2 * self.policy.target_rows).contains(&count) {
+            true => vec![self.chunk_with(&inserted, keys)?],
+            false => self.chunks_of(&inserted)?,
+        };
+        // What the index is to hold afterwards: in whose place each new version comes, which are new, which go.
+        let (mut died, mut replaced, mut new, mut gone) = (Vec::with_capacity(old.len()), vec![], vec![], vec![]);
+        let mut next_id = self.next_id;
+        for (row, old) in distinct.last.iter().zip(&old) {
+            let hash = hashes[*row as usize];
+            let is_delete = ops[*row as usize] == RowOp::Delete;
+            match old {
+                Some(old) if is_delete => gone.push((hash, old.id)),
+                Some(old) => replaced.push((old.place, next_id)),
+                None if is_delete => {}
+                None => new.push((hash, next_id)),
+            }
+            next_id += u64::from(!is_delete);
+            died.extend(old.map(|Version { id, slot, .. }| Dying { hash, id, slot }));
+        }
         let retracted = self.retracted(&died)?;
 
         let dead = self.bury(&died)?;
-        let of_upserts: Vec<u64> = upserts.iter().map(|row| hashes[*row as usize]).collect();
-        index.insert_each(&of_upserts, self.next_id);
+        index.replace_each(replaced.into_iter());
+        index.remove_each(gone.iter().copied());
+        index.insert_each(new.iter().copied());
         let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
     }
@@ -214,7 +254,7 @@ impl Table {
         let distinct = distinct_rows(&keys, &hashes);
 
         let mut copies: Vec<u32> = Vec::new();
-        let mut died: Vec<(u64, u64, Slot)> = Vec::new();
+        let mut died: Vec<Dying> = Vec::new();
         for &row in &distinct.last {
             let weight = distinct.history(row).map(|row| weights[row as usize]).sum::<i64>();
             let wanted = weight.unsigned_abs() as usize;
@@ -235,7 +275,7 @@ impl Table {
                         format!("a delta deletes {wanted} copies of a row of which there are {}", found.len());
                     return Err(PgError::internal(message));
                 }
-                died.extend(found.into_iter().zip(slots).map(|(id, slot)| (hash, id, slot)));
+                died.extend(found.into_iter().zip(slots).map(|(id, slot)| Dying { hash, id, slot }));
             }
         }
         let whole = copies.len() == count && distinct.previous.is_empty() && weights.iter().all(|w| *w == 1);
@@ -259,7 +299,7 @@ impl Table {
         let Rows::Keyed(index) = &self.rows else { return Ok(None) };
         let probes = probe_columns(key, &self.parts, &self.schema)?;
         let Some(hash) = hash_rows(&probes, 1).pop() else { return Ok(None) };
-        let Some((_, slot)) = self.find_live(index, hash, &probes, 0) else { return Ok(None) };
+        let Some(slot) = self.find_live(index, hash, &probes, 0) else { return Ok(None) };
         let columns: Vec<usize> = (0..self.schema.columns.len()).collect();
         self.chunks.gather(&[slot], &columns, self.schema.arrow()).map(Some)
     }
@@ -351,6 +391,9 @@ impl Table {
             return Err(PgError::internal("row ids to load are not ascending, or not one for each row"));
         }
         let Some(last) = ids.last() else { return Ok(()) };
+        if last.0 >> ID_BITS != 0 {
+            return Err(out_of_ids());
+        }
         let chunk_of = |(nth, ids): (usize, &[RowId])| {
             let part = rows.slice(nth * 2 * self.policy.target_rows, ids.len());
             self.chunk_of(part, Ids::from_ascending(ids.iter().map(|id| id.0).collect()))
@@ -360,18 +403,16 @@ impl Table {
         if let Rows::Keyed(index) = &self.rows {
             let keys = key_columns(rows.columns(), &self.parts)?;
             let hashes = hash_rows(&keys, ids.len());
-            let twice = !distinct_rows(&keys, &hashes).previous.is_empty()
-                || (0..ids.len()).any(|row| self.find_live(index, hashes[row], &keys, row).is_some());
+            let distinct = distinct_rows(&keys, &hashes);
+            let twice = !distinct.previous.is_empty()
+                || self.find_live_each(index, &hashes, &keys, &distinct.last).iter().any(Option::is_some);
             if twice {
                 return Err(PgError::new(SqlState::DATA_CORRUPTED, "stored rows are not unique by key"));
             }
             if ids.len() > self.policy.target_rows {
                 index.reserve(ids.len());
             }
-            match ids.len() as u64 == last.0 - ids[0].0 + 1 {
-                true => index.insert_each(&hashes, ids[0].0),
-                false => hashes.iter().zip(ids).for_each(|(hash, id)| index.insert(*hash, id.0)),
-            }
+            index.insert_each(hashes.iter().copied().zip(ids.iter().map(|id| id.0)));
         }
         self.index_bag(&chunks);
         self.add(chunks);
@@ -437,40 +478,45 @@ impl Table {
         RecordBatch::new_empty(Arc::clone(self.schema.arrow()))
     }
 
-    /// For each of `rows` the living version of its key, found in two steps: first what the index holds for all, then the
-    /// keys of all. So what one row waits for comes from memory together with what the next ones wait for.
+    /// So many rows more can be told apart.
+    fn check_room(&self, rows: usize) -> PgResult<()> {
+        if (self.next_id + rows as u64) >> ID_BITS == 0 { Ok(()) } else { Err(out_of_ids()) }
+    }
+
+    /// For each of `rows` the living version of its key, block by block: first what the index holds, then the keys. So
+    /// what one row waits for comes from memory together with what the next ones wait for.
     fn find_live_each(
         &self,
         index: &KeyIndex,
         hashes: &[u64],
         keys: &[KeyColumn],
         rows: &[u32],
-    ) -> Vec<Option<(u64, Slot)>> {
-        let wanted: Vec<u64> = rows.iter().map(|row| hashes[*row as usize]).collect();
-        let mut candidates: Vec<(usize, u64)> = Vec::with_capacity(rows.len());
-        index.candidates(&wanted, |nth, id| candidates.push((nth, id)));
+    ) -> Vec<Option<Version>> {
         let mut found = vec![None; rows.len()];
-        for (nth, id) in candidates {
-            let Some(slot) = self.chunks.locate(id) else { continue };
-            let chunk = self.chunks.chunk(slot);
-            let at = slot.row as usize;
-            if rows_equal(keys, rows[nth] as usize, &chunk.keys, at) && chunk.is_alive(at) {
-                found[nth] = Some((id, slot));
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(rows.len().min(BLOCK));
+        for (rows, found) in rows.chunks(BLOCK).zip(found.chunks_mut(BLOCK)) {
+            index.newest(rows.iter().map(|row| hashes[*row as usize]), |nth, place, id| {
+                candidates.push(Candidate::new(nth, place, id));
+            });
+            self.chunks.locate_each(&mut candidates);
+            for Candidate { nth, id, place, slot } in candidates.drain(..) {
+                if rows_equal(keys, rows[nth] as usize, &self.chunks.chunk(slot).keys, slot.row as usize) {
+                    found[nth] = Some(Version { id, slot, place });
+                }
             }
         }
         found
     }
 
-    fn find_live(&self, index: &KeyIndex, hash: u64, keys: &[KeyColumn], row: usize) -> Option<(u64, Slot)> {
-        let mut at = None;
-        let id = index.find(hash, |id| {
-            at = self.chunks.locate(id).filter(|slot| {
-                let chunk = self.chunks.chunk(*slot);
-                rows_equal(keys, row, &chunk.keys, slot.row as usize) && chunk.is_alive(slot.row as usize)
+    fn find_live(&self, index: &KeyIndex, hash: u64, keys: &[KeyColumn], row: usize) -> Option<Slot> {
+        let mut found = None;
+        index.newest(std::iter::once(hash), |_, _, id| {
+            found = found.or_else(|| {
+                let slot = self.chunks.locate(id)?;
+                rows_equal(keys, row, &self.chunks.chunk(slot).keys, slot.row as usize).then_some(slot)
             });
-            at.is_some()
-        })?;
-        at.map(|slot| (id, slot))
+        });
+        found
     }
 
     /// Puts the values that stay into the rows to insert: see [`Table::apply`].
@@ -523,6 +569,15 @@ impl Table {
         (0..rows.num_rows()).step_by(most).map(chunk_at).collect()
     }
 
+    fn chunk_with(&self, rows: &RecordBatch, keys: Vec<KeyColumn>) -> PgResult<Arc<Chunk>> {
+        let ids = Ids::Contiguous { first: self.next_id, len: rows.num_rows() };
+        let chunk = Chunk::with_keys(rows.clone(), ids, keys);
+        for index in &self.secondaries {
+            chunk.prepare(&index.parts)?;
+        }
+        Ok(Arc::new(chunk))
+    }
+
     fn chunk_of(&self, rows: RecordBatch, ids: Ids) -> PgResult<Arc<Chunk>> {
         let chunk = Chunk::new(rows, ids, &self.parts)?;
         for index in &self.secondaries {
@@ -531,48 +586,62 @@ impl Table {
         Ok(Arc::new(chunk))
     }
 
-    pub(super) fn retracted(&self, died: &[(u64, u64, Slot)]) -> PgResult<RecordBatch> {
+    pub(super) fn retracted(&self, died: &[Dying]) -> PgResult<RecordBatch> {
         if !self.retractions || died.is_empty() {
             return Ok(self.no_rows());
         }
-        let slots: Vec<Slot> = died.iter().map(|(_, _, slot)| *slot).collect();
+        let slots: Vec<Slot> = died.iter().map(|dying| dying.slot).collect();
         let columns: Vec<usize> = (0..self.schema.columns.len()).collect();
         self.chunks.gather(&slots, &columns, self.schema.arrow())
     }
 
-    /// Stamps rows as dead from the next publish on.
-    pub(super) fn bury(&mut self, died: &[(u64, u64, Slot)]) -> PgResult<Vec<RowId>> {
+    /// Stamps rows as dead from the next publish on, and sees to it that the snapshots that see them find them. The index
+    /// of a key still has them as living ones.
+    pub(super) fn bury(&mut self, died: &[Dying]) -> PgResult<Vec<RowId>> {
         let epoch = self.epoch + 1;
-        let worn = died.iter().any(|(_, _, slot)| !self.chunks.chunk(*slot).can_kill(epoch));
+        let worn = died.iter().any(|dying| !self.chunks.chunk(dying.slot).can_kill(epoch));
         if worn {
             // Stamps of 32 bits have run out in a chunk: it is made anew, and its rows move.
             let positions: BTreeSet<usize> = died
                 .iter()
-                .filter(|(_, _, slot)| !self.chunks.chunk(*slot).can_kill(epoch))
-                .map(|(_, _, slot)| self.chunks.position(*slot))
+                .filter(|dying| !self.chunks.chunk(dying.slot).can_kill(epoch))
+                .map(|dying| self.chunks.position(dying.slot))
                 .collect();
             for position in positions {
                 self.rewrite(position..position + 1)?;
             }
         }
-        for (hash, id, slot) in died {
-            let slot = if worn { self.chunks.locate(*id).unwrap_or(*slot) } else { *slot };
-            let chunk = self.chunks.chunk(slot);
-            chunk.kill(slot.row as usize, epoch);
-            for index in &self.secondaries {
-                let hash = index.hash_of(chunk, slot.row as usize);
-                let secondary = Some(Arc::clone(&index.postings));
-                self.garbage.push(Dead { hash, id: *id, epoch, secondary });
+        let slot_of = |dying: &Dying| match worn {
+            true => self.chunks.locate(dying.id).unwrap_or(dying.slot),
+            false => dying.slot,
+        };
+        for dying in died {
+            let slot = slot_of(dying);
+            self.chunks.chunk(slot).kill(slot.row as usize, epoch);
+        }
+        // What came after the newest snapshot that somebody holds is seen by none.
+        let unseen = self.unseen_from();
+        let grave = |hash: u64, id: u64| Grave { hash, id, epoch };
+        for index in &self.secondaries {
+            let graves = died.iter().map(|dying| {
+                let slot = slot_of(dying);
+                grave(index.hash_of(self.chunks.chunk(slot), slot.row as usize), dying.id)
+            });
+            self.garbage.push_each(Some(&index.postings), graves);
+        }
+        match &self.rows {
+            Rows::Keyed(index) => {
+                let seen = died.iter().filter(|dying| dying.id < unseen);
+                index.keep_each(seen.clone().map(|dying| (dying.hash, dying.id)));
+                self.garbage.push_each(None, seen.map(|dying| grave(dying.hash, dying.id)));
             }
-            match &self.rows {
-                Rows::Keyed(_) => self.garbage.push(Dead { hash: *hash, id: *id, epoch, secondary: None }),
-                Rows::Bag(index) => index.remove(*hash, *id),
-                Rows::Append => {}
-            }
+            Rows::Bag(index) => died.iter().for_each(|dying| index.remove(dying.hash, dying.id)),
+            Rows::Append => {}
         }
         self.len -= died.len();
+        self.changed += died.len();
         self.dirty |= !died.is_empty();
-        Ok(died.iter().map(|(_, id, _)| RowId(*id)).collect())
+        Ok(died.iter().map(|dying| RowId(dying.id)).collect())
     }
 
     fn add(&mut self, chunks: Vec<Arc<Chunk>>) -> std::ops::Range<u64> {
@@ -581,6 +650,7 @@ impl Table {
             self.secondaries.iter().for_each(|index| index.insert(&chunk));
             self.next_id = chunk.ids.last() + 1;
             self.len += chunk.rows();
+            self.changed += chunk.rows();
             self.chunks.push(chunk);
             self.dirty = true;
         }
@@ -643,27 +713,32 @@ fn take_rows(rows: &RecordBatch, wanted: &[u32]) -> PgResult<RecordBatch> {
 }
 
 fn index_rows(index: &PostingIndex, chunk: &Chunk) {
-    for (row, hash) in hash_rows(&chunk.keys, chunk.rows()).into_iter().enumerate() {
-        index.insert(hash, chunk.ids.get(row));
+    for (hash, id) in hash_rows(&chunk.keys, chunk.rows()).into_iter().zip(chunk.ids.from_row(0)) {
+        index.insert(hash, id);
     }
+}
+
+fn out_of_ids() -> PgError {
+    PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a table has had too many row versions")
+        .detail(format!("Since the process began there can be 2^{ID_BITS}."))
 }
 
 /// Fills the index of a table without dead rows.
 fn index_unique(index: &KeyIndex, chunks: &ChunkList, rows: usize) -> PgResult<()> {
     index.reserve(rows);
     for chunk in chunks.iter() {
-        for (row, hash) in hash_rows(&chunk.keys, chunk.rows()).into_iter().enumerate() {
-            let twin = index.find(hash, |id| {
-                chunks
-                    .locate(id)
-                    .is_some_and(|slot| rows_equal(&chunk.keys, row, &chunks.chunk(slot).keys, slot.row as usize))
-            });
-            if twin.is_some() {
-                return Err(PgError::new(SqlState::UNIQUE_VIOLATION, "could not change the key of a table")
-                    .detail("Rows are not unique under the new key."));
-            }
-            index.insert(hash, chunk.ids.get(row));
+        let hashes = hash_rows(&chunk.keys, chunk.rows());
+        let mut twins = distinct_rows(&chunk.keys, &hashes).previous.len();
+        index.newest(hashes.iter().copied(), |row, _, id| {
+            let twin = chunks.locate(id);
+            let equal = |slot: Slot| rows_equal(&chunk.keys, row, &chunks.chunk(slot).keys, slot.row as usize);
+            twins += usize::from(twin.is_some_and(equal));
+        });
+        if twins > 0 {
+            return Err(PgError::new(SqlState::UNIQUE_VIOLATION, "could not change the key of a table")
+                .detail("Rows are not unique under the new key."));
         }
+        index.insert_each(hashes.iter().copied().zip(chunk.ids.from_row(0)));
     }
     Ok(())
 }

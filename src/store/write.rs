@@ -4,7 +4,7 @@ use super::RowId;
 use super::key::{hash_row, hash_rows, key_columns, parts_of, probe_columns, rows_equal};
 use super::list::Slot;
 use super::snapshot::TableSnapshot;
-use super::table::Table;
+use super::table::{Dying, Rows, Table};
 use super::{RowOp, TableDelta};
 use crate::types::{PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -15,15 +15,18 @@ impl Table {
     ///
     /// An internal error, and no change, where one of `dead` does not live.
     pub fn write(&mut self, dead: &[RowId], rows: &RecordBatch) -> PgResult<TableDelta> {
-        let mut died: Vec<(u64, u64, Slot)> = Vec::with_capacity(dead.len());
+        let mut died: Vec<Dying> = Vec::with_capacity(dead.len());
         for id in dead {
             let slot = self.chunks.locate(id.0).filter(|slot| self.chunks.chunk(*slot).is_alive(slot.row as usize));
             let slot = slot.ok_or_else(|| PgError::internal(format!("row {} to delete is not there", id.0)))?;
             let hash = hash_row(self.chunks.chunk(slot).keys.iter(), slot.row as usize);
-            died.push((hash, id.0, slot));
+            died.push(Dying { hash, id: id.0, slot });
         }
         let retracted = self.retracted(&died)?;
         let dead = self.bury(&died)?;
+        if let Rows::Keyed(index) = &self.rows {
+            index.remove_each(died.iter().map(|dying| (dying.hash, dying.id)));
+        }
         let added = match rows.num_rows() {
             0 => TableDelta {
                 inserted: RecordBatch::new_empty(std::sync::Arc::clone(self.schema.arrow())),
@@ -93,14 +96,11 @@ impl TableSnapshot {
         if columns == state.schema.key
             && let Some(index) = &state.index
         {
-            for (row, hash) in hashes.iter().enumerate().filter(|(row, _)| !is_null(*row)) {
-                let id = index.find(*hash, |id| {
-                    state
-                        .visible(id)
-                        .is_some_and(|slot| rows_equal(&probes, row, &state.chunks.chunk(slot).keys, slot.row as usize))
-                });
-                found.extend(id.map(|id| (row as u32, RowId(id))));
-            }
+            state.find_each(index, &hashes, &probes, |row, id, _| {
+                if !is_null(row) {
+                    found.push((row as u32, RowId(id)));
+                }
+            });
             return Ok(found);
         }
         if let Some(index) =

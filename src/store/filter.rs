@@ -1,0 +1,147 @@
+//! Rows out of columns, as columns: the living ones, or one.
+
+use crate::types::PgResult;
+use arrow::array::{
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch,
+    RecordBatchOptions, StringArray, UInt32Array, downcast_primitive_array, new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::compute::{FilterBuilder, FilterPredicate, take};
+use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+/// The rows of `batch` whose bit is set; the bits are as many as the rows.
+pub(super) fn keep_rows(batch: &RecordBatch, alive: BooleanBuffer) -> PgResult<RecordBatch> {
+    let mut keep = Keep { count: alive.count_set_bits(), alive, general: None };
+    let columns = batch.columns().iter().map(|column| keep.column(column)).collect::<PgResult<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(keep.count));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// One row of a column, as a column that shares nothing with it.
+pub(super) fn copy_row(array: &ArrayRef, row: usize) -> PgResult<ArrayRef> {
+    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> ArrayRef {
+        let values = ScalarBuffer::from(vec![array.value(row)]);
+        Arc::new(PrimitiveArray::<T>::new(values, None).with_data_type(array.data_type().clone()))
+    }
+    if array.is_null(row) {
+        return Ok(new_null_array(array.data_type(), 1));
+    }
+    downcast_primitive_array!(
+        array => return Ok(primitive(array, row)),
+        DataType::Utf8 => {
+            let value = array.as_string::<i32>().value(row);
+            return Ok(Arc::new(StringArray::new(OffsetBuffer::from_lengths([value.len()]), value.as_bytes().into(), None)));
+        }
+        _ => {}
+    );
+    Ok(take(array, &UInt32Array::from_value(row as u32, 1), None)?)
+}
+
+struct Keep {
+    alive: BooleanBuffer,
+    count: usize,
+    general: Option<FilterPredicate>,
+}
+
+impl Keep {
+    fn column(&mut self, array: &ArrayRef) -> PgResult<ArrayRef> {
+        downcast_primitive_array!(
+            array => return Ok(self.primitive(array)),
+            DataType::FixedSizeBinary(16) => {
+                let values = array.as_fixed_size_binary();
+                let (_, bytes, _) = values.clone().into_parts();
+                let wide = ScalarBuffer::<i128>::new(bytes, 0, values.len());
+                let kept = Buffer::from_vec(self.values(&wide));
+                return Ok(Arc::new(FixedSizeBinaryArray::try_new(16, kept, self.nulls(array))?));
+            }
+            _ => {}
+        );
+        let alive = &self.alive;
+        let general = self
+            .general
+            .get_or_insert_with(|| FilterBuilder::new(&BooleanArray::new(alive.clone(), None)).optimize().build());
+        Ok(general.filter(array)?)
+    }
+
+    fn primitive<T: ArrowPrimitiveType>(&self, array: &PrimitiveArray<T>) -> ArrayRef {
+        let values = ScalarBuffer::from(self.values(array.values()));
+        let kept = PrimitiveArray::<T>::new(values, self.nulls(array));
+        Arc::new(kept.with_data_type(array.data_type().clone()))
+    }
+
+    /// Dead rows are scattered, so that jumps over them would be guessed wrong each time: every value is written, and
+    /// the next one goes over it where it is dead.
+    fn values<T: Copy>(&self, values: &[T]) -> Vec<T> {
+        let mut kept: Vec<T> = Vec::with_capacity(self.count + 1);
+        let spare = kept.spare_capacity_mut();
+        let bits = self.alive.bit_chunks();
+        let mut to = 0;
+        for (part, word) in values.chunks(64).zip(bits.iter_padded()) {
+            for (nth, value) in part.iter().enumerate() {
+                spare[to].write(*value);
+                to += (word >> nth & 1) as usize;
+            }
+        }
+        // SAFETY: every place below `to` has been written, and `to` has not gone beyond the capacity.
+        unsafe { kept.set_len(to) };
+        kept
+    }
+
+    fn nulls(&self, array: &dyn Array) -> Option<NullBuffer> {
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0)?;
+        let predicate = FilterBuilder::new(&BooleanArray::new(self.alive.clone(), None)).build();
+        let kept = predicate.filter(&BooleanArray::new(nulls.inner().clone(), None)).ok()?;
+        Some(NullBuffer::new(kept.as_boolean().values().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{BooleanArray, Decimal128Array, Int16Array, LargeBinaryArray, TimestampMicrosecondArray};
+    use arrow::compute::filter_record_batch;
+    use arrow::datatypes::{Field, Schema};
+    use proptest::prelude::*;
+
+    fn batch(values: &[Option<i16>]) -> RecordBatch {
+        let fixed = values.iter().map(|v| v.map(|v| [v as u8; 16]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Int16Array::from_iter(values.iter().copied())),
+            Arc::new(Decimal128Array::from_iter(values.iter().map(|v| v.map(i128::from)))),
+            Arc::new(
+                TimestampMicrosecondArray::from_iter(values.iter().map(|v| v.map(i64::from))).with_timezone("UTC"),
+            ),
+            Arc::new(StringArray::from_iter(values.iter().map(|v| v.map(|v| v.to_string())))),
+            Arc::new(LargeBinaryArray::from_iter(values.iter().map(|v| v.map(|v| v.to_le_bytes())))),
+            Arc::new(BooleanArray::from_iter(values.iter().map(|v| v.map(|v| v > 3)))),
+            Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed, 16).unwrap()),
+        ];
+        let field = |(nth, column): (usize, &ArrayRef)| Field::new(nth.to_string(), column.data_type().clone(), true);
+        let schema = Schema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>());
+        RecordBatch::try_new(Arc::new(schema), columns).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn rows_are_kept_and_copied_as_arrow_does_it(
+            rows in prop::collection::vec((prop::option::weighted(0.8, any::<i16>()), prop::bool::weighted(0.7)), 1..300),
+            start in 0..70usize,
+            whole in any::<bool>(),
+        ) {
+            // Slices: neither values nor bits begin where their buffers do.
+            let start = start.min(rows.len() - 1);
+            let values: Vec<Option<i16>> = rows.iter().map(|(value, _)| value.or(whole.then_some(7))).collect();
+            let alive: BooleanBuffer = rows.iter().map(|(_, alive)| *alive).collect();
+            let part = batch(&values).slice(start, rows.len() - start);
+            let bits = alive.slice(start, rows.len() - start);
+            let kept = keep_rows(&part, bits.clone()).unwrap();
+            prop_assert_eq!(kept, filter_record_batch(&part, &BooleanArray::new(bits, None)).unwrap());
+            for (row, column) in (0..part.num_rows()).flat_map(|row| part.columns().iter().map(move |c| (row, c))) {
+                prop_assert_eq!(copy_row(column, row).unwrap().to_data(), column.slice(row, 1).to_data());
+            }
+        }
+    }
+}
