@@ -263,6 +263,9 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     }
     let database = Database::new(engine.clone(), statuses.clone(), deployment.database).map_err(ServerError::Engine)?;
 
+    let users = deployment.security.user_names();
+    database.configure_users(users).await.map_err(ServerError::Engine)?;
+
     let read: Vec<_> = recovered.resume.keys().cloned().collect();
     share_tables(&mut deployment.sources, &read);
     let shutdown = CancellationToken::new();

@@ -10,7 +10,6 @@ use crate::catalog::{Relation, RelationKind};
 use crate::types::{ExprType, PgError, PgResult, SqlState, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, Alias, JoinExpr, Node, RangeFunction, RangeVar};
-use std::sync::Arc;
 
 impl Binder<'_> {
     /// The rows of a FROM list; its names come into the innermost scope.
@@ -92,9 +91,7 @@ impl Binder<'_> {
             let item = self.item(name, None, oid::INVALID, &query, range.alias.as_ref())?;
             return Ok((query.rel, vec![item]));
         }
-        let schema = (!range.schemaname.is_empty()).then_some(range.schemaname.as_str());
-        let relation = self.catalog.resolve(&self.path, schema, &range.relname).map_err(|e| with_position(e, at))?;
-        let relation = Arc::clone(relation);
+        let relation = self.named_relation(&range.schemaname, &range.relname, at)?;
         self.relations.insert(relation.oid);
         if let (0, Some(at)) = (self.view_depth, at) {
             let aliased = range.alias.is_some();
@@ -105,6 +102,9 @@ impl Binder<'_> {
             RelationKind::View => self.view(&relation, name).map_err(|e| with_position(e, at))?,
             _ => self.scan(&relation, name),
         };
+        if !relation.is_public() {
+            self.use_relation(&relation, query.columns.iter().map(|c| c.id), true);
+        }
         let schema = match range.alias {
             Some(_) => None,
             None => self.catalog.namespace(relation.schema).map(|n| n.name.clone()),
@@ -140,9 +140,11 @@ impl Binder<'_> {
         let scopes = std::mem::take(&mut self.scopes);
         let ctes = std::mem::take(&mut self.ctes);
         let path = std::mem::replace(&mut self.path, relation.search_path.clone());
+        let by = self.by.replace(relation.owner());
         self.view_depth += 1;
         let query = self.query(select, true);
         self.view_depth -= 1;
+        self.by = by;
         (self.scopes, self.ctes, self.path) = (scopes, ctes, path);
         // Positions inside the view say nothing about the statement that names it.
         let query = query.map_err(|mut e| {
@@ -408,6 +410,8 @@ impl Binder<'_> {
         for name in using {
             let l = find(left_items, name, "left")?;
             let r = find(right_items, name, "right")?;
+            self.column_is_read(l.id);
+            self.column_is_read(r.id);
             let (le, re) = (Expr::column(l.id, l.ty.clone()), Expr::column(r.id, r.ty.clone()));
             on.push(self.binary("=", le.clone(), re.clone(), None)?);
             let (both, ty) = self.unify(vec![le, re], "JOIN/USING")?;

@@ -41,12 +41,13 @@ pub use write::{
     bind_write, check_writable, expression,
 };
 
-use crate::catalog::Catalog;
+use crate::catalog::{Access, Catalog, Needed, Relation, Use, denied};
 use crate::types::codec::TextSettings;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::protobuf::{self, Node};
 use scope::{Origin, Scope};
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use tree::ColId;
 
 /// What binding needs to know of the session, and what it learns of the parameters.
@@ -59,6 +60,8 @@ pub struct BindContext<'a> {
     pub text: TextSettings,
     /// Statements in WITH that write, which have run when the query runs.
     pub staged: Vec<StagedCte>,
+    /// Whose statement it is; `None`: nobody's who needs rights.
+    pub access: Option<&'a Access>,
 }
 
 /// What RETURNING of a statement in WITH gives, as rows of a relation of its own.
@@ -71,7 +74,8 @@ pub struct StagedCte {
 
 impl<'a> BindContext<'a> {
     pub fn new(catalog: &'a Catalog, search_path: &'a [String]) -> Self {
-        Self { catalog, search_path, param_types: Vec::new(), text: TextSettings::default(), staged: Vec::new() }
+        let text = TextSettings::default();
+        Self { catalog, search_path, param_types: Vec::new(), text, staged: Vec::new(), access: None }
     }
 }
 
@@ -99,6 +103,8 @@ pub struct BoundQuery {
     pub rel: Rel,
     /// The columns of `rel` that are the output, in order.
     pub outputs: Vec<ColId>,
+    /// The rights that it takes; of a statement that writes, see [`BoundWrite::needed`].
+    pub needed: Needed,
 }
 
 /// Binds a SELECT, VALUES or set operation.
@@ -119,7 +125,8 @@ pub fn bind_query(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> Pg
         OutputColumn { name: c.name, ty: c.ty, table, attnum }
     });
     let columns = columns.collect();
-    Ok(BoundQuery { columns, relations, params, volatile_functions, rel, outputs })
+    let needed = binder.needed();
+    Ok(BoundQuery { columns, relations, params, volatile_functions, rel, outputs, needed })
 }
 
 /// Binds an expression that names no columns (arguments of EXECUTE, rows of INSERT, …), converted to `target` by
@@ -143,6 +150,7 @@ pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>
         volatile_functions: binder.volatile_functions(),
         rel,
         outputs: vec![id],
+        needed: binder.needed(),
     })
 }
 
@@ -185,6 +193,16 @@ struct Binder<'b> {
     origins: HashMap<ColId, Origin>,
     view_depth: usize,
     staged: Vec<StagedCte>,
+    access: Option<&'b Access>,
+    /// What the statement does to the relations that it and its views name.
+    uses: Vec<Use>,
+    /// Columns of these, and to which of `uses` they belong.
+    used_columns: HashMap<ColId, (usize, i16)>,
+    /// Whose rights count within a view.
+    by: Option<Oid>,
+    /// The one of `uses` that is written to.
+    target_use: Option<usize>,
+    schemas: Vec<(Oid, Option<usize>)>,
 }
 
 /// A view that reads itself through others would never end.
@@ -209,12 +227,61 @@ impl<'b> Binder<'b> {
             origins: HashMap::new(),
             view_depth: 0,
             staged: cx.staged.clone(),
+            access: cx.access,
+            uses: Vec::new(),
+            used_columns: HashMap::new(),
+            by: None,
+            target_use: None,
+            schemas: Vec::new(),
         }
     }
 
     fn new_id(&mut self) -> ColId {
         self.next += 1;
         ColId(self.next)
+    }
+
+    /// What the statement says `[schema.]name` for. `42501` where the schema may not be used.
+    fn named_relation(&mut self, schema: &str, name: &str, at: Option<usize>) -> PgResult<Arc<Relation>> {
+        let schema = (!schema.is_empty()).then_some(schema);
+        if let Some(namespace) = schema.and_then(|schema| self.catalog.namespace_named(schema))
+            && self.view_depth == 0
+            && namespace.oid.0 >= crate::catalog::FIRST_USER_OID
+        {
+            self.schemas.push((namespace.oid, at));
+            if self.access.is_some_and(|access| !access.may_use_schema(namespace, self.catalog)) {
+                return Err(expr::coerce::with_position(denied("schema", &namespace.name), at));
+            }
+        }
+        let found = self.catalog.resolve(&self.path, schema, name);
+        found.cloned().map_err(|error| expr::coerce::with_position(error, at))
+    }
+
+    /// The relation is read or written: of these columns rights will be asked where they are named.
+    fn use_relation(&mut self, relation: &Relation, columns: impl Iterator<Item = ColId>, reads: bool) -> usize {
+        let place = self.uses.len();
+        let read = reads.then(Vec::new);
+        self.uses.push(Use { relation: relation.oid, by: self.by, read, ..Use::default() });
+        let columns = columns.zip(&relation.columns).map(|(id, column)| (id, (place, column.attnum)));
+        self.used_columns.extend(columns);
+        place
+    }
+
+    /// A name in the statement means this column.
+    fn column_is_read(&mut self, id: ColId) {
+        if let Some((place, attnum)) = self.used_columns.get(&id) {
+            let read = self.uses[*place].read.get_or_insert_default();
+            if !read.contains(attnum) {
+                read.push(*attnum);
+            }
+        }
+    }
+
+    /// What has been noted so far; nothing is from here on.
+    fn needed(&mut self) -> Needed {
+        self.used_columns.clear();
+        self.target_use = None;
+        Needed { schemas: std::mem::take(&mut self.schemas), uses: std::mem::take(&mut self.uses) }
     }
 
     fn settled_params(&self) -> PgResult<Vec<PgType>> {

@@ -268,6 +268,7 @@ impl Binder<'_> {
             _ => return Err(with_position(PgError::unsupported("this star"), at)),
         };
         for column in columns {
+            self.column_is_read(column.id);
             let id = self.new_id();
             let expr = Expr::column(column.id, column.ty).at(at);
             targets.push(Target { name: column.name, expr, id, junk: false });

@@ -170,7 +170,9 @@ impl Binder<'_> {
                 }
             }
             if let Some(column) = found {
-                return Ok(Some(Expr::column(column.id, column.ty.clone())));
+                let (id, ty) = (column.id, column.ty.clone());
+                self.column_is_read(id);
+                return Ok(Some(Expr::column(id, ty)));
             }
         }
         // A table's name stands for its whole row.
@@ -210,6 +212,7 @@ impl Binder<'_> {
                 let message = format!("column reference \"{column}\" is ambiguous");
                 return Err(PgError::new(SqlState::AMBIGUOUS_COLUMN, message));
             }
+            self.column_is_read(first.id);
             return Ok(Expr::column(first.id, first.ty.clone()));
         }
         if column == "tableoid" && item.oid != oid::INVALID {
@@ -253,7 +256,8 @@ impl Binder<'_> {
     }
 
     /// All columns of an item as a row; of a function with one column, that column.
-    fn whole_row(&self, item: &Item) -> Expr {
+    fn whole_row(&mut self, item: &Item) -> Expr {
+        item.columns.iter().for_each(|column| self.column_is_read(column.id));
         let mut columns: Vec<Expr> = item.columns.iter().map(|c| Expr::column(c.id, c.ty.clone())).collect();
         if item.scalar_function && columns.len() == 1 {
             return columns.remove(0);

@@ -552,8 +552,27 @@ impl Binder<'_> {
             }
             Rel::Aggregate(aggregate) => self.depend_aggregate(*aggregate, domain)?,
             Rel::Join(join) => self.depend_join(*join, domain)?,
-            Rel::Scan { .. } | Rel::Working { .. } | Rel::Recursive { .. } => {
-                return Err(PgError::unsupported("a recursive query that names outer columns"));
+            Rel::Recursive { name, mut columns, start, mut step, distinct } => {
+                // Each row carries the outer values that it is for: a step goes on from the rows that are for the same.
+                let (start, starts) = self.depend(*start, domain)?;
+                let carried: Vec<(ColId, ExprType)> =
+                    domain.columns.iter().map(|(_, ty)| (self.new_id(), ty.clone())).collect();
+                let same = carried.iter().zip(&domain.columns).map(|((inner, ty), (outer, _))| {
+                    let side = |id: ColId| Expr::column(id, ty.clone());
+                    compare(Operator::IsNotDistinctFrom, side(*inner), side(*outer))
+                });
+                carry(&mut step, &name, &carried, &same.collect::<Vec<_>>());
+                let (step, steps) = self.depend(*step, domain)?;
+                let mut names = HashMap::new();
+                for (id, ty) in &domain.columns {
+                    let new = self.new_id();
+                    columns.push((new, ty.clone(), starts[id], steps[id]));
+                    names.insert(*id, new);
+                }
+                (Rel::Recursive { name, columns, start: Box::new(start), step: Box::new(step), distinct }, names)
+            }
+            Rel::Scan { .. } | Rel::Working { .. } => {
+                return Err(PgError::internal("a table that names outer columns"));
             }
         })
     }
@@ -648,6 +667,19 @@ impl Binder<'_> {
         rename(&mut on, &mut same, &names);
         Ok((Rel::Join(Box::new(Join { kind, left, right, on, same })), names))
     }
+}
+
+/// Gives the working rows of a recursion more columns, of which `same` must hold.
+fn carry(rel: &mut Rel, recursion: &str, carried: &[(ColId, ExprType)], same: &[Expr]) {
+    if let Rel::Working { name, columns } = rel
+        && name == recursion
+    {
+        columns.extend(carried.iter().cloned());
+        let working = std::mem::replace(rel, Rel::One);
+        *rel = filtered(working, same.to_vec());
+        return;
+    }
+    rel.inputs_mut().into_iter().for_each(|input| carry(input, recursion, carried, same));
 }
 
 /// The distinct outer values that a subquery depends on.

@@ -10,9 +10,18 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+mod acl;
+pub mod password;
+mod roles;
 mod sequence;
 mod table;
 
+pub use acl::{Acl, EVERYBODY, Grant, ObjectKind, PRIVILEGES, Privileges};
+pub use password::Verifier;
+pub use roles::{
+    Access, BOOTSTRAP_NAME, DefaultAcl, Membership, Needed, PG_DATABASE_OWNER, PG_READ_ALL_STATS, PG_SIGNAL_BACKEND,
+    Role, Roles, Use, denied, not_owner, relation_word,
+};
 pub use sequence::{Sequence, SequenceState};
 pub use table::{Constraint, ConstraintKind, Foreign, Identity, Index};
 
@@ -137,6 +146,19 @@ pub struct Relation {
     /// The highest `attnum` that a column ever had.
     #[serde(default)]
     pub last_attnum: i16,
+    /// See [`Relation::owner`]; 0: the bootstrap role.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub owner: u32,
+    /// `None`: nothing was granted or revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
+    /// By `attnum`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub column_acls: BTreeMap<i16, Acl>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Relation {
@@ -158,6 +180,22 @@ pub struct Namespace {
     pub name: String,
     #[serde(default)]
     pub comment: Option<String>,
+    /// See [`Namespace::owner`]; 0: the bootstrap role, or `pg_database_owner` for `public`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub owner: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Acl>,
+}
+
+impl Namespace {
+    pub fn new(oid: Oid, name: impl Into<String>) -> Self {
+        Self { oid, name: name.into(), comment: None, owner: 0, acl: None }
+    }
+
+    /// Whether it differs from how it is made at every start.
+    fn is_changed(&self) -> bool {
+        self.comment.is_some() || self.owner != 0 || self.acl.is_some()
+    }
 }
 
 /// A new relation, before it has OIDs.
@@ -182,6 +220,9 @@ pub struct Catalog {
     by_name: HashMap<(Oid, String), Oid>,
     /// The schema of a session's temporary relations, searched before all others.
     temporary: Option<Oid>,
+    roles: Arc<Roles>,
+    /// Owner of what is made.
+    creator: Oid,
     /// Versions and OIDs are unique over all copies of one catalog: those of a transaction stay its own until COMMIT.
     versions: Arc<AtomicU64>,
     oids: Arc<AtomicU32>,
@@ -198,6 +239,8 @@ struct Durable {
     next_oid: u32,
     namespaces: Vec<Arc<Namespace>>,
     relations: Vec<Arc<Relation>>,
+    #[serde(default)]
+    roles: Roles,
 }
 
 const FORMAT: u32 = 1;
@@ -211,6 +254,8 @@ impl Catalog {
             relations: BTreeMap::new(),
             by_name: HashMap::new(),
             temporary: None,
+            roles: Arc::new(Roles::built_in()),
+            creator: BOOTSTRAP_ROLE,
             versions: Arc::new(AtomicU64::new(1)),
             oids: Arc::new(AtomicU32::new(FIRST_USER_OID)),
             replay: VecDeque::new(),
@@ -222,17 +267,14 @@ impl Catalog {
             (INFORMATION_SCHEMA, "information_schema"),
             (SLUICE, "sluice"),
         ] {
-            let name = name.to_string();
-            let namespace = Namespace { oid, name, comment: None };
-            catalog.namespaces.insert(oid, Arc::new(namespace));
+            catalog.namespaces.insert(oid, Arc::new(Namespace::new(oid, name)));
         }
         for relation in system {
             catalog.put(relation);
         }
         for name in ["bronze", "silver", "gold"] {
             let oid = catalog.take_oid();
-            let name = name.to_string();
-            catalog.namespaces.insert(oid, Arc::new(Namespace { oid, name, comment: None }));
+            catalog.namespaces.insert(oid, Arc::new(Namespace::new(oid, name)));
         }
         catalog
     }
@@ -253,6 +295,9 @@ impl Catalog {
         for relation in durable.relations {
             catalog.put((*relation).clone());
         }
+        let mut roles = durable.roles;
+        roles.complete();
+        catalog.roles = Arc::new(roles);
         catalog.version = durable.version;
         catalog.versions.store(durable.version, Ordering::Relaxed);
         catalog.oids.store(durable.next_oid, Ordering::Relaxed);
@@ -268,10 +313,11 @@ impl Catalog {
             namespaces: self
                 .namespaces
                 .values()
-                .filter(|n| n.oid.0 >= FIRST_USER_OID || n.comment.is_some())
+                .filter(|n| n.oid.0 >= FIRST_USER_OID || n.is_changed())
                 .cloned()
                 .collect(),
             relations: self.user_relations().cloned().collect(),
+            roles: (*self.roles).clone(),
         };
         serde_json::to_value(durable).expect("a catalog has only string keys")
     }
@@ -358,7 +404,62 @@ impl Catalog {
         for index in relation.index_names() {
             self.check_free(relation.schema, &index)?;
         }
+        let relation = self.owned(relation);
         self.put(relation);
+        Ok(())
+    }
+
+    /// A new relation with its owner, and with the grants that its owner wants on everything new.
+    fn owned(&mut self, mut relation: Relation) -> Relation {
+        relation.owner = if self.creator == BOOTSTRAP_ROLE { 0 } else { self.creator.0 };
+        relation.acl = self.default_acl(relation.object_kind(), relation.schema);
+        relation
+    }
+
+    /// What ALTER DEFAULT PRIVILEGES says of a new object; `None`: nothing.
+    fn default_acl(&self, kind: ObjectKind, schema: Oid) -> Option<Acl> {
+        let of = |schema: Oid| {
+            let same = |d: &&DefaultAcl| d.role == self.creator && d.kind == kind && d.schema == schema;
+            self.roles.defaults.iter().find(same).map(|d| &d.acl)
+        };
+        let (everywhere, here) = (of(crate::types::oid::INVALID), of(schema));
+        if everywhere.is_none() && here.is_none() {
+            return None;
+        }
+        let mut acl = everywhere.cloned().unwrap_or_else(|| Acl::default_of(kind, self.creator));
+        for grant in here.iter().flat_map(|acl| &acl.0) {
+            acl.grant(grant.grantor, grant.grantee, grant.privileges, false);
+            acl.grant(grant.grantor, grant.grantee, grant.grantable, true);
+        }
+        Some(acl)
+    }
+
+    /// Runs `change` as this role: what it makes is the role's.
+    pub fn as_role<T>(&mut self, role: Oid, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.creator, role);
+        let changed = change(self);
+        self.creator = before;
+        changed
+    }
+
+    pub fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    pub fn change_roles<T>(&mut self, change: impl FnOnce(&mut Roles) -> PgResult<T>) -> PgResult<T> {
+        let mut roles = (*self.roles).clone();
+        let changed = change(&mut roles)?;
+        self.roles = Arc::new(roles);
+        self.changed();
+        Ok(changed)
+    }
+
+    pub fn change_schema(&mut self, oid: Oid, change: impl FnOnce(&mut Namespace)) -> PgResult<()> {
+        let old = self.namespaces.get(&oid).ok_or_else(|| PgError::internal(format!("no schema with OID {oid}")))?;
+        let mut namespace = Namespace::clone(old);
+        change(&mut namespace);
+        self.namespaces.insert(oid, Arc::new(namespace));
+        self.changed();
         Ok(())
     }
 
@@ -425,8 +526,9 @@ impl Catalog {
             return Err(PgError::new(SqlState::DUPLICATE_SCHEMA, message));
         }
         let oid = self.take_oid();
-        let name = name.to_string();
-        self.namespaces.insert(oid, Arc::new(Namespace { oid, name, comment: None }));
+        let owner = if self.creator == BOOTSTRAP_ROLE { 0 } else { self.creator.0 };
+        let acl = self.default_acl(ObjectKind::Schema, crate::types::oid::INVALID);
+        self.namespaces.insert(oid, Arc::new(Namespace { owner, acl, ..Namespace::new(oid, name) }));
         self.changed();
         Ok(oid)
     }
@@ -473,7 +575,7 @@ impl Catalog {
         };
         let columns = new.table.columns.iter().zip(1..);
         let columns = columns.map(|(c, attnum)| CatalogColumn::new(&c.name, c.ty, !c.nullable, attnum));
-        self.put(Relation {
+        let relation = self.owned(Relation {
             oid,
             schema: new.schema,
             name: new.name,
@@ -489,6 +591,7 @@ impl Catalog {
             last_attnum: new.table.columns.len() as i16,
             ..Relation::default()
         });
+        self.put(relation);
         Ok(oid)
     }
 

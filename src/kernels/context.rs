@@ -70,6 +70,22 @@ pub trait Context: Send + Sync + Debug {
     fn sequence(&self, _call: SequenceCall) -> PgResult<i64> {
         Err(PgError::unsupported("a sequence here"))
     }
+    /// `pg_notify`.
+    fn notify(&self, _channel: &str, _payload: &str) -> PgResult<()> {
+        Err(PgError::unsupported("NOTIFY here"))
+    }
+    /// `pg_listening_channels`.
+    fn listened_channels(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// From 0 to 1.
+    fn notification_queue_usage(&self) -> f64 {
+        0.0
+    }
+    /// `sluice.notify_on_change`: tell changes of a relation on a channel, or no longer.
+    fn notify_on_change(&self, _relation: Oid, _channel: Option<&str>) -> PgResult<()> {
+        Err(PgError::unsupported("watching a relation here"))
+    }
     /// Asks another session to cancel its statement, or to end: whether it was there.
     fn signal(&self, _pid: i32, _end: bool) -> PgResult<bool> {
         Err(PgError::unsupported("signalling another session"))

@@ -8,6 +8,7 @@ use super::names;
 use super::registry::Registry;
 use super::text::{invalid, quote_identifier};
 use super::typename::format_type;
+use crate::catalog::{Acl, ObjectKind};
 use crate::types::{Oid, PgError, PgResult, SqlState, oid};
 use arrow::array::{ArrayRef, StringArray};
 use std::sync::Arc;
@@ -313,6 +314,22 @@ pub fn declare(r: &mut Registry) {
             plan.map(Some).ok_or_else(not_one)
         }),
     );
+    r.fun(
+        "notify_on_change(text,text)",
+        Arc::new(|call| {
+            let (names, channels) = (Text::column(&call.args[0].array)?, Text::column(&call.args[1].array)?);
+            all_rows::<Text>(call, |i| {
+                let [name, channel] = call.args.as_slice() else { return Ok(None) };
+                if name.is_null(i) {
+                    return Err(PgError::new(SqlState(*b"22004"), "notify_on_change requires a relation"));
+                }
+                let context = call.context()?;
+                let relation = relation_named(context, names.value(name.at(i)))?;
+                let channel = (!channel.is_null(i)).then(|| channels.value(channel.at(i)));
+                context.notify_on_change(relation, channel).map(|()| Some(void()))
+            })
+        }),
+    );
     r.fun("pg_get_indexdef(oid)", by_oid(|c, o| c.catalog().index_definition(o, 0, false)));
     r.fun(
         "pg_get_indexdef(oid,int4,bool)",
@@ -496,7 +513,35 @@ pub fn declare(r: &mut Registry) {
     r.fun("pg_cancel_backend(int4)", session1::<Int4, Bool>(|call, pid| call.context()?.signal(pid, false).map(Some)));
     r.fun(
         "pg_terminate_backend(int4,int8)",
-        session2::<Int4, Int8, Bool>(|call, pid, _| call.context()?.signal(pid, true).map(Some)),
+        // The timeout has a default, and is not waited for.
+        session1::<Int4, Bool>(|call, pid| call.context()?.signal(pid, true).map(Some)),
+    );
+    r.fun(
+        "pg_notify(text,text)",
+        Arc::new(|call| {
+            let (channels, payloads) = (Text::column(&call.args[0].array)?, Text::column(&call.args[1].array)?);
+            all_rows::<Text>(call, |i| {
+                let [channel, payload] = call.args.as_slice() else { return Ok(None) };
+                let channel = if channel.is_null(i) { "" } else { channels.value(channel.at(i)) };
+                let payload = if payload.is_null(i) { "" } else { payloads.value(payload.at(i)) };
+                call.context()?.notify(channel, payload).map(|()| Some(void()))
+            })
+        }),
+    );
+    r.fun(
+        "pg_notification_queue_usage()",
+        session0::<Float8>(|call| Ok(Some(call.context()?.notification_queue_usage()))),
+    );
+    r.fun(
+        "acldefault(char,oid)",
+        session2::<Text, OidKind, List>(|call, letter, owner| {
+            let context = call.context()?;
+            let kind = letter.chars().next().and_then(ObjectKind::of_letter);
+            let kind =
+                kind.ok_or_else(|| PgError::internal(format!("unrecognized object type abbreviation: {letter}")))?;
+            let name = |oid: Oid| context.catalog().role_name(oid).unwrap_or_else(|| oid.to_string());
+            Ok(Some(names_array(Acl::default_of(kind, Oid(owner)).text(&name))))
+        }),
     );
     r.fun(
         "pg_blocking_pids(int4)",

@@ -12,6 +12,7 @@ use super::numerics::{Num, sortable};
 use super::regexp::{self, Flags};
 use super::registry::unique_name;
 use super::text::invalid;
+use crate::catalog::Acl;
 use crate::types::datetime::{Zone, add_interval, add_interval_tz};
 use crate::types::interval::Interval;
 use crate::types::jsonb::{JsonKind, JsonbRef};
@@ -490,9 +491,15 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
             ];
             kernel(vec![], columns, Arc::new(|_, rows, _| Ok(keywords(rows))))
         }
-        // No relation is partitioned, no channel is listened to, no tablespace holds other databases.
+        // No relation is partitioned, no tablespace holds other databases.
         ("pg_partition_ancestors", _) => one("relid", empty(DataType::UInt32)),
-        ("pg_listening_channels", _) => one("pg_listening_channels", empty(DataType::Utf8)),
+        ("pg_listening_channels", _) => one(
+            "pg_listening_channels",
+            Arc::new(|_, rows, config| {
+                let channels = context_of(config)?.listened_channels();
+                gathered(rows, &DataType::Utf8, |_| Ok(Some(Arc::new(StringArray::from(channels.clone())) as ArrayRef)))
+            }),
+        ),
         ("pg_tablespace_databases", _) => one("pg_tablespace_databases", empty(DataType::UInt32)),
         ("aclexplode", _) => kernel(
             vec![args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?],
@@ -502,13 +509,33 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
                 ("privilege_type", own(oid::TEXT)),
                 ("is_grantable", own(oid::BOOL)),
             ],
-            Arc::new(|args, rows, _| {
-                // Privileges are not kept as ACL items: the columns that hold them are NULL.
-                if (0..rows).any(|i| args[0].is_valid(i)) {
-                    return Err(PgError::unsupported("aclexplode of a list of privileges"));
+            Arc::new(|args, rows, config| {
+                let lists = downcast::<ListArray>(&args[0])?;
+                let context = context_of(config)?;
+                let mut from = UInt32Builder::new();
+                let (mut grantors, mut grantees) = (UInt32Builder::new(), UInt32Builder::new());
+                let (mut types, mut grantable) = (StringBuilder::new(), BooleanBuilder::new());
+                for i in (0..rows).filter(|i| lists.is_valid(*i)) {
+                    let items = lists.value(i);
+                    let items = downcast::<StringArray>(&items)?;
+                    for item in items.iter().flatten() {
+                        let grant = Acl::parse_item(item, &|name| context.catalog().role_oid(name))?;
+                        for (bit, name) in grant.privileges.each() {
+                            from.append_value(i as u32);
+                            grantors.append_value(grant.grantor.0);
+                            grantees.append_value(grant.grantee.0);
+                            types.append_value(name);
+                            grantable.append_value(grant.grantable.contains(bit));
+                        }
+                    }
                 }
-                let types = [DataType::UInt32, DataType::UInt32, DataType::Utf8, DataType::Boolean];
-                Ok((UInt32Array::from(Vec::<u32>::new()), types.iter().map(new_empty_array).collect()))
+                let columns: Vec<ArrayRef> = vec![
+                    Arc::new(grantors.finish()),
+                    Arc::new(grantees.finish()),
+                    Arc::new(types.finish()),
+                    Arc::new(grantable.finish()),
+                ];
+                Ok((from.finish(), columns))
             }),
         ),
         _ => Err(no_kernel(row.name, args)),

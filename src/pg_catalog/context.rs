@@ -3,11 +3,12 @@
 //! Plain fields: whoever asks for rows fills them from the snapshot that the statement reads, so that system relations are
 //! at the same tick as everything else.
 
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Access, Catalog, Namespace, ObjectKind, Relation};
 use crate::types::Oid;
 use std::sync::Arc;
 
 /// Everything that [`super::rows`] may read.
+#[derive(Clone, Copy)]
 pub struct SystemContext<'a> {
     pub catalog: &'a Catalog,
     pub state: &'a State,
@@ -22,6 +23,8 @@ pub struct SystemContext<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct SessionFacts {
     pub user: String,
+    /// What the session's role may do; `None`: everything.
+    pub access: Option<Arc<Access>>,
     pub database: String,
     pub backend_pid: i32,
     pub settings: Vec<SettingRow>,
@@ -217,6 +220,32 @@ impl State {
 }
 
 impl SystemContext<'_> {
+    /// Whether the session's role has the rights of another.
+    pub fn has_rights_of(&self, role: Oid) -> bool {
+        self.session.access.as_ref().is_none_or(|access| access.has_rights_of(role) || access.role == role)
+    }
+
+    /// Whether it may do anything with the relation or one of its columns.
+    pub fn sees(&self, relation: &Relation) -> bool {
+        let Some(access) = self.session.access.as_ref().filter(|access| !access.superuser) else { return true };
+        access.has_rights_of(relation.owner())
+            || !access.on_relation(relation).0.is_empty()
+            || relation.column_acls.keys().any(|attnum| !access.on_column(relation, *attnum).0.is_empty())
+    }
+
+    /// Whether it may do anything with one column.
+    pub fn sees_column(&self, relation: &Relation, attnum: i16) -> bool {
+        let Some(access) = self.session.access.as_ref().filter(|access| !access.superuser) else { return true };
+        access.has_rights_of(relation.owner())
+            || !(access.on_relation(relation).0 & ObjectKind::Column.all()).is_empty()
+            || !access.on_column(relation, attnum).0.is_empty()
+    }
+
+    pub fn sees_schema(&self, namespace: &Namespace) -> bool {
+        let Some(access) = self.session.access.as_ref().filter(|access| !access.superuser) else { return true };
+        access.has_rights_of(namespace.owner()) || !access.on_schema(namespace, self.catalog).0.is_empty()
+    }
+
     /// The name of a relation's schema.
     pub fn schema_of(&self, relation: &Relation) -> &str {
         self.catalog.namespace(relation.schema).map_or("", |n| n.name.as_str())

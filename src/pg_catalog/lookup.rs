@@ -3,8 +3,8 @@
 use super::describe::view_definition;
 use super::objects::{TableIndex, constraints, indexes, indexes_of};
 use super::relkind;
-use super::roles::{DATABASE, OWNER, role_oid};
-use crate::catalog::{BOOTSTRAP_ROLE, Catalog, PG_CATALOG, Relation};
+use super::roles::{DATABASE, role_oid};
+use crate::catalog::{Access, Catalog, EVERYBODY, PG_CATALOG, Privileges, Relation};
 use crate::kernels::context::{CatalogLookup, PrivilegeOn, RelationSize};
 use crate::kernels::facts;
 use crate::types::{Oid, PgType};
@@ -77,6 +77,15 @@ impl Lookup {
         self.catalog.namespace(schema).map_or_else(String::new, |n| n.name.clone())
     }
 
+    /// What a role may do: somebody whom the catalog does not know and who has a session, everything.
+    fn access_of(&self, role: Oid) -> Access {
+        let known = role == EVERYBODY || self.catalog.roles().get(role).is_some();
+        match known || !self.users.iter().any(|user| role_oid(&self.catalog, user) == role) {
+            true => Access::of(&self.catalog, role),
+            false => Access::unlimited(role),
+        }
+    }
+
     /// The columns of a relation or of an index, with their numbers.
     fn columns(&self, relation: Oid) -> Option<Vec<(i16, String, PgType)>> {
         if let Some(relation) = self.catalog.relation(relation) {
@@ -134,14 +143,15 @@ impl CatalogLookup for Lookup {
     }
 
     fn role_oid(&self, name: &str) -> Option<Oid> {
-        (name == OWNER || self.users.iter().any(|user| user == name)).then(|| role_oid(name))
+        let known = self.catalog.roles().named(name).is_some() || self.users.iter().any(|user| user == name);
+        known.then(|| role_oid(&self.catalog, name))
     }
 
     fn role_name(&self, role: Oid) -> Option<String> {
-        if role == BOOTSTRAP_ROLE {
-            return Some(OWNER.to_string());
+        if let Some(role) = self.catalog.roles().get(role) {
+            return Some(role.name.clone());
         }
-        self.users.iter().find(|user| role_oid(user) == role).cloned()
+        self.users.iter().find(|user| role_oid(&self.catalog, user) == role).cloned()
     }
 
     fn database_oid(&self, name: &str) -> Option<Oid> {
@@ -214,22 +224,61 @@ impl CatalogLookup for Lookup {
         None
     }
 
-    /// There are no grants: what exists may be used by everybody. Nobody is a member of another role, but may be it.
-    fn has_privilege(&self, _role: Oid, on: PrivilegeOn, _privilege: &str, _grant: bool) -> Option<bool> {
-        let exists = match on {
-            PrivilegeOn::Relation(relation) => self.place(relation).is_some(),
-            PrivilegeOn::Column(relation, 0) => self.place(relation).is_some(),
-            PrivilegeOn::Column(relation, attnum) => self.column_name(relation, attnum).is_some(),
-            PrivilegeOn::Schema(schema) => self.catalog.namespace(schema).is_some(),
-            PrivilegeOn::Database => true,
-            PrivilegeOn::Function(function) => facts().proc_row(function).is_some(),
-            PrivilegeOn::Type(ty) => facts().type_row(ty).is_some() || self.with_row_type(ty).is_some(),
-            PrivilegeOn::Language(language) => language == Oid(12),
-            PrivilegeOn::Tablespace(space) => matches!(space.0, 1663 | 1664),
-            PrivilegeOn::Sequence(sequence) => self.catalog.relation(sequence).is_some_and(|r| r.sequence.is_some()),
-            PrivilegeOn::Role(role) => self.role_name(role).is_some(),
+    fn has_privilege(&self, role: Oid, on: PrivilegeOn, privilege: &str, grant: bool) -> Option<bool> {
+        let access = self.access_of(role);
+        let wanted = Privileges::named(privilege).unwrap_or_default();
+        let holds = |(held, grantable): (Privileges, Privileges)| {
+            let of = if grant { held & grantable | grantable } else { held };
+            !wanted.is_empty() && of.contains(wanted)
         };
-        exists.then_some(true)
+        let built_in = |exists: bool| exists.then(|| access.superuser || !grant);
+        match on {
+            PrivilegeOn::Relation(oid) | PrivilegeOn::Column(oid, _) | PrivilegeOn::Sequence(oid) => {
+                let Some(relation) = self.catalog.relation(oid) else {
+                    // An index has no grants of its own.
+                    return self.index(oid).map(|index| access.has_rights_of(index.relation.owner()));
+                };
+                if matches!(on, PrivilegeOn::Sequence(_)) && relation.sequence.is_none() {
+                    return None;
+                }
+                if privilege == "RULE" {
+                    return Some(false);
+                }
+                let whole = access.superuser || holds(access.on_relation(relation));
+                match on {
+                    PrivilegeOn::Column(_, 0) => {
+                        let any = |attnum: &i16| holds(access.on_column(relation, *attnum));
+                        Some(whole || relation.column_acls.keys().any(any))
+                    }
+                    PrivilegeOn::Column(_, attnum) => {
+                        self.column_name(oid, attnum)?;
+                        Some(whole || holds(access.on_column(relation, attnum)))
+                    }
+                    _ => Some(whole),
+                }
+            }
+            PrivilegeOn::Schema(schema) => {
+                let namespace = self.catalog.namespace(schema)?;
+                Some(access.superuser || holds(access.on_schema(namespace, &self.catalog)))
+            }
+            PrivilegeOn::Database => Some(access.superuser || holds(access.on_database(&self.catalog))),
+            PrivilegeOn::Function(function) => built_in(facts().proc_row(function).is_some()),
+            PrivilegeOn::Type(ty) => built_in(facts().type_row(ty).is_some() || self.with_row_type(ty).is_some()),
+            PrivilegeOn::Language(language) => built_in(language == Oid(12)),
+            PrivilegeOn::Tablespace(space) => matches!(space.0, 1663 | 1664).then_some(access.superuser),
+            PrivilegeOn::Role(other) => {
+                self.role_name(other)?;
+                let roles = self.catalog.roles();
+                Some(
+                    access.superuser
+                        || match (privilege, grant) {
+                            (_, true) => roles.is_admin(role, other),
+                            ("USAGE", false) => access.has_rights_of(other) || role == other,
+                            _ => role == other || roles.is_member(role, other),
+                        },
+                )
+            }
+        }
     }
 
     fn relation_size(&self, relation: Oid, what: RelationSize) -> Option<i64> {

@@ -1,11 +1,13 @@
 //! Who is connected and what runs: `pg_stat_activity`.
 
+use super::channels::Mailbox;
 use super::context::Identity;
 use super::database::now_us;
 use super::interrupt::CancelHandle;
 use super::settings::Settings;
 use crate::pg_catalog::SessionRow;
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 /// One session as the others see it.
@@ -14,6 +16,9 @@ pub struct Activity {
     settings: Arc<Mutex<Settings>>,
     cancel: CancelHandle,
     started_us: i64,
+    mailbox: Arc<Mailbox>,
+    /// Somebody ended the session.
+    terminated: AtomicBool,
     now: Mutex<Now>,
 }
 
@@ -26,11 +31,21 @@ struct Now {
 }
 
 impl Activity {
-    pub fn new(identity: Arc<Identity>, settings: Arc<Mutex<Settings>>, cancel: CancelHandle) -> Self {
+    pub fn new(
+        identity: Arc<Identity>,
+        settings: Arc<Mutex<Settings>>,
+        cancel: CancelHandle,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
         let started_us = now_us();
         let (query, query_us, transaction_us) = ("".into(), None, None);
         let now = Mutex::new(Now { state: "idle", since_us: started_us, query, query_us, transaction_us });
-        Self { identity, settings, cancel, started_us, now }
+        let terminated = AtomicBool::new(false);
+        Self { identity, settings, cancel, started_us, mailbox, terminated, now }
+    }
+
+    pub fn is_terminated(&self) -> bool {
+        self.terminated.load(Ordering::Relaxed)
     }
 
     /// A statement begins.
@@ -92,10 +107,32 @@ impl Activities {
         self.0.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Cancels what the session with this process id runs: whether there is one.
-    pub fn cancel(&self, pid: i32) -> bool {
-        let found = self.living().into_iter().find(|activity| activity.identity.backend_pid == pid);
-        found.inspect(|activity| activity.cancel.cancel()).is_some()
+    fn find(&self, pid: i32) -> Option<Arc<Activity>> {
+        self.living().into_iter().find(|activity| activity.identity.backend_pid == pid)
+    }
+
+    /// Cancels what the session with this process id runs, or ends it: whether there is one.
+    pub fn signal(&self, pid: i32, end: bool) -> bool {
+        let found = self.find(pid);
+        found
+            .inspect(|activity| {
+                if end {
+                    activity.terminated.store(true, Ordering::Relaxed);
+                    activity.mailbox.wake.notify_one();
+                }
+                activity.cancel.cancel();
+            })
+            .is_some()
+    }
+
+    /// Who logged in with this process id.
+    pub fn user(&self, pid: i32) -> Option<String> {
+        self.find(pid).map(|activity| activity.identity.user.clone())
+    }
+
+    /// Sessions of this user.
+    pub fn count(&self, user: &str) -> usize {
+        self.living().iter().filter(|activity| activity.identity.user == user).count()
     }
 
     pub fn rows(&self) -> Vec<SessionRow> {

@@ -50,8 +50,10 @@ impl Session {
                     _ => None,
                 })
                 .collect();
-            // There is one role that owns everything.
             if commands.iter().all(|c| c.subtype() == AlterTableType::AtChangeOwner) {
+                for command in commands {
+                    session.give_relation(&old, command.newowner.as_ref()).await?;
+                }
                 return Ok(Outcome::done(tag));
             }
             if old.kind != RelationKind::Managed {
@@ -110,6 +112,9 @@ impl Session {
                     continue;
                 };
                 let index = name.last().map_or("", String::as_str);
+                if session.access().must_own(&old).is_err() {
+                    return Err(crate::catalog::not_owner("index", index));
+                }
                 let of_constraint =
                     old.constraints.iter().any(|c| c.name == index && matches!(c.kind, ConstraintKind::Unique(_)));
                 if of_constraint || old.primary_key_name() == index {
@@ -154,6 +159,7 @@ impl Session {
                     None => return Ok(Outcome::done(tag)),
                 }
             };
+            session.access().must_own(&old)?;
             if old.kind != RelationKind::Managed {
                 return Err(PgError::unsupported("RENAME COLUMN of anything but a table"));
             }

@@ -1,11 +1,13 @@
 //! What functions see of the statement they run in: [`Context`] over the session, [`CatalogLookup`] over its catalog.
 
+use super::access::{Acting, check_set_role};
+use super::channels::{Mailbox, Pending};
 use super::database::Database;
 use super::sequences::SessionSequences;
 use super::settings::Settings;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PG_SIGNAL_BACKEND, Privileges, RelationKind};
 use crate::kernels::context::{CatalogLookup, Context, SequenceCall};
-use crate::pg_catalog::{CursorRow, Lookup, PreparedRow, role_oid};
+use crate::pg_catalog::{CursorRow, Lookup, PreparedRow};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use parking_lot::Mutex;
 use std::fmt;
@@ -15,7 +17,10 @@ use std::sync::Arc;
 /// Who is connected.
 #[derive(Debug, Clone)]
 pub struct Identity {
+    /// Who logged in.
     pub user: String,
+    /// The catalog had the role when it logged in.
+    pub known: bool,
     pub database: String,
     pub backend_pid: i32,
     pub client: Option<SocketAddr>,
@@ -26,10 +31,13 @@ pub struct Identity {
 pub struct StatementContext {
     pub database: Arc<Database>,
     pub identity: Arc<Identity>,
+    pub acting: Acting,
     pub settings: Arc<Mutex<Settings>>,
     pub lookup: Lookup,
     pub catalog: Arc<Catalog>,
     pub sequences: Arc<SessionSequences>,
+    pub mailbox: Arc<Mailbox>,
+    pub pending: Pending,
     /// This session's prepared statements and cursors, as the system relations list them.
     pub prepared: Vec<PreparedRow>,
     pub cursors: Vec<CursorRow>,
@@ -65,15 +73,15 @@ impl Context for StatementContext {
     }
 
     fn session_user(&self) -> &str {
-        &self.identity.user
+        &self.acting.session_user
     }
 
     fn current_user(&self) -> &str {
-        &self.identity.user
+        &self.acting.user
     }
 
     fn current_user_oid(&self) -> Oid {
-        role_oid(&self.identity.user)
+        self.acting.access.role
     }
 
     fn database(&self) -> &str {
@@ -89,6 +97,11 @@ impl Context for StatementContext {
     }
 
     fn set_setting(&self, name: &str, value: &str, local: bool) -> PgResult<String> {
+        if name.eq_ignore_ascii_case("role") {
+            check_set_role(&self.catalog, &self.acting.session_user, self.identity.known, value)?;
+            self.settings.lock().set_identity("role", value, local);
+            return Ok(value.to_owned());
+        }
         self.settings.lock().set(name, value, local)
     }
 
@@ -113,14 +126,66 @@ impl Context for StatementContext {
     }
 
     fn sequence(&self, call: SequenceCall) -> PgResult<i64> {
+        self.sequences.check(&self.catalog, &self.acting.access, call)?;
         self.sequences.call(&self.catalog, call)
     }
 
-    fn signal(&self, pid: i32, end: bool) -> PgResult<bool> {
-        if end {
-            return Err(PgError::unsupported("ending another session"));
+    fn notify(&self, channel: &str, payload: &str) -> PgResult<()> {
+        super::channels::notify(&self.pending, self.identity.backend_pid, channel, payload)
+    }
+
+    fn listened_channels(&self) -> Vec<String> {
+        self.mailbox.channels()
+    }
+
+    fn notification_queue_usage(&self) -> f64 {
+        self.database.channels.usage()
+    }
+
+    fn notify_on_change(&self, relation: Oid, channel: Option<&str>) -> PgResult<()> {
+        let found = self.catalog.relation(relation);
+        let found = found.ok_or_else(|| PgError::internal(format!("no relation with OID {relation}")))?;
+        self.acting.access.must_have(found, Privileges::SELECT)?;
+        if !matches!(
+            found.kind,
+            RelationKind::Bronze | RelationKind::Silver | RelationKind::Managed | RelationKind::Gold
+        ) {
+            let message = format!("\"{}\" has no rows of its own", found.name);
+            let error = PgError::new(SqlState::WRONG_OBJECT_TYPE, message);
+            return Err(error.hint("Name a table or a materialized view."));
         }
-        Ok(self.database.activities.cancel(pid))
+        self.database.notify_on_change(&self.mailbox, relation, channel)
+    }
+
+    fn signal(&self, pid: i32, end: bool) -> PgResult<bool> {
+        let Some(user) = self.database.activities.user(pid) else { return Ok(false) };
+        let roles = self.catalog.roles();
+        let access = &self.acting.access;
+        if !access.superuser {
+            let other = roles.named(&user);
+            if other.is_none_or(|role| role.superuser) {
+                let what = if end { "terminate" } else { "cancel" };
+                let message = match what {
+                    "terminate" => "must be a superuser to terminate superuser process",
+                    _ => "must be a superuser to cancel superuser query",
+                };
+                return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+            }
+            let may =
+                other.is_some_and(|role| access.has_rights_of(role.oid)) || access.has_rights_of(PG_SIGNAL_BACKEND);
+            if !may {
+                let message = match end {
+                    true => {
+                        "must be a member of the role whose process is being terminated or member of pg_signal_backend"
+                    }
+                    false => {
+                        "must be a member of the role whose query is being canceled or member of pg_signal_backend"
+                    }
+                };
+                return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+            }
+        }
+        Ok(self.database.activities.signal(pid, end))
     }
 }
 

@@ -75,6 +75,8 @@ impl CopyOptions {
                     }
                     _ => return Err(invalid("argument to option \"force_quote\" must be a list of column names")),
                 },
+                // There is nothing to freeze.
+                "freeze" => {}
                 "encoding" if value.as_deref().is_some_and(|v| v.eq_ignore_ascii_case("utf8")) => {}
                 other => return Err(PgError::unsupported(format!("the COPY option {}", other.to_uppercase()))),
             }

@@ -1,18 +1,20 @@
 //! What all sessions share: storage, the query runtime, memory, the plan cache.
 
 use super::activity::Activities;
+use super::channels::Channels;
 use super::plan_cache::PlanCache;
 use super::session::{Outcome, Session, Startup};
-use super::storage::{Storage, StorageSnapshot};
+use super::storage::{CatalogChange, Storage, StorageSnapshot};
 use crate::bind;
+use crate::engine::Commit;
 use crate::source::SourceStatus;
 use crate::types::{PgError, PgResult};
 use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::StreamExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::runtime::{Handle, Runtime};
 
@@ -54,6 +56,9 @@ pub struct Database {
     pub(super) next_transaction: AtomicI64,
     pub(super) query_threads: usize,
     pub(super) activities: Activities,
+    pub(super) channels: Channels,
+    /// Roles whose passwords are in the configuration.
+    configured: OnceLock<Vec<String>>,
     runtime: Option<Runtime>,
 }
 
@@ -83,12 +88,35 @@ impl Database {
             next_transaction: AtomicI64::new(1),
             query_threads: options.query_threads.max(1),
             activities: Activities::default(),
+            channels: Channels::default(),
+            configured: OnceLock::new(),
             runtime: Some(runtime),
         }))
     }
 
     pub fn session(self: &Arc<Self>, startup: Startup) -> PgResult<Session> {
         Session::new(Arc::clone(self), startup)
+    }
+
+    /// Makes roles of the users of the configuration, superusers where they are new. Errors: what a commit says.
+    pub async fn configure_users(&self, names: Vec<String>) -> PgResult<()> {
+        let snapshot = self.storage.snapshot();
+        let missing = names.iter().any(|name| snapshot.catalog().roles().named(name).is_none());
+        let _ = self.configured.set(names.clone());
+        if !missing {
+            return Ok(());
+        }
+        let change: CatalogChange = Box::new(move |catalog| super::roles::ensure_users(catalog, &names));
+        self.storage.commit(Commit { change: Some(change), tables: Vec::new() }).await
+    }
+
+    pub(super) fn has_configured_password(&self, role: &str) -> bool {
+        self.configured.get().is_some_and(|names| names.iter().any(|name| name == role))
+    }
+
+    /// Sessions that this role has.
+    pub fn sessions_of(&self, role: &str) -> usize {
+        self.activities.count(role)
     }
 
     /// Runs the statements of a script, as one transaction, in a session of its own.

@@ -4,19 +4,23 @@
 //! by COMMIT; a statement outside a transaction is applied before it returns.
 
 use super::OutputColumn;
+use super::access::role_named;
 use super::context::{quoted, undefined_schema};
 use super::interrupt::Operation;
 use super::rename;
+use super::roles::may_give;
 use super::session::{Outcome, Session};
 use super::tables::sequences_of;
 use super::transaction::{PendingChange, Phase, View};
 use crate::bind;
-use crate::catalog::{Catalog, CatalogColumn, FIRST_USER_OID, NewRelation, Relation, RelationKind};
+use crate::catalog::{
+    Catalog, CatalogColumn, FIRST_USER_OID, Needed, NewRelation, Privileges, Relation, RelationKind, denied, not_owner,
+};
 use crate::types::{Column, Oid, PgError, PgResult, SqlState, TableSchema, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterObjectSchemaStmt, CommentStmt, CreateSchemaStmt, CreateTableAsStmt, DropBehavior, DropStmt, GrantStmt, Node,
-    ObjectType, RangeVar, RefreshMatViewStmt, RenameStmt, SelectStmt, ViewStmt,
+    AlterObjectSchemaStmt, CommentStmt, CreateSchemaStmt, CreateTableAsStmt, DropBehavior, DropStmt, Node, ObjectType,
+    RangeVar, RefreshMatViewStmt, RenameStmt, SelectStmt, ViewStmt,
 };
 use std::sync::Arc;
 
@@ -39,19 +43,23 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::CreateSeqStmt(_)
         | N::AlterSeqStmt(_)
         | N::AlterOwnerStmt(_)
-        | N::GrantStmt(_) => return Ok(()),
+        | N::GrantStmt(_)
+        | N::GrantRoleStmt(_)
+        | N::CreateRoleStmt(_)
+        | N::AlterRoleStmt(_)
+        | N::AlterRoleSetStmt(_)
+        | N::DropRoleStmt(_)
+        | N::ReassignOwnedStmt(_)
+        | N::DropOwnedStmt(_)
+        | N::AlterDefaultPrivilegesStmt(_) => return Ok(()),
         N::CreateFunctionStmt(_) => "CREATE FUNCTION",
         N::CreateTrigStmt(_) => "CREATE TRIGGER",
         N::CreateEnumStmt(_) | N::CompositeTypeStmt(_) | N::DefineStmt(_) => "CREATE TYPE",
         N::CreateDomainStmt(_) => "CREATE DOMAIN",
         N::CreateExtensionStmt(_) => "CREATE EXTENSION",
-        N::CreateRoleStmt(_) => "CREATE ROLE",
         N::CreatedbStmt(_) => "CREATE DATABASE",
         N::DropdbStmt(_) => "DROP DATABASE",
-        N::GrantRoleStmt(_) => "GRANT",
         N::LockStmt(_) => "LOCK TABLE",
-        N::ListenStmt(_) => "LISTEN",
-        N::NotifyStmt(_) => "NOTIFY",
         N::VacuumStmt(_) => "VACUUM",
         N::DoStmt(_) => "DO",
         N::CallStmt(_) => "CALL",
@@ -80,9 +88,16 @@ impl Session {
             NodeEnum::AlterTableStmt(statement) => self.alter_table(statement, operation).await,
             NodeEnum::CreateSeqStmt(statement) => self.create_sequence(statement).await,
             NodeEnum::AlterSeqStmt(statement) => self.alter_sequence(statement).await,
-            NodeEnum::GrantStmt(statement) => self.grant(statement),
-            // There is one role that owns everything.
-            NodeEnum::AlterOwnerStmt(_) => Ok(Outcome::done("ALTER OWNER")),
+            NodeEnum::GrantStmt(statement) => self.grant(statement).await,
+            NodeEnum::GrantRoleStmt(statement) => self.grant_role(statement).await,
+            NodeEnum::AlterDefaultPrivilegesStmt(statement) => self.alter_default_privileges(statement).await,
+            NodeEnum::CreateRoleStmt(statement) => self.create_role(statement).await,
+            NodeEnum::AlterRoleStmt(statement) => self.alter_role(statement).await,
+            NodeEnum::AlterRoleSetStmt(statement) => self.alter_role_set(statement).await,
+            NodeEnum::DropRoleStmt(statement) => self.drop_role(statement).await,
+            NodeEnum::ReassignOwnedStmt(statement) => self.reassign_owned(statement).await,
+            NodeEnum::DropOwnedStmt(statement) => self.drop_owned(statement).await,
+            NodeEnum::AlterOwnerStmt(statement) => self.alter_owner(statement).await,
             NodeEnum::CreateSchemaStmt(statement) => self.create_schema(statement).await,
             NodeEnum::ViewStmt(statement) => self.create_view(statement, text).await,
             NodeEnum::CreateTableAsStmt(statement) => self.create_materialized_view(statement, text).await,
@@ -102,18 +117,18 @@ impl Session {
     }
 
     /// Applies a change now, or keeps it for COMMIT.
-    async fn change(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
+    pub(super) async fn change(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
         self.writable("DDL")?;
         if self.transaction.phase == Phase::Idle {
             self.begin(Phase::Implicit);
-            self.transaction.change(view, change, false)?;
+            self.apply(view, change, false)?;
             return self.commit().await;
         }
-        self.transaction.change(view, change, false)
+        self.apply(view, change, false)
     }
 
     /// [`Session::change`], or of the session's own catalog where the relation is temporary.
-    async fn change_of(&mut self, view: &View, relation: &Relation, change: PendingChange) -> PgResult<()> {
+    pub(super) async fn change_of(&mut self, view: &View, relation: &Relation, change: PendingChange) -> PgResult<()> {
         match view.catalog.temporary() == Some(relation.schema) {
             true => self.change_temporary(view, change).await,
             false => self.change(view, change).await,
@@ -123,10 +138,10 @@ impl Session {
     async fn change_temporary(&mut self, view: &View, change: PendingChange) -> PgResult<()> {
         if self.transaction.phase == Phase::Idle {
             self.begin(Phase::Implicit);
-            self.transaction.change(view, change, true)?;
+            self.apply(view, change, true)?;
             return self.commit().await;
         }
-        self.transaction.change(view, change, true)
+        self.apply(view, change, true)
     }
 
     fn skip(&mut self, state: SqlState, message: String) {
@@ -139,7 +154,7 @@ impl Session {
         }
         let view = self.view();
         let name = match statement.schemaname.as_str() {
-            "" => statement.authrole.as_ref().map(|r| r.rolename.clone()).unwrap_or_default(),
+            "" => self.role_name(statement.authrole.as_ref())?,
             name => name.to_owned(),
         };
         if name.starts_with("pg_") {
@@ -151,7 +166,21 @@ impl Session {
             self.skip(SqlState::DUPLICATE_SCHEMA, message);
             return Ok(Outcome::done("CREATE SCHEMA"));
         }
-        self.change(&view, Arc::new(move |catalog| catalog.create_schema(&name).map(|_| ()))).await?;
+        if !self.access().superuser && !self.access().on_database(&view.catalog).0.contains(Privileges::CREATE) {
+            return Err(denied("database", &self.identity.database));
+        }
+        let owner = match &statement.authrole {
+            Some(role) => {
+                let owner = self.role_name(Some(role))?;
+                let owner = role_named(&view.catalog, &owner)?;
+                may_give(self.access(), &view.catalog, owner)?;
+                owner.oid
+            }
+            None => self.acting.creator,
+        };
+        let change: PendingChange =
+            Arc::new(move |catalog| catalog.as_role(owner, |catalog| catalog.create_schema(&name).map(|_| ())));
+        self.change(&view, change).await?;
         Ok(Outcome::done("CREATE SCHEMA"))
     }
 
@@ -175,6 +204,7 @@ impl Session {
             let message = format!("permission denied for schema {schema}");
             return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
         }
+        self.access().must_create_in(namespace, catalog)?;
         Ok((schema, relation.relname.clone()))
     }
 
@@ -190,6 +220,7 @@ impl Session {
         let bound = {
             let path = self.search_path();
             let mut cx = bind::BindContext::new(&view.catalog, path);
+            cx.access = Some(self.access());
             bind::bind_query(select, &mut cx)?
         };
         if !bound.params.is_empty() {
@@ -219,7 +250,7 @@ impl Session {
             Some((schema.name.clone(), relation.name.clone()))
         };
         let reads = bound.relations.iter().filter_map(named).collect();
-        Ok(BoundView { columns, reads, volatile: bound.volatile_functions })
+        Ok(BoundView { columns, reads, volatile: bound.volatile_functions, needed: bound.needed })
     }
 
     async fn create_view(&mut self, statement: &ViewStmt, text: &str) -> PgResult<Outcome> {
@@ -229,6 +260,10 @@ impl Session {
         let view = self.view();
         let (schema, name) = self.target(&view.catalog, statement.view.as_ref())?;
         let bound = self.bind_view(&view, statement.query.as_deref(), &statement.aliases)?;
+        let namespace = view.catalog.namespace_named(&schema).ok_or_else(|| undefined_schema(&schema))?;
+        if let Some(old) = view.catalog.relation_named(namespace.oid, &name).filter(|_| statement.replace) {
+            self.access().must_own(old)?;
+        }
         let definition = view_query(text)?;
         let (search_path, replace) = (self.search_path().to_vec(), statement.replace);
         let change: PendingChange = Arc::new(move |catalog| {
@@ -282,6 +317,7 @@ impl Session {
         }
         let bound = self.bind_view(&view, statement.query.as_deref(), &into.col_names)?;
         crate::view::refuse_unsteady(&bound.volatile)?;
+        self.check_needed(&bound.needed)?;
         let (definition, search_path) = (view_query(text)?, self.search_path().to_vec());
         let change: PendingChange = Arc::new(move |catalog| {
             let namespace = catalog.namespace_named(&schema).ok_or_else(|| undefined_schema(&schema))?.oid;
@@ -324,7 +360,10 @@ impl Session {
                 ObjectType::ObjectSchema => {
                     let name = name.last().cloned().unwrap_or_default();
                     match view.catalog.namespace_named(&name) {
-                        Some(_) => {
+                        Some(namespace) => {
+                            if !self.access().has_rights_of(namespace.owner()) {
+                                return Err(not_owner("schema", &name));
+                            }
                             schemas.push(name);
                             Ok(())
                         }
@@ -469,6 +508,11 @@ impl Session {
             _ => error,
         })?;
         if found.kind == wanted {
+            // The owner of a schema may drop what is in it.
+            let schema = catalog.namespace(found.schema).map(|n| n.owner());
+            if !schema.is_some_and(|owner| self.access().has_rights_of(owner)) {
+                self.access().must_own(&found)?;
+            }
             return Ok(found);
         }
         if kind == ObjectType::ObjectTable {
@@ -515,6 +559,7 @@ impl Session {
             ObjectType::ObjectMatview => "ALTER MATERIALIZED VIEW",
             ObjectType::ObjectTable => "ALTER TABLE",
             ObjectType::ObjectSchema => return Err(PgError::unsupported("ALTER SCHEMA ... RENAME")),
+            ObjectType::ObjectRole => return self.rename_role(statement).await,
             ObjectType::ObjectSequence => "ALTER SEQUENCE",
             ObjectType::ObjectColumn | ObjectType::ObjectTabconstraint | ObjectType::ObjectIndex => {
                 return self.rename_part(statement, operation).await;
@@ -548,6 +593,8 @@ impl Session {
         };
         let (schema, name) = full_name(&view.catalog, &relation);
         let new = statement.newschema.clone();
+        let target = view.catalog.namespace_named(&new).ok_or_else(|| undefined_schema(&new))?;
+        self.access().must_create_in(target, &view.catalog)?;
         let change: PendingChange = Arc::new(move |catalog| {
             let target = catalog.namespace_named(&new).ok_or_else(|| undefined_schema(&new))?.oid;
             let oid = find(catalog, &schema, &name)?.oid;
@@ -572,6 +619,7 @@ impl Session {
         match self.resolve_range(&view.catalog, relation) {
             Ok(relation) => {
                 not_fed(&relation)?;
+                self.access().must_own(&relation)?;
                 Ok(Some(relation))
             }
             Err(error) if missing_ok && error.state == SqlState::UNDEFINED_TABLE => {
@@ -582,17 +630,6 @@ impl Session {
         }
     }
 
-    /// What exists may be used by everybody: a grant gives nothing more, and taking it back takes nothing.
-    fn grant(&mut self, statement: &GrantStmt) -> PgResult<Outcome> {
-        let view = self.view();
-        for object in &statement.objects {
-            if let Some(NodeEnum::RangeVar(range)) = &object.node {
-                self.resolve_range(&view.catalog, Some(range))?;
-            }
-        }
-        Ok(Outcome::done(if statement.is_grant { "GRANT" } else { "REVOKE" }))
-    }
-
     async fn comment(&mut self, statement: &CommentStmt) -> PgResult<Outcome> {
         let view = self.view();
         let text = Some(statement.comment.clone()).filter(|text| !text.is_empty());
@@ -600,6 +637,10 @@ impl Session {
         let change: PendingChange = match statement.objtype() {
             ObjectType::ObjectSchema => {
                 let schema = name.last().cloned().unwrap_or_default();
+                let known = view.catalog.namespace_named(&schema).ok_or_else(|| undefined_schema(&schema))?;
+                if !self.access().has_rights_of(known.owner()) {
+                    return Err(not_owner("schema", &schema));
+                }
                 Arc::new(move |catalog| {
                     let oid = catalog.namespace_named(&schema).ok_or_else(|| undefined_schema(&schema))?.oid;
                     catalog.comment_on_schema(oid, text.clone());
@@ -612,6 +653,7 @@ impl Session {
             | ObjectType::ObjectSequence => {
                 let relation = self.resolve(&view.catalog, &name)?;
                 not_system(&relation)?;
+                self.access().must_own(&relation)?;
                 let (schema, name) = full_name(&view.catalog, &relation);
                 Arc::new(move |catalog| {
                     let oid = find(catalog, &schema, &name)?.oid;
@@ -622,6 +664,7 @@ impl Session {
                 let (column, table) = name.split_last().ok_or_else(|| PgError::internal("a column without a name"))?;
                 let relation = self.resolve(&view.catalog, table)?;
                 not_system(&relation)?;
+                self.access().must_own(&relation)?;
                 let (schema, name) = full_name(&view.catalog, &relation);
                 let column = column.clone();
                 Arc::new(move |catalog| {
@@ -655,6 +698,7 @@ impl Session {
             let message = format!("\"{}\" is not a materialized view", relation.name);
             return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
+        self.access().must_own(&relation)?;
         if statement.skip_data {
             return Err(PgError::unsupported("REFRESH MATERIALIZED VIEW ... WITH NO DATA"));
         }
@@ -667,6 +711,8 @@ pub(super) struct BoundView {
     /// (schema, name) of what it reads.
     reads: Vec<(String, String)>,
     volatile: Vec<String>,
+    /// The rights that its rows take.
+    needed: Needed,
 }
 
 impl BoundView {

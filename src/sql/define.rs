@@ -4,6 +4,7 @@
 //! there.
 
 use crate::bind::{self, BindContext, Clause, typename};
+use crate::catalog::{Access, Privileges};
 use crate::catalog::{
     Catalog, CatalogColumn, Constraint, ConstraintKind, Foreign, Identity, Index, Relation, RelationKind, Sequence,
     SequenceState,
@@ -20,6 +21,8 @@ pub struct Surroundings<'a> {
     pub catalog: &'a Catalog,
     pub search_path: &'a [String],
     pub text: TextSettings,
+    /// What whoever defines it may do.
+    pub access: &'a Access,
 }
 
 /// A table while a statement makes or changes it.
@@ -343,6 +346,13 @@ impl<'a> Draft<'a> {
         if theirs.is_empty() {
             let message = format!("there is no primary key for referenced table \"{}\"", referred.name);
             return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+        }
+        if !own {
+            let columns =
+                theirs.iter().all(|c| self.with.access.on_column(&referred, *c).0.contains(Privileges::REFERENCES));
+            if !columns {
+                self.with.access.must_have(&referred, Privileges::REFERENCES)?;
+            }
         }
         if theirs.len() != columns.len() {
             let message = "number of referencing and referenced columns for foreign key disagree";

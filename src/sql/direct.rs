@@ -4,6 +4,7 @@
 
 use super::storage::StorageSnapshot;
 use crate::bind::RelationProvider;
+use crate::catalog::Catalog;
 use crate::types::{Oid, PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -38,7 +39,7 @@ pub enum Direct {
 }
 
 impl Direct {
-    /// `plan`: optimised, so that what is constant is a literal.
+    /// `plan`: optimised, so that what is constant is a literal; one that is not has fewer of these forms.
     pub fn of(plan: &LogicalPlan) -> Option<Self> {
         match plan {
             LogicalPlan::Projection(projection) if is_one_row(&projection.input) => {
@@ -50,6 +51,15 @@ impl Direct {
                 (!conditions.is_empty()).then_some(Self::KeyLookup { relation, conditions, outputs })
             }
         }
+    }
+
+    /// Whether it will run so: a row of constants, or conditions on the relation's whole key and nothing else.
+    pub fn is_by_key(&self, catalog: &Catalog) -> bool {
+        let Self::KeyLookup { relation, conditions, .. } = self else { return true };
+        catalog.relation(*relation).is_some_and(|relation| {
+            let named = |column: &usize| conditions.iter().any(|(c, _)| c == column);
+            !relation.key.is_empty() && conditions.len() == relation.key.len() && relation.key.iter().all(named)
+        })
     }
 
     /// The rows; `None` where this snapshot has no index for the conditions.

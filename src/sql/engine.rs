@@ -15,6 +15,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 #[async_trait]
 impl Storage for EngineHandle {
@@ -24,6 +25,10 @@ impl Storage for EngineHandle {
 
     async fn commit(&self, commit: Commit) -> PgResult<()> {
         EngineHandle::commit(self, commit).await
+    }
+
+    fn ticks(&self) -> Option<watch::Receiver<u64>> {
+        Some(EngineHandle::ticks(self))
     }
 }
 

@@ -11,8 +11,10 @@
 //! changes is applied by its COMMIT, whole, or not at all; a statement that is cancelled, timed out or dropped stops.
 //! Called by `wire` and `http`.
 
+mod access;
 mod activity;
 mod alter;
+mod channels;
 mod context;
 mod copy;
 mod copy_in;
@@ -25,6 +27,7 @@ mod engine;
 mod explain;
 mod fair;
 mod foreign;
+mod grant;
 mod interrupt;
 mod kept;
 pub mod parameters;
@@ -33,6 +36,7 @@ mod prepare;
 mod query;
 mod relations;
 mod rename;
+mod roles;
 mod sequences;
 mod session;
 mod settings;
@@ -48,6 +52,7 @@ pub(crate) mod tests;
 
 pub use crate::bind::OutputColumn;
 pub use crate::kernels::SERVER_VERSION;
+pub use channels::{Mailbox, Notification};
 pub use copy::{CopyFormat, CopyOptions};
 pub use copy_in::{CopyIn, CopyReader};
 pub use database::{Database, DatabaseMetrics, DatabaseOptions};

@@ -197,6 +197,7 @@ pub static PARAMETERS: &[Parameter] = &[
     ),
     user("quote_all_identifiers", ON_OFF, "off", COMPAT, "Accepted, without effect."),
     user("random_page_cost", Kind::Real { min: 0.0, max: f64::MAX }, "4", PLANNER, "Accepted, without effect."),
+    internal("role", Kind::Text, "none", "Role that the session acts as; see SET ROLE."),
     user("row_security", ON_OFF, "on", CLIENT, "Accepted, without effect."),
     user(
         "search_path",

@@ -10,6 +10,7 @@ use super::transaction::View;
 use super::write::{Main, WritePlan, WriteStatement};
 use super::{OutputColumn, cursor, explain, utility};
 use crate::bind::{self, BindContext};
+use crate::catalog::{Access, Needed};
 use crate::types::codec::TextSettings;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
@@ -26,6 +27,8 @@ pub struct Prepared {
     pub columns: Option<Arc<[OutputColumn]>>,
     pub(super) kind: Kind,
     pub(super) needs: Needs,
+    /// The rights that it takes.
+    pub(super) needed: Needed,
 }
 
 /// What it was prepared for; looked at again before it runs.
@@ -61,7 +64,7 @@ pub enum Kind {
         query: Arc<QueryPlan>,
         columns: Arc<[OutputColumn]>,
         name: String,
-        hold: bool,
+        options: cursor::Options,
     },
     Write(Arc<WriteStatement>),
     /// Everything that is understood when it runs.
@@ -71,7 +74,7 @@ pub enum Kind {
 impl Prepared {
     pub fn empty() -> Self {
         let (text, params, needs) = (String::new(), Vec::new(), Needs::default());
-        Self { text, params, columns: None, kind: Kind::Empty, needs }
+        Self { text, params, columns: None, kind: Kind::Empty, needs, needed: Needed::default() }
     }
 
     /// COMMIT and ROLLBACK are heard in a failed transaction too.
@@ -87,7 +90,14 @@ impl Prepared {
     pub(super) fn is_shared(&self) -> bool {
         match &self.kind {
             // EXECUTE and FETCH have the columns of something that is the session's own.
-            Kind::Utility(node) => !matches!(**node, NodeEnum::ExecuteStmt(_) | NodeEnum::FetchStmt(_)),
+            Kind::Utility(node) => !matches!(
+                **node,
+                // Passwords are not to be kept.
+                NodeEnum::ExecuteStmt(_)
+                    | NodeEnum::FetchStmt(_)
+                    | NodeEnum::CreateRoleStmt(_)
+                    | NodeEnum::AlterRoleStmt(_)
+            ),
             _ => true,
         }
     }
@@ -99,6 +109,7 @@ pub struct Preparation {
     pub view: View,
     pub needs: Needs,
     pub text: TextSettings,
+    pub access: Arc<Access>,
 }
 
 impl Preparation {
@@ -119,7 +130,10 @@ impl Preparation {
         node: NodeEnum,
         known: &dyn Fn(&NodeEnum) -> Option<Known>,
     ) -> PgResult<Prepared> {
-        let prepared = |params, columns, kind| Prepared { text, params, columns, kind, needs: self.needs.clone() };
+        let free = |params, columns, kind, needed| {
+            let needs = self.needs.clone();
+            Prepared { text, params, columns, kind, needs, needed }
+        };
         match node {
             NodeEnum::SelectStmt(mut select) if select.into_clause.is_some() => {
                 let into = select.into_clause.take();
@@ -131,39 +145,39 @@ impl Preparation {
                     if_not_exists: false,
                 };
                 let node = NodeEnum::CreateTableAsStmt(Box::new(statement));
-                Ok(prepared(Vec::new(), None, Kind::Utility(Box::new(node))))
+                Ok(free(Vec::new(), None, Kind::Utility(Box::new(node)), Needed::default()))
             }
             NodeEnum::SelectStmt(select) if writes_in_with(select.with_clause.as_ref()) => {
-                let (statement, params, columns) = self.write(&NodeEnum::SelectStmt(select))?;
-                Ok(prepared(params, columns, Kind::Write(Arc::new(statement))))
+                let ((statement, params, columns), needed) = self.write(&NodeEnum::SelectStmt(select))?;
+                Ok(free(params, columns, Kind::Write(Arc::new(statement)), needed))
             }
             NodeEnum::SelectStmt(select) => {
-                let (plan, columns) = self.query(&select)?;
-                Ok(prepared(plan.params.clone(), Some(columns), Kind::Query(plan)))
+                let (plan, columns, needed) = self.query(&select)?;
+                Ok(free(plan.params.clone(), Some(columns), Kind::Query(plan), needed))
             }
             node @ (NodeEnum::InsertStmt(_)
             | NodeEnum::UpdateStmt(_)
             | NodeEnum::DeleteStmt(_)
             | NodeEnum::MergeStmt(_)) => {
-                let (statement, params, columns) = self.write(&node)?;
-                Ok(prepared(params, columns, Kind::Write(Arc::new(statement))))
+                let ((statement, params, columns), needed) = self.write(&node)?;
+                Ok(free(params, columns, Kind::Write(Arc::new(statement)), needed))
             }
             NodeEnum::ExplainStmt(statement) => {
                 let options = explain::Options::read(&statement)?;
-                let (query, _) = self.query(selected(statement.query.as_deref(), "EXPLAIN")?)?;
+                let (query, _, needed) = self.query(selected(statement.query.as_deref(), "EXPLAIN")?)?;
                 let columns = text_columns(&["QUERY PLAN"]);
-                Ok(prepared(query.params.clone(), Some(columns), Kind::Explain { query, options }))
+                Ok(free(query.params.clone(), Some(columns), Kind::Explain { query, options }, needed))
             }
             NodeEnum::DeclareCursorStmt(statement) => {
-                let hold = cursor::options(&statement)?;
-                let (query, columns) = self.query(selected(statement.query.as_deref(), "DECLARE CURSOR")?)?;
+                let options = cursor::Options::read(&statement)?;
+                let (query, columns, needed) = self.query(selected(statement.query.as_deref(), "DECLARE CURSOR")?)?;
                 let name = statement.portalname.clone();
-                Ok(prepared(query.params.clone(), None, Kind::Declare { query, columns, name, hold }))
+                Ok(free(query.params.clone(), None, Kind::Declare { query, columns, name, options }, needed))
             }
             NodeEnum::CopyStmt(statement) => {
                 if statement.is_from {
-                    let kind = self.copy_in(&statement)?;
-                    return Ok(prepared(Vec::new(), None, kind));
+                    let (kind, needed) = self.copy_in(&statement)?;
+                    return Ok(free(Vec::new(), None, kind, needed));
                 }
                 if statement.is_program || !statement.filename.is_empty() {
                     let message = "COPY to a file or program is not supported";
@@ -171,12 +185,12 @@ impl Preparation {
                     return Err(error.hint("Use COPY ... TO STDOUT, or psql's \\copy."));
                 }
                 let options = CopyOptions::read(&statement)?;
-                let (query, columns) = match utility::select_of_copy(&statement) {
+                let (query, columns, needed) = match utility::select_of_copy(&statement) {
                     Some(select) => self.query(&select)?,
                     None => self.query(selected(statement.query.as_deref(), "COPY")?)?,
                 };
                 let options = options.resolve(&columns)?;
-                Ok(prepared(query.params.clone(), None, Kind::CopyOut { query, columns, options }))
+                Ok(free(query.params.clone(), None, Kind::CopyOut { query, columns, options }, needed))
             }
             node => {
                 let known = known(&node).unwrap_or_default();
@@ -185,14 +199,15 @@ impl Preparation {
                     None => utility::columns(&node),
                 };
                 utility::check_supported(&node)?;
-                Ok(prepared(Vec::new(), columns, Kind::Utility(Box::new(node))))
+                Ok(free(Vec::new(), columns, Kind::Utility(Box::new(node)), Needed::default()))
             }
         }
     }
 
     /// A statement that writes, or a query with such statements in WITH.
-    fn write(&self, node: &NodeEnum) -> PgResult<PreparedWrite> {
+    fn write(&self, node: &NodeEnum) -> PgResult<(PreparedWrite, Needed)> {
         let mut cx = self.context();
+        let mut needed = Needed::default();
         let mut bound = Vec::new();
         if let Some(with) = with_clause(node) {
             for (nth, cte) in with.ctes.iter().enumerate() {
@@ -214,6 +229,7 @@ impl Preparation {
                 let named = given.into_iter().enumerate();
                 let named = named.map(|(i, (name, ty))| (aliases.get(i).map_or(name, |a| (*a).to_owned()), ty));
                 cx.staged.push(bind::StagedCte { name: cte.ctename.clone(), oid, columns: named.collect() });
+                needed.extend(write.needed.clone());
                 bound.push((write, oid));
             }
         }
@@ -224,6 +240,10 @@ impl Preparation {
                     .ok_or_else(|| PgError::internal("a statement that writes nothing"))?),
             };
         let params = bind::settled(&cx.param_types)?;
+        needed.extend(match &main {
+            Ok(query) => query.needed.clone(),
+            Err(write) => write.needed.clone(),
+        });
         let ctes = bound.into_iter().map(|(write, oid)| Ok((WritePlan::new(write, self, &params)?, oid)));
         let ctes = ctes.collect::<PgResult<Vec<_>>>()?;
         let (main, columns) = match main {
@@ -237,10 +257,10 @@ impl Preparation {
                 (Main::Write(plan), columns)
             }
         };
-        Ok((WriteStatement { ctes, main }, params, columns))
+        Ok(((WriteStatement { ctes, main }, params, columns), needed))
     }
 
-    fn copy_in(&self, statement: &CopyStmt) -> PgResult<Kind> {
+    fn copy_in(&self, statement: &CopyStmt) -> PgResult<(Kind, Needed)> {
         if statement.is_program || !statement.filename.is_empty() {
             let message = "COPY from a file or program is not supported";
             let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message);
@@ -252,18 +272,20 @@ impl Preparation {
         let options = CopyOptions::read(statement)?;
         let mut cx = self.context();
         let (bound, columns) = bind::bind_copy(statement, &mut cx)?;
+        let needed = bound.needed.clone();
         let plan = Arc::new(WritePlan::new(bound, self, &[])?);
-        Ok(Kind::CopyIn { plan, columns: columns.into(), options })
+        Ok((Kind::CopyIn { plan, columns: columns.into(), options }, needed))
     }
 
-    /// A query's plan and columns.
-    pub fn query(&self, select: &SelectStmt) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
+    /// A query's plan and columns, and the rights that it takes.
+    pub fn query(&self, select: &SelectStmt) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>, Needed)> {
         if select.into_clause.is_some() {
             return Err(PgError::unsupported("SELECT INTO"));
         }
         let mut cx = self.context();
         let bound = bind::bind_query(select, &mut cx)?;
-        self.plan(&bound)
+        let (plan, columns) = self.plan(&bound)?;
+        Ok((plan, columns, bound.needed))
     }
 
     /// One value, converted to `target` by assignment.
@@ -278,12 +300,18 @@ impl Preparation {
         // Optimizing computes what is constant. `now()` is constant for one execution only, so a plan with such a
         // function is optimized anew each time.
         let stable = bound.volatile_functions.is_empty();
-        let plan = if stable { bind::optimize(plan, &self.database.state)? } else { plan };
         let columns: Arc<[OutputColumn]> = bound.columns.clone().into();
-        let direct = if stable { Direct::of(&plan) } else { None };
+        // A look-up by key is one before the optimizer, too: a new text each time must not pay for it.
+        let by_key = |direct: &Direct| direct.is_by_key(&self.view.catalog);
+        let mut direct = if stable { Direct::of(&plan).filter(by_key) } else { None };
+        let optimized = stable && direct.is_none();
+        let plan = if optimized { bind::optimize(plan, &self.database.state)? } else { plan };
+        if optimized {
+            direct = Direct::of(&plan);
+        }
         let kept = (stable && bound.params.is_empty() && direct.is_none()).then(|| Kept::new(bound.relations.clone()));
         let params = bound.params.clone();
-        Ok((Arc::new(QueryPlan { plan, optimized: stable, params, direct, kept }), columns))
+        Ok((Arc::new(QueryPlan { plan, optimized, params, direct, kept }), columns))
     }
 
     fn context(&self) -> BindContext<'_> {
@@ -291,6 +319,7 @@ impl Preparation {
         let declared = |ty: &Oid| (!matches!(*ty, oid::INVALID | oid::UNKNOWN)).then(|| PgType::new(*ty));
         cx.param_types = self.needs.declared.iter().map(declared).collect();
         cx.text = self.text;
+        cx.access = Some(&self.access);
         cx
     }
 }

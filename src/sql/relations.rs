@@ -43,6 +43,7 @@ impl SnapshotRelations {
         let settings = self.context.settings.lock().all().map(setting_row).collect();
         let session = SessionFacts {
             user: identity.user.clone(),
+            access: Some(Arc::clone(&self.context.acting.access)),
             database: identity.database.clone(),
             backend_pid: identity.backend_pid,
             settings,

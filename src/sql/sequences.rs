@@ -1,7 +1,7 @@
 //! Sequences as a session uses them.
 
 use super::database::Database;
-use crate::catalog::{Catalog, Relation, RelationKind, Sequence};
+use crate::catalog::{Access, Catalog, Privileges, Relation, RelationKind, Sequence, denied};
 use crate::kernels::context::SequenceCall;
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
@@ -25,6 +25,28 @@ impl SessionSequences {
 
     pub fn forget(&self) {
         *self.values.lock() = Default::default();
+    }
+
+    /// `42501` where the role may not move or read the sequence.
+    pub fn check(&self, catalog: &Catalog, access: &Access, call: SequenceCall) -> PgResult<()> {
+        use Privileges as P;
+        let (oid, enough) = match call {
+            SequenceCall::Next(oid) => (oid, [P::USAGE, P::UPDATE]),
+            SequenceCall::Current(oid) => (oid, [P::USAGE, P::SELECT]),
+            SequenceCall::Set(oid, ..) => (oid, [P::UPDATE, P::UPDATE]),
+            SequenceCall::Last => match self.values.lock().1 {
+                Some(oid) => (oid, [P::USAGE, P::SELECT]),
+                None => return Ok(()),
+            },
+        };
+        let Some(relation) = catalog.relation(oid).filter(|_| !access.superuser) else { return Ok(()) };
+        // An identity column's sequence is part of its table.
+        let internal = relation.sequence.as_ref().is_some_and(|sequence| sequence.internal);
+        let (held, _) = access.on_relation(relation);
+        match internal || enough.iter().any(|privilege| held.contains(*privilege)) {
+            true => Ok(()),
+            false => Err(denied("sequence", &relation.name)),
+        }
     }
 
     pub fn call(&self, catalog: &Catalog, call: SequenceCall) -> PgResult<i64> {

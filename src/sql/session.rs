@@ -1,6 +1,8 @@
 //! One client's session: its settings, transaction, prepared statements and cursors.
 
+use super::access::{Acting, check_set_role};
 use super::activity::Activity;
+use super::channels::{Mailbox, Pending};
 use super::context::{Identity, StatementContext};
 use super::cursor::Cursor;
 use super::database::{Database, now_us};
@@ -117,20 +119,24 @@ pub struct Session {
     cancel: CancelHandle,
     operation: Option<Operation>,
     statement_us: i64,
-    derived: Derived,
+    pub(super) derived: Derived,
     activity: Arc<Activity>,
     pub(super) temporary: Temporaries,
     pub(super) sequences: Arc<SessionSequences>,
     /// More of the protocol's messages wait before Sync: what a statement writes is committed there.
     pub(super) pipelined: bool,
+    pub(super) acting: Acting,
+    pub(super) mailbox: Arc<Mailbox>,
+    /// LISTEN and NOTIFY that wait for COMMIT.
+    pub(super) pending: Pending,
 }
 
 /// What follows from the settings, kept until they change.
-struct Derived {
+pub(super) struct Derived {
     version: u64,
     text: TextSettings,
     literals: String,
-    search_path: Vec<String>,
+    pub search_path: Vec<String>,
 }
 
 impl Derived {
@@ -157,15 +163,32 @@ pub fn shown_by_name(ty: Oid) -> bool {
 
 impl Session {
     pub(super) fn new(database: Arc<Database>, startup: Startup) -> PgResult<Self> {
-        let settings = Settings::new(&startup.user, &startup.settings)?;
+        let snapshot = database.storage.snapshot();
+        let role = snapshot.catalog().roles().named(&startup.user).cloned();
+        let known = role.is_some();
+        let (mut settings, mut become_role) = (Vec::new(), None);
+        let of_role = role.iter().flat_map(|role| &role.settings);
+        for (setting, value) in of_role.chain(startup.settings.iter().map(|(name, value)| (name, value))) {
+            match setting.eq_ignore_ascii_case("role") {
+                true => become_role = Some(value.clone()),
+                false => settings.push((setting.clone(), value.clone())),
+            }
+        }
+        let mut settings = Settings::new(&startup.user, &settings)?;
+        if let Some(role) = become_role {
+            check_set_role(snapshot.catalog(), &startup.user, known, &role)?;
+            settings.become_role(&role);
+        }
         let derived = Derived::of(&settings);
         let Startup { user, database: name, backend_pid, client, server, .. } = startup;
-        let identity = Arc::new(Identity { user, database: name, backend_pid, client, server });
+        let identity = Arc::new(Identity { user, known, database: name, backend_pid, client, server });
         let settings = Arc::new(Mutex::new(settings));
         let cancel = CancelHandle::default();
-        let activity = Arc::new(Activity::new(Arc::clone(&identity), Arc::clone(&settings), cancel.clone()));
+        let mailbox = Arc::new(Mailbox::default());
+        let (about, heard) = (Arc::clone(&identity), Arc::clone(&mailbox));
+        let activity = Arc::new(Activity::new(about, Arc::clone(&settings), cancel.clone(), heard));
         database.activities.add(&activity);
-        Ok(Self {
+        let mut session = Self {
             database,
             identity,
             settings,
@@ -181,13 +204,23 @@ impl Session {
             temporary: Temporaries::default(),
             sequences: Arc::default(),
             pipelined: false,
-        })
+            acting: Acting::nobody(),
+            mailbox,
+            pending: Pending::default(),
+        };
+        session.refresh_acting();
+        Ok(session)
     }
 
     // What the protocol asks between statements.
 
     pub fn cancel_handle(&self) -> CancelHandle {
         self.cancel.clone()
+    }
+
+    /// Somebody has ended the session.
+    pub fn is_terminated(&self) -> bool {
+        self.activity.is_terminated()
     }
 
     /// `I`dle, in a `T`ransaction, in a failed one (`E`).
@@ -242,7 +275,7 @@ impl Session {
 
     /// A statement begins: from here `statement_timeout` counts, and a cancel means it.
     pub fn begin_statement(&mut self) -> Operation {
-        self.refresh();
+        self.refresh_acting();
         self.statement_us = now_us();
         let timeout = self.settings.lock().duration("statement_timeout");
         let operation = self.cancel.begin(timeout.map(|t| Instant::now() + t));
@@ -265,10 +298,15 @@ impl Session {
     }
 
     fn refresh(&mut self) {
-        let settings = self.settings.lock();
-        if settings.version() != self.derived.version {
-            self.derived = Derived::of(&settings);
+        let version = self.settings.lock().version();
+        if version != self.derived.version {
+            self.refresh_acting();
         }
+    }
+
+    /// Reads the settings anew.
+    pub(super) fn derive(&mut self) {
+        self.derived = Derived::of(&self.settings.lock());
     }
 
     fn operation(&mut self) -> Operation {
@@ -350,6 +388,7 @@ impl Session {
             }
         };
         self.may_run(&prepared)?;
+        self.check_schemas(&prepared.needed)?;
         Ok(prepared)
     }
 
@@ -376,6 +415,7 @@ impl Session {
                 at_us: self.statement_us,
             },
             text: self.derived.text,
+            access: Arc::clone(&self.acting.access),
         }
     }
 
@@ -455,6 +495,7 @@ impl Session {
         self.may_run(prepared)?;
         let operation = self.operation();
         let prepared = self.current(prepared, &operation).await?;
+        self.check_needed(&prepared.needed)?;
         match &prepared.kind {
             Kind::Empty => Ok(Outcome::Empty),
             Kind::Query(query) => {
@@ -476,8 +517,8 @@ impl Session {
                 let (plan, columns) = (Arc::clone(plan), Arc::clone(columns));
                 Ok(Outcome::CopyIn(CopyIn { plan, columns, options: options.clone() }))
             }
-            Kind::Declare { query, columns, name, hold } => {
-                if self.transaction.phase == Phase::Idle && !hold {
+            Kind::Declare { query, columns, name, options } => {
+                if self.transaction.phase == Phase::Idle && !options.hold {
                     let message = "DECLARE CURSOR can only be used in transaction blocks";
                     return Err(PgError::new(SqlState::NO_ACTIVE_TRANSACTION, message));
                 }
@@ -486,7 +527,7 @@ impl Session {
                     return Err(PgError::new(SqlState::DUPLICATE_CURSOR, message));
                 }
                 let stream = self.rows(query, params)?;
-                self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *hold, &prepared.text));
+                self.cursors.insert(name.clone(), Cursor::new(Arc::clone(columns), stream, *options, &prepared.text));
                 Ok(Outcome::done("DECLARE CURSOR"))
             }
             Kind::Write(plan) => Box::pin(self.write(plan, params, &operation)).await,
@@ -578,6 +619,7 @@ impl Session {
         Arc::new(StatementContext {
             database: Arc::clone(&self.database),
             identity: Arc::clone(&self.identity),
+            acting: self.acting.clone(),
             settings: Arc::clone(&self.settings),
             lookup: Lookup::new(
                 Arc::clone(&view.catalog),
@@ -589,6 +631,8 @@ impl Session {
             .with_plans(view.snapshot.plans()),
             catalog: Arc::clone(&view.catalog),
             sequences: Arc::clone(&self.sequences),
+            mailbox: Arc::clone(&self.mailbox),
+            pending: Arc::clone(&self.pending),
             search_path,
             prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
             cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
@@ -628,7 +672,9 @@ impl Session {
         match self.transaction.phase {
             Phase::Implicit => self.commit().await,
             Phase::Idle => {
-                self.end(true);
+                let room = self.check_room();
+                self.end(room.is_ok());
+                room?;
                 match self.sequences.take_moved() {
                     true => self.database.keep_sequences().await,
                     false => Ok(()),
@@ -649,7 +695,8 @@ impl Session {
 
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
-        let applied = match self.transaction.take_commit() {
+        let room = self.check_room();
+        let applied = match room.and_then(|()| self.transaction.take_commit()) {
             Ok(Some(commit)) => {
                 if commit.change.is_some() {
                     self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
@@ -686,7 +733,8 @@ impl Session {
         }
         settings.end_transaction();
         drop(settings);
-        self.cursors.retain(|_, cursor| cursor.hold && committed);
+        self.cursors.retain(|_, cursor| cursor.options.hold && committed);
+        self.finish_pending(committed);
     }
 }
 

@@ -122,7 +122,15 @@ impl Settings {
     }
 
     pub fn reset_all(&mut self) {
+        let kept = ["session_authorization", "role", "is_superuser"];
+        let kept: Vec<(String, String)> = self
+            .session
+            .iter()
+            .filter(|(n, _)| kept.contains(&n.as_str()))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect();
         self.session = self.start.clone();
+        self.session.extend(kept);
         self.local.clear();
         self.touch();
     }
@@ -141,6 +149,43 @@ impl Settings {
     pub fn end_transaction(&mut self) {
         if !self.local.is_empty() {
             self.local.clear();
+            self.touch();
+        }
+    }
+
+    /// Sets what SET cannot: `role` and `session_authorization`, which their statements have checked.
+    pub fn set_identity(&mut self, name: &'static str, value: &str, local: bool) {
+        let values = if local { &mut self.local } else { &mut self.session };
+        values.insert(name.to_owned(), value.to_owned());
+        if !local {
+            self.local.remove(name);
+        }
+        self.touch();
+    }
+
+    /// The role that the connection begins with.
+    pub fn become_role(&mut self, role: &str) {
+        self.set_identity("role", role, false);
+        self.start.insert("role".into(), role.into());
+    }
+
+    /// Back to who logged in.
+    pub fn reset_identity(&mut self) {
+        for name in ["session_authorization", "role"] {
+            self.local.remove(name);
+            match self.start.get(name) {
+                Some(value) => self.session.insert(name.into(), value.clone()),
+                None => self.session.remove(name),
+            };
+        }
+        self.touch();
+    }
+
+    /// Whether the role is a superuser, which the client hears.
+    pub fn tell_superuser(&mut self, superuser: bool) {
+        let value = if superuser { "on" } else { "off" };
+        if self.known("is_superuser") != value {
+            self.session.insert("is_superuser".into(), value.into());
             self.touch();
         }
     }
@@ -188,7 +233,10 @@ impl Settings {
     /// The schemas named by `search_path`, `$user` resolved. A user who is called like a system schema, as the usual user
     /// `sluice` is, has no schema of their own.
     pub fn search_path(&self) -> Vec<String> {
-        let user = self.known("session_authorization");
+        let user = match self.known("role") {
+            "none" => self.known("session_authorization"),
+            role => role,
+        };
         let own = !matches!(user, "sluice" | "information_schema") && !user.starts_with("pg_");
         let resolve = |name: String| match name.as_str() {
             "$user" => own.then(|| user.to_owned()),

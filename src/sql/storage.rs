@@ -14,6 +14,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// A change of names and definitions; it sees the catalog as it is when its tick begins.
 pub use crate::engine::CatalogChange;
@@ -26,6 +27,11 @@ pub trait Storage: Send + Sync + 'static {
     /// Applies a transaction in one tick. When it returns, the transaction is durable, a new gold relation is filled,
     /// and [`Storage::snapshot`] shows it. An error leaves everything as it was.
     async fn commit(&self, commit: Commit) -> PgResult<()>;
+
+    /// Changes with every tick; `None` where there are none to wait for.
+    fn ticks(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 }
 
 /// All relations and names at one tick.

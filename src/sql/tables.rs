@@ -9,7 +9,7 @@ use super::temporary::OnCommit;
 use super::transaction::{PendingChange, Phase, View};
 use super::write::WriteStatement;
 use crate::bind::{self, check_writable};
-use crate::catalog::{Catalog, Namespace, Relation, RelationKind};
+use crate::catalog::{Catalog, Namespace, Privileges, Relation, RelationKind};
 use crate::engine::TableWrites;
 use crate::types::{Oid, PgError, PgResult, SqlState, oid};
 use pg_query::NodeEnum;
@@ -42,11 +42,13 @@ impl Session {
 
     /// Applies a change to the transaction's catalog.
     pub(super) fn apply(&mut self, view: &View, change: PendingChange, temporary: bool) -> PgResult<()> {
-        self.transaction.change(view, change, temporary)
+        let creator = self.acting.creator;
+        let by_creator: PendingChange = Arc::new(move |catalog| catalog.as_role(creator, |catalog| change(catalog)));
+        self.transaction.change(view, by_creator, temporary)
     }
 
     pub(super) fn surroundings<'a>(&'a self, catalog: &'a Catalog) -> Surroundings<'a> {
-        Surroundings { catalog, search_path: self.search_path(), text: self.text() }
+        Surroundings { catalog, search_path: self.search_path(), text: self.text(), access: self.access() }
     }
 
     /// The schema and name that a CREATE gives.
@@ -58,12 +60,23 @@ impl Session {
             return Err(PgError::new(SqlState::INVALID_TABLE_DEFINITION, message));
         }
         if temporary {
+            let view = self.view();
+            if !self.access().on_database(&view.catalog).0.contains(Privileges::TEMPORARY) {
+                let database = &self.identity.database;
+                let message = format!("permission denied to create temporary tables in database \"{database}\"");
+                return Err(PgError::new(SqlState::INSUFFICIENT_PRIVILEGE, message));
+            }
             let namespace = self.temporary_namespace();
             let (schema, schema_name) = (namespace.oid, namespace.name);
             return Ok(Place { schema, schema_name, name: range.relname.clone(), temporary });
         }
         let view = self.view();
-        let (schema_name, name) = self.target(&view.catalog, Some(range))?;
+        let at = usize::try_from(range.location).unwrap_or(0);
+        let placed = self.target(&view.catalog, Some(range)).map_err(|error| match error.state {
+            SqlState::INSUFFICIENT_PRIVILEGE => error.at(at),
+            _ => error,
+        });
+        let (schema_name, name) = placed?;
         let namespace = view.catalog.namespace_named(&schema_name).ok_or_else(|| undefined_schema(&schema_name))?;
         Ok(Place { schema: namespace.oid, schema_name, name, temporary })
     }
@@ -236,6 +249,7 @@ impl Session {
             .spawn(async move { preparation.prepare_node(String::new(), node, &|_| None::<Known>) });
         let prepared = operation.guard(task).await?;
         let prepared = prepared.map_err(|e| PgError::internal(format!("a statement could not be prepared: {e}")))??;
+        self.check_needed(&prepared.needed)?;
         match prepared.kind {
             Kind::Write(plan) => Ok(plan),
             _ => Err(PgError::internal("a statement that was to write does not")),
@@ -251,6 +265,7 @@ impl Session {
                 let Some(NodeEnum::RangeVar(range)) = &node.node else { continue };
                 let relation = session.resolve_range(&view.catalog, Some(range))?;
                 check_writable(&view.catalog, &relation)?;
+                session.access().must_have(&relation, Privileges::TRUNCATE)?;
                 tables.push(relation);
             }
             super::foreign::check_truncated(&view, &tables)?;
@@ -283,6 +298,7 @@ impl Session {
                 return Err(PgError::unsupported("CREATE INDEX on a materialized view"));
             }
             check_writable(&view.catalog, &old)?;
+            session.access().must_own(&old)?;
             let name = &statement.idxname;
             if statement.if_not_exists && view.catalog.is_taken(old.schema, name) {
                 let message = format!("relation \"{name}\" already exists, skipping");
@@ -330,6 +346,7 @@ impl Session {
                 }
                 found => found?,
             };
+            session.access().must_own(&old)?;
             let Some(sequence) = &old.sequence else {
                 let message = format!("\"{}\" is not a sequence", old.name);
                 return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));

@@ -35,7 +35,7 @@ impl Temporaries {
     pub fn namespace(&mut self, backend_pid: i32, catalog: &Catalog) -> Namespace {
         let namespace = self.namespace.get_or_insert_with(|| {
             let mut catalog = catalog.clone();
-            Namespace { oid: catalog.take_oid(), name: format!("pg_temp_{backend_pid}"), comment: None }
+            Namespace::new(catalog.take_oid(), format!("pg_temp_{backend_pid}"))
         });
         self.composed = None;
         namespace.clone()

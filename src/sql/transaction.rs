@@ -49,6 +49,8 @@ struct Savepoint {
     changes: usize,
     catalog: Option<Arc<Catalog>>,
     settings: Saved,
+    /// Notifications that waited for COMMIT then.
+    pending: usize,
     written: HashMap<Oid, (SavedWrites, Vec<Vec<usize>>)>,
 }
 
@@ -194,10 +196,10 @@ impl Transaction {
         saved
     }
 
-    pub fn savepoint(&mut self, name: &str, settings: Saved) {
+    pub fn savepoint(&mut self, name: &str, settings: Saved, pending: usize) {
         let (name, catalog) = (name.to_owned(), self.catalog.clone());
         let written = self.writes.iter().map(|(oid, w)| (*oid, (w.save(), w.uniques().to_vec()))).collect();
-        self.savepoints.push(Savepoint { name, changes: self.changes.len(), catalog, settings, written });
+        self.savepoints.push(Savepoint { name, changes: self.changes.len(), catalog, settings, pending, written });
     }
 
     fn find(&self, name: &str) -> PgResult<usize> {
@@ -213,8 +215,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// Back to the savepoint, which stays; gives the settings of then.
-    pub fn rollback_to(&mut self, name: &str) -> PgResult<Saved> {
+    /// Back to the savepoint, which stays; gives the settings of then, and how many notifications waited.
+    pub fn rollback_to(&mut self, name: &str) -> PgResult<(Saved, usize)> {
         let at = self.find(name)?;
         self.savepoints.truncate(at + 1);
         let savepoint = &self.savepoints[at];
@@ -226,6 +228,6 @@ impl Transaction {
         };
         self.writes = savepoint.written.iter().map(restored).collect::<PgResult<_>>()?;
         self.phase = Phase::Block;
-        Ok(savepoint.settings.clone())
+        Ok((savepoint.settings.clone(), savepoint.pending))
     }
 }

@@ -1,6 +1,8 @@
 //! Statements that are understood when they run: transactions, settings, prepared statements, cursors, and the way to
 //! [`super::ddl`].
 
+use super::access::check_set_role;
+use super::channels::Action;
 use super::cursor::{Cursor, no_cursor};
 use super::interrupt::Operation;
 use super::parameters::{self, Kind as ParameterKind};
@@ -48,6 +50,8 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::DiscardStmt(_)
         | N::FetchStmt(_)
         | N::ClosePortalStmt(_)
+        | N::ListenStmt(_)
+        | N::NotifyStmt(_)
         | N::UnlistenStmt(_)
         | N::CheckPointStmt(_) => Ok(()),
         node => ddl::check_supported(node),
@@ -78,8 +82,19 @@ impl Session {
                 }
                 Ok(Outcome::done(if statement.portalname.is_empty() { "CLOSE CURSOR ALL" } else { "CLOSE CURSOR" }))
             }
-            // Nobody listens, so there is nothing to stop.
-            NodeEnum::UnlistenStmt(_) => Ok(Outcome::done("UNLISTEN")),
+            NodeEnum::ListenStmt(statement) => {
+                self.at_commit(Action::Listen(statement.conditionname.as_str().into()))?;
+                Ok(Outcome::done("LISTEN"))
+            }
+            NodeEnum::UnlistenStmt(statement) => {
+                let name = statement.conditionname.as_str();
+                self.stop_listening((!name.is_empty()).then(|| name.into()));
+                Ok(Outcome::done("UNLISTEN"))
+            }
+            NodeEnum::NotifyStmt(statement) => {
+                self.notify(&statement.conditionname, &statement.payload)?;
+                Ok(Outcome::done("NOTIFY"))
+            }
             // A commit is durable when it returns; there is nothing else to write down.
             NodeEnum::CheckPointStmt(_) => Ok(Outcome::done("CHECKPOINT")),
             node => Box::pin(self.ddl(node, text, operation)).await,
@@ -143,7 +158,8 @@ impl Session {
             Kind::TransStmtSavepoint => {
                 self.in_block("SAVEPOINT")?;
                 let settings = self.settings.lock().save();
-                self.transaction.savepoint(&statement.savepoint_name, settings);
+                let pending = self.pending.lock().len();
+                self.transaction.savepoint(&statement.savepoint_name, settings, pending);
                 Ok(Outcome::done("SAVEPOINT"))
             }
             Kind::TransStmtRelease => {
@@ -153,7 +169,8 @@ impl Session {
             }
             Kind::TransStmtRollbackTo => {
                 self.in_block("ROLLBACK TO SAVEPOINT")?;
-                let settings = self.transaction.rollback_to(&statement.savepoint_name)?;
+                let (settings, pending) = self.transaction.rollback_to(&statement.savepoint_name)?;
+                self.pending.lock().truncate(pending);
                 self.settings.lock().restore(settings);
                 Ok(Outcome::done("ROLLBACK"))
             }
@@ -197,11 +214,7 @@ impl Session {
         let lower = name.to_ascii_lowercase();
         let kind = statement.kind();
         if matches!(lower.as_str(), "role" | "session_authorization") {
-            // There is one role for a session; going back to it is no change.
-            return match kind {
-                VariableSetKind::VarReset | VariableSetKind::VarSetDefault => Ok(Outcome::done("RESET")),
-                _ => Err(PgError::unsupported(format!("SET {}", lower.to_uppercase().replace('_', " ")))),
-            };
+            return self.set_identity(lower == "role", statement);
         }
         let idle = self.transaction.phase == Phase::Idle;
         match kind {
@@ -241,6 +254,43 @@ impl Session {
             }
         }
         Ok(Outcome::done("SET"))
+    }
+
+    /// SET ROLE and SET SESSION AUTHORIZATION.
+    fn set_identity(&mut self, role: bool, statement: &VariableSetStmt) -> PgResult<Outcome> {
+        let reset = matches!(statement.kind(), VariableSetKind::VarReset | VariableSetKind::VarSetDefault);
+        let tag = if statement.kind() == VariableSetKind::VarReset { "RESET" } else { "SET" };
+        if statement.is_local && self.transaction.phase == Phase::Idle {
+            let message = "SET LOCAL can only be used in transaction blocks";
+            self.notice("WARNING", PgError::new(SqlState::NO_ACTIVE_TRANSACTION, message));
+            return Ok(Outcome::done(tag));
+        }
+        let name = if reset { None } else { Some(set_value(&statement.name, &statement.args)?) };
+        let view = self.view();
+        if role {
+            let name = name.as_deref().unwrap_or("none");
+            check_set_role(&view.catalog, &self.acting.session_user, self.identity.known, name)?;
+            self.settings.lock().set_identity("role", name, statement.is_local);
+            return Ok(Outcome::done(tag));
+        }
+        let own = self.identity.user.clone();
+        let name = name.unwrap_or_else(|| own.clone());
+        if name != own {
+            let missing = || PgError::new(SqlState::INVALID_PARAMETER, format!("role \"{name}\" does not exist"));
+            view.catalog.roles().named(&name).ok_or_else(missing)?;
+            let superuser = match view.catalog.roles().named(&own) {
+                Some(role) => role.superuser,
+                None => !self.identity.known,
+            };
+            if !superuser {
+                return Err(super::access::refused("permission denied to set session authorization"));
+            }
+        }
+        let mut settings = self.settings.lock();
+        settings.set_identity("session_authorization", &name, statement.is_local);
+        settings.set_identity("role", "none", statement.is_local);
+        drop(settings);
+        Ok(Outcome::done(tag))
     }
 
     fn show(&mut self, name: &str) -> PgResult<Outcome> {
@@ -339,6 +389,8 @@ impl Session {
                 self.cursors.clear();
                 self.statements.clear();
                 self.settings.lock().reset_all();
+                self.settings.lock().reset_identity();
+                self.stop_listening(None);
                 self.temporary.clear();
                 self.sequences.forget();
                 "DISCARD ALL"
@@ -357,7 +409,7 @@ impl Session {
 }
 
 /// The value of SET as one text: a list for the settings that are lists.
-fn set_value(name: &str, args: &[Node]) -> PgResult<String> {
+pub(super) fn set_value(name: &str, args: &[Node]) -> PgResult<String> {
     let values = args.iter().map(constant).collect::<PgResult<Vec<String>>>()?;
     let kind = parameters::find(name).map(|p| p.kind);
     match (kind, &values[..]) {

@@ -70,9 +70,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
 
     /// The next message. `idle`: how long to wait for it to begin, and the error after that.
     pub async fn receive(&mut self, idle: Option<(Duration, PgError)>) -> Result<Frame, End> {
+        let frame = self.receive_or(idle, std::future::pending()).await?;
+        Ok(frame.expect("what is pending for ever does not come first"))
+    }
+
+    /// The next message, or nothing once `woken` completes while there is none.
+    pub async fn receive_or(
+        &mut self,
+        idle: Option<(Duration, PgError)>,
+        woken: impl Future<Output = ()>,
+    ) -> Result<Option<Frame>, End> {
         let limit = self.shared.limits.message;
         if let Some(frame) = message::take_frame(&mut self.input, limit).map_err(End::Fatal)? {
-            return Ok(frame);
+            return Ok(Some(frame));
         }
         let shutdown = self.shared.shutdown.clone();
         let too_idle = async {
@@ -86,7 +96,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         };
         tokio::select! {
             biased;
-            frame = self.read_until(|input| message::take_frame(input, limit)) => frame,
+            frame = self.read_until(|input| message::take_frame(input, limit)) => frame.map(Some),
+            () = woken => Ok(None),
             () = shutdown.cancelled() => Err(End::Fatal(shutting_down())),
             error = too_idle => Err(End::Fatal(error)),
         }

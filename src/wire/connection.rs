@@ -4,7 +4,7 @@
 //! buffer is full. After an error in the extended protocol everything up to the next Sync is skipped.
 
 use super::add;
-use super::channel::{Channel, End};
+use super::channel::{Channel, End, shutting_down};
 use super::copy;
 use super::message::{Bind, Frame, Message, Target};
 use super::portal::{Portal, State, no_portal, no_statement};
@@ -71,7 +71,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         self.ready().await?;
         loop {
-            let frame = self.channel.receive(self.session.idle_limit()).await?;
+            let mailbox = Arc::clone(self.session.mailbox());
+            let received = self.channel.receive_or(self.session.idle_limit(), mailbox.wake.notified()).await?;
+            if self.session.is_terminated() {
+                return Err(End::Fatal(shutting_down()));
+            }
+            let Some(frame) = received else {
+                self.notifications();
+                self.channel.flush().await?;
+                continue;
+            };
             if self.skipping && !matches!(frame.tag, b'S' | b'X') {
                 continue;
             }
@@ -103,6 +112,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             Ok(()) => self.channel.send_if_full().await,
             Err(Failure::Connection(end)) => Err(end),
             Err(Failure::Statement(error)) => {
+                self.check_terminated()?;
                 self.fail(&error, None);
                 if extended {
                     self.skipping = true;
@@ -113,6 +123,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     self.channel.flush().await
                 }
             }
+        }
+    }
+
+    /// An error of a session that somebody has ended is its end.
+    fn check_terminated(&self) -> Result<(), End> {
+        match self.session.is_terminated() {
+            true => Err(End::Fatal(shutting_down())),
+            false => Ok(()),
         }
     }
 
@@ -127,6 +145,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     async fn ready(&mut self) -> Result<(), End> {
         self.notices();
         self.parameter_changes();
+        self.notifications();
         reply::ready(&mut self.channel.output, self.session.transaction_status());
         self.channel.flush().await
     }
@@ -134,6 +153,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     fn notices(&mut self) {
         for notice in self.session.take_notices() {
             reply::notice(&mut self.channel.output, notice.severity, &notice.error);
+        }
+    }
+
+    /// What has come on the channels that the session listens to; not within a transaction.
+    fn notifications(&mut self) {
+        if self.session.transaction_status() != b'I' || self.session.mailbox().is_empty() {
+            return;
+        }
+        for notification in self.session.mailbox().take() {
+            reply::notification(&mut self.channel.output, &notification);
         }
     }
 
@@ -163,6 +192,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 if let Some(position) = error.rest.as_mut().and_then(|rest| rest.position.as_mut()) {
                     *position += offset;
                 }
+                self.check_terminated()?;
                 self.fail(&error, Some(sql));
             }
         }
@@ -274,6 +304,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     /// An error whose position points into `sql`.
     async fn fail_in(&mut self, sql: &str, error: &PgError) -> Handled {
+        self.check_terminated()?;
         self.fail(error, Some(sql));
         self.skipping = true;
         self.channel.flush().await?;
@@ -460,6 +491,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         copy::begin(&mut self.channel.output, &columns, options);
         let mut count = 0;
         if options.format == CopyFormat::Binary {
+            rows.prefix = copy::BINARY_HEADER;
             count = send(self.channel, &mut rows, usize::MAX, Framing::CopyBinary, operation).await?;
         } else {
             while self.channel.watch(operation.guard(rows.advance())).await??? {
@@ -472,7 +504,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 count += batch.num_rows() as u64;
             }
         }
-        copy::end(&mut self.channel.output, options);
+        copy::end(&mut self.channel.output, options, rows.prefix);
         add(&self.channel.shared.counters.rows, count);
         Ok(count)
     }

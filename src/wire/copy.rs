@@ -15,9 +15,6 @@ pub const BINARY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 pub fn begin(out: &mut BytesMut, columns: &[OutputColumn], options: &CopyOptions) {
     let binary = options.format == CopyFormat::Binary;
     reply::copy_out(out, binary, columns.len());
-    if binary {
-        reply::message(out, b'd', |out| out.put_slice(BINARY_HEADER));
-    }
     if options.header {
         reply::message(out, b'd', |out| {
             for (i, column) in columns.iter().enumerate() {
@@ -35,9 +32,13 @@ pub fn begin(out: &mut BytesMut, columns: &[OutputColumn], options: &CopyOptions
     }
 }
 
-pub fn end(out: &mut BytesMut, options: &CopyOptions) {
+/// `header`: what of the header was not sent with a row. PostgreSQL sends it with the first, and clients rely on that.
+pub fn end(out: &mut BytesMut, options: &CopyOptions, header: &[u8]) {
     if options.format == CopyFormat::Binary {
-        reply::message(out, b'd', |out| out.put_i16(-1));
+        reply::message(out, b'd', |out| {
+            out.put_slice(header);
+            out.put_i16(-1);
+        });
     }
     reply::copy_done(out);
 }

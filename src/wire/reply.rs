@@ -1,5 +1,6 @@
 //! What the server sends, written straight into the output buffer.
 
+use crate::sql::Notification;
 use crate::types::{PgError, PgType, SqlState, oid};
 use bytes::{BufMut, BytesMut};
 
@@ -43,6 +44,14 @@ fn text(out: &mut BytesMut, text: &str) {
     let end = memchr::memchr(0, text.as_bytes()).unwrap_or(text.len());
     out.put_slice(&text.as_bytes()[..end]);
     out.put_u8(0);
+}
+
+pub fn notification(out: &mut BytesMut, notification: &Notification) {
+    message(out, b'A', |out| {
+        out.put_i32(notification.pid);
+        text(out, &notification.channel);
+        text(out, &notification.payload);
+    });
 }
 
 pub fn authentication_ok(out: &mut BytesMut) {

@@ -45,6 +45,8 @@ pub struct Rows {
     batch: Option<RecordBatch>,
     /// The next row of `batch`.
     at: usize,
+    /// What the first row's message begins with.
+    pub prefix: &'static [u8],
 }
 
 impl Rows {
@@ -66,7 +68,7 @@ impl Rows {
             (*format != 1 && shown_by_name(ty)).then_some((i, ty))
         };
         let named = columns.iter().zip(formats).enumerate().filter_map(by_name).collect();
-        Ok(Self { stream, encoders, named, names, batch: None, at: 0 })
+        Ok(Self { stream, encoders, named, names, batch: None, at: 0, prefix: &[] })
     }
 
     /// The batch with names in the place of OIDs.
@@ -120,6 +122,7 @@ impl Rows {
             let start = out.len();
             out.put_u8(tag);
             out.put_u32(0);
+            out.put_slice(std::mem::take(&mut self.prefix));
             out.put_u16(columns.len() as u16);
             for column in &columns {
                 column.write(self.at, out);

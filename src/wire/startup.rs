@@ -96,7 +96,7 @@ where
         return Err(End::Fatal(error.hint("Connect with sslmode=require or stricter.")));
     }
     let user = options.iter().find(|(name, _)| name == "user").map_or("", |(_, user)| user.as_str());
-    shared.limits.security.authenticate(channel, user).await?;
+    shared.limits.security.authenticate(channel, user, secure).await?;
     Ok(Some(options))
 }
 

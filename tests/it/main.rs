@@ -12,6 +12,7 @@ mod one_tick;
 mod operations;
 mod oracle;
 mod restart;
+mod roles;
 mod schema_moves;
 mod security;
 mod sql;

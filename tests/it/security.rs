@@ -87,6 +87,9 @@ fn connections_are_encrypted_where_there_is_a_certificate() {
     let sluice = support::serve(folder.path(), &tls);
     taken(&sluice, &verified, "secret");
     taken(&sluice, "user=analyst sslmode=disable", "secret");
+    // Bound to the channel: nobody in between can pass the exchange on.
+    taken(&sluice, &format!("{verified} channel_binding=require"), "secret");
+    refused(&sluice, "user=analyst sslmode=disable channel_binding=require", "secret", "channel binding");
     refused(&sluice, &verified, "other", "password authentication failed");
     let strange = format!("user=analyst sslmode=verify-full sslrootcert={}", at("others.pem"));
     refused(&sluice, &strange, "secret", "certificate verify failed");

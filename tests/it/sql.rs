@@ -133,7 +133,7 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 14] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
@@ -146,6 +146,8 @@ const FILES: [(&str, &str); 12] = [
     ("tables", include_str!("cases/tables.sql")),
     ("tables_catalog", include_str!("cases/tables_catalog.sql")),
     ("write_queries", include_str!("cases/write_queries.sql")),
+    ("roles", include_str!("cases/roles.sql")),
+    ("cursors", include_str!("cases/cursors.sql")),
 ];
 
 /// The server of these tests and the names of its types.

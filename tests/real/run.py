@@ -22,6 +22,7 @@ from pathlib import Path
 
 import clients
 import dbt_project
+import drivers
 import wide
 from stack import ROOT, Connect, Kafka, ObjectStore, Postgres, Sluice, postgres_bin, wait_for
 
@@ -41,6 +42,9 @@ def missing_tools():
         ("psql", "postgresql-client", shutil.which("psql")),
         ("a Java development kit", "openjdk-17-jdk-headless", "jdk.compiler" in says("java", "--list-modules")),
         ("Maven", "maven", shutil.which("mvn")),
+        ("Node.js and npm", "nodejs npm", shutil.which("node") and shutil.which("npm")),
+        ("Go", "golang-go", shutil.which("go") or os.path.exists("/usr/local/go/bin/go")),
+        ("the ODBC driver", "odbc-postgresql unixodbc", any(Path("/usr/lib").glob("*/odbc/psqlodbcw.so"))),
         ("Python's venv", "python3-venv", says(sys.executable, "-c", "import ensurepip, venv; print('yes')")),
     ]
     return [f"{what} is missing: apt-get install {package}" for what, package, found in needed if not found]
@@ -369,6 +373,10 @@ def pgjdbc(w):
     clients.pgjdbc_reads_and_binds(w.sluice.port, LARGE, w.jars)
 
 
+def client_drivers(w):
+    drivers.check_all(w.sluice.port, WORK)
+
+
 def other_engines_read_the_lake(w):
     w.all_same()
     wait_for("the flush", lambda: w.sluice.sql("SELECT count(*) FROM sluice.tables WHERE unflushed_rows > 0") == "0", w.sluice.log)
@@ -476,7 +484,7 @@ def dbt(w):
 
 
 CHECKS = [snapshot, insert_update_delete, key_change, schema_change, truncate, unsent_values_stay, transactions_are_whole, every_type,
-          sasl_ssl, psycopg, pgjdbc, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3, dbt]
+          sasl_ssl, psycopg, pgjdbc, client_drivers, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3, dbt]
 # What brings all that it needs itself.
 ALONE = {"dbt"}
 

@@ -151,7 +151,9 @@ impl Binder<'_> {
                 }
             }
             oid::REGROLE => match identifiers(text)?.as_slice() {
-                [name] if name == "postgres" || name == "sluice" => Ok(crate::catalog::BOOTSTRAP_ROLE),
+                [name] if self.catalog.roles().named(name).is_some() => {
+                    Ok(self.catalog.roles().named(name).map_or(crate::types::oid::INVALID, |role| role.oid))
+                }
                 _ => {
                     let message = format!("role \"{text}\" does not exist");
                     Err(PgError::new(SqlState::UNDEFINED_OBJECT, message))

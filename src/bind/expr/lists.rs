@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use std::sync::Arc;
 
 fn signature() -> Signature {
-    Signature::variadic_any(Volatility::Immutable)
+    Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable)
 }
 
 fn internal(message: &str) -> DataFusionError {
@@ -281,10 +281,7 @@ pub fn field_at(record: &DataType, at: usize) -> Option<(Arc<ScalarUDF>, ExprTyp
 
 /// `ROW(…)` of this storage.
 pub fn make_record(storage: DataType) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(MakeRecord {
-        storage,
-        signature: Signature::one_of(vec![TypeSignature::VariadicAny, TypeSignature::Nullary], Volatility::Immutable),
-    }))
+    Arc::new(ScalarUDF::from(MakeRecord { storage, signature: signature() }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

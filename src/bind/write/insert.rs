@@ -9,6 +9,9 @@ impl Binder<'_> {
         let target = self.target(statement.relation.as_ref())?;
         let name = Self::target_name(statement.relation.as_ref());
         let given = self.insert_columns(&target, statement)?;
+        let inserted = given.clone().unwrap_or_else(|| (0..target.columns.len()).collect());
+        let inserted = update::attnums(&target, &inserted);
+        self.uses_target(|u| u.inserted = Some(inserted));
         let source = self.with_ctes(statement.with_clause.as_ref(), |b| b.insert_source(&target, given, statement))?;
         let conflict = match statement.on_conflict_clause.as_deref() {
             Some(clause) => Some(self.conflict(&target, &name, clause)?),
@@ -26,6 +29,7 @@ impl Binder<'_> {
             conflict,
             returning,
             assigned: Vec::new(),
+            needed: Needed::default(),
         })
     }
 
@@ -47,6 +51,8 @@ impl Binder<'_> {
             let error = PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message);
             return Err(error.detail("Generated columns cannot be used in COPY."));
         }
+        let inserted = update::attnums(&target, &given);
+        self.uses_target(|u| u.inserted = Some(inserted));
         let types: Vec<ExprType> = given.iter().map(|i| ExprType::of(target.columns[*i].ty())).collect();
         let (rel, staged) = self.staged(types.iter().cloned());
         let mut exprs = Vec::with_capacity(target.columns.len());
@@ -214,6 +220,10 @@ impl Binder<'_> {
 
     fn conflict(&mut self, target: &Relation, name: &str, clause: &OnConflictClause) -> PgResult<Conflict> {
         let arbiter = self.arbiter(target, clause)?;
+        if let Some(columns) = &arbiter {
+            let read = update::attnums(target, columns);
+            self.uses_target(|u| u.read.get_or_insert_default().extend(read));
+        }
         if clause.action() != OnConflictAction::OnconflictUpdate {
             return Ok(Conflict { arbiter, update: None });
         }
@@ -247,7 +257,9 @@ impl Binder<'_> {
         rel: Rel,
         clause: &OnConflictClause,
     ) -> PgResult<(Rel, Row)> {
-        let (row, _) = self.set_clause(target, stored, &clause.target_list)?;
+        let (row, assigned) = self.set_clause(target, stored, &clause.target_list)?;
+        let updated = update::attnums(target, &assigned);
+        self.uses_target(|u| u.updated = Some(updated));
         let rel = match clause.where_clause.as_deref() {
             Some(node) => {
                 let condition = self.within(Clause::Where, |b| b.expr(node))?;

@@ -100,10 +100,15 @@ impl Binder<'_> {
         };
         let (action, row) = match when.command_type() {
             CmdType::CmdUpdate => {
-                let (row, _) = self.within(Clause::Update, |b| b.set_clause(target, item, &when.target_list))?;
+                let (row, assigned) = self.within(Clause::Update, |b| b.set_clause(target, item, &when.target_list))?;
+                let updated = update::attnums(target, &assigned);
+                self.uses_target(|u| u.updated.get_or_insert_default().extend(updated));
                 (MergeAction::Update, Some(row))
             }
-            CmdType::CmdDelete => (MergeAction::Delete, None),
+            CmdType::CmdDelete => {
+                self.uses_target(|u| u.deletes = true);
+                (MergeAction::Delete, None)
+            }
             CmdType::CmdInsert => (MergeAction::Insert, Some(self.merged_row(target, when)?)),
             _ => (MergeAction::Nothing, None),
         };
@@ -120,6 +125,8 @@ impl Binder<'_> {
         if !listed {
             given = (0..target.columns.len()).collect();
         }
+        let inserted = update::attnums(target, &given);
+        self.uses_target(|u| u.inserted.get_or_insert_default().extend(inserted));
         let values = &when.values;
         if values.len() > given.len() || (listed && values.len() < given.len()) {
             let message = match values.len() > given.len() {

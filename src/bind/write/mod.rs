@@ -20,7 +20,7 @@ use super::query::filter;
 use super::scope::{Clause, Item, NamedColumn, Origin, Scope};
 use super::tree::{ColId, Expr, ExprKind, Rel, ScanColumn};
 use super::{BindContext, Binder, BoundQuery, OutputColumn, names, overload};
-use crate::catalog::{Relation, RelationKind};
+use crate::catalog::{Needed, Relation, RelationKind, Use};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, RangeVar, SelectStmt};
@@ -69,6 +69,8 @@ pub struct BoundWrite {
     pub returning: Option<BoundQuery>,
     /// The columns that an UPDATE names, as indexes.
     pub assigned: Vec<usize>,
+    /// The rights that the statement takes.
+    pub needed: Needed,
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +100,8 @@ pub fn bind_write(node: &NodeEnum, cx: &mut BindContext<'_>) -> PgResult<Option<
         NodeEnum::MergeStmt(statement) => binder.merge(statement)?,
         _ => return Ok(None),
     };
+    // Checks and generated columns are the table's own, and take no rights.
+    write.needed = binder.needed();
     write.finish = binder.finish(&write.target)?;
     write.checks = check::checks(&write.target).map(|(name, _)| name.to_owned()).collect();
     Ok(Some(write))
@@ -110,6 +114,7 @@ pub fn bind_copy(
 ) -> PgResult<(BoundWrite, Vec<OutputColumn>)> {
     let mut binder = Binder::new(cx);
     let (mut write, columns) = binder.copy(statement)?;
+    write.needed = binder.needed();
     write.finish = binder.finish(&write.target)?;
     write.checks = check::checks(&write.target).map(|(name, _)| name.to_owned()).collect();
     Ok((write, columns))
@@ -151,18 +156,24 @@ type Row = Vec<Expr>;
 impl Binder<'_> {
     fn target(&mut self, range: Option<&RangeVar>) -> PgResult<Arc<Relation>> {
         let range = range.ok_or_else(|| PgError::internal("a statement without a table"))?;
-        let schema = (!range.schemaname.is_empty()).then_some(range.schemaname.as_str());
         let at = names::offset(range.location);
-        let relation = self.catalog.resolve(&self.path, schema, &range.relname).map_err(|e| with_position(e, at))?;
-        let relation = Arc::clone(relation);
+        let relation = self.named_relation(&range.schemaname, &range.relname, at)?;
         check_writable(self.catalog, &relation)?;
         self.relations.insert(relation.oid);
+        self.target_use = Some(self.use_relation(&relation, std::iter::empty(), false));
         Ok(relation)
     }
 
     /// The name that a statement gives its target.
     fn target_name(range: Option<&RangeVar>) -> String {
         range.map_or(String::new(), |r| r.alias.as_ref().map_or(r.relname.clone(), |a| a.aliasname.clone()))
+    }
+
+    /// What the statement does to its target.
+    fn uses_target(&mut self, change: impl FnOnce(&mut Use)) {
+        if let Some(place) = self.target_use {
+            change(&mut self.uses[place]);
+        }
     }
 
     /// The target's rows with their ids.
@@ -192,6 +203,9 @@ impl Binder<'_> {
         for (column, of) in columns.iter().zip(&relation.columns) {
             let text = format!("{name}.{}", of.name);
             self.origins.insert(column.id, Origin { table: relation.oid, attnum: of.attnum, text });
+            if let Some(place) = self.target_use {
+                self.used_columns.insert(column.id, (place, of.attnum));
+            }
         }
         Item {
             name: Some(name.to_owned()),
@@ -239,6 +253,7 @@ impl Binder<'_> {
             volatile_functions: self.volatile_functions(),
             rel,
             outputs: ids,
+            needed: Needed::default(),
         })
     }
 

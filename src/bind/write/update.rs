@@ -23,6 +23,8 @@ impl Binder<'_> {
                 let source = b.projected(rel, exprs)?;
                 let returning =
                     b.returning(returned(statement.returning_clause.as_ref())?, &target, &name, others, &extras)?;
+                let updated = attnums(&target, &assigned);
+                b.uses_target(|u| u.updated = Some(updated));
                 Ok(BoundWrite { assigned, ..write(WriteKind::Update, Arc::clone(&target), source, returning) })
             })
         })
@@ -31,6 +33,7 @@ impl Binder<'_> {
     pub(super) fn delete(&mut self, statement: &DeleteStmt) -> PgResult<BoundWrite> {
         let target = self.target(statement.relation.as_ref())?;
         let name = Self::target_name(statement.relation.as_ref());
+        self.uses_target(|u| u.deletes = true);
         self.with_ctes(statement.with_clause.as_ref(), |b| {
             b.in_scope(|b| {
                 let (rel, _, row_id) = b.target_rows(&target, &name, &statement.using_clause)?;
@@ -183,5 +186,11 @@ pub(super) fn write(
         conflict: None,
         returning,
         assigned: Vec::new(),
+        needed: Needed::default(),
     }
+}
+
+/// The `attnum`s of these columns.
+pub(super) fn attnums(target: &Relation, columns: &[usize]) -> Vec<i16> {
+    columns.iter().map(|c| target.columns[*c].attnum).collect()
 }

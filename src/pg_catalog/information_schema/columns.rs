@@ -41,7 +41,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     let database = cx.session.database.as_str();
     for relation in listed(cx) {
         let is_table = relkind(relation) == 'r';
-        for column in &relation.columns {
+        for column in relation.columns.iter().filter(|c| cx.sees_column(relation, c.attnum)) {
             let collation = collation_name(relation, Oid(column.type_oid));
             let default = column.default.as_deref().filter(|_| column.identity.is_none());
             let default = default.map(|text| shown(cx.catalog, text));

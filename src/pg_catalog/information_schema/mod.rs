@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("applicable_roles", roles::memberships),
-    ("administrable_role_authorizations", roles::memberships),
+    ("administrable_role_authorizations", roles::administrable),
     ("character_sets", character_sets::fill),
     ("check_constraints", check_constraints::fill),
     ("collations", collations::fill),
@@ -46,8 +46,8 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("key_column_usage", key_column_usage::fill),
     ("parameters", parameters::fill),
     ("referential_constraints", referential_constraints::fill),
-    ("role_column_grants", column_privileges::fill),
-    ("role_table_grants", table_privileges::fill),
+    ("role_column_grants", column_privileges::of_roles),
+    ("role_table_grants", table_privileges::of_roles),
     ("routines", routines::fill),
     ("schemata", schemata::fill),
     ("sequences", sequences::fill),
@@ -90,14 +90,16 @@ pub(super) const EMPTY: &[&str] = &[
     "user_mappings",
 ];
 
-/// Tables and views: what `information_schema` lists.
+/// Tables and views that the role may do anything with: what `information_schema` lists.
 fn listed<'a>(cx: &SystemContext<'a>) -> impl Iterator<Item = &'a Arc<Relation>> {
-    cx.catalog.relations().filter(|r| matches!(relkind(r), 'r' | 'v'))
+    let cx = *cx;
+    cx.catalog.relations().filter(move |r| matches!(relkind(r), 'r' | 'v') && cx.sees(r))
 }
 
 /// Tables alone: what has constraints.
 fn tables<'a>(cx: &SystemContext<'a>) -> impl Iterator<Item = &'a Arc<Relation>> {
-    cx.catalog.relations().filter(|r| relkind(r) == 'r')
+    let cx = *cx;
+    cx.catalog.relations().filter(move |r| relkind(r) == 'r' && cx.sees(r))
 }
 
 /// The name of a NOT NULL constraint.

@@ -6,6 +6,7 @@ mod pg_amop;
 mod pg_amproc;
 mod pg_attrdef;
 mod pg_attribute;
+mod pg_auth_members;
 mod pg_authid;
 mod pg_cast;
 mod pg_class;
@@ -53,6 +54,7 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_amproc", pg_amproc::fill),
     ("pg_attrdef", pg_attrdef::fill),
     ("pg_attribute", pg_attribute::fill),
+    ("pg_auth_members", pg_auth_members::fill),
     ("pg_authid", pg_authid::fill),
     ("pg_cast", pg_cast::fill),
     ("pg_class", pg_class::fill),
@@ -60,8 +62,11 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_constraint", pg_constraint::fill),
     ("pg_cursors", pg_cursors::fill),
     ("pg_database", pg_database::fill),
+    ("pg_db_role_setting", pg_auth_members::role_settings),
+    ("pg_default_acl", pg_auth_members::defaults),
     ("pg_depend", pg_depend::fill),
     ("pg_description", pg_description::fill),
+    ("pg_group", pg_shadow::groups),
     ("pg_index", pg_index::fill),
     ("pg_indexes", pg_indexes::fill),
     ("pg_language", pg_language::fill),
@@ -172,13 +177,9 @@ pub(super) const EMPTY: &[&str] = &[
     "pg_stats",
     "pg_stats_ext",
     "pg_stats_ext_exprs",
-    // No grants, memberships, groups, labels or settings of roles; nothing shared has a comment.
-    "pg_auth_members",
-    "pg_group",
-    "pg_default_acl",
+    // No labels; nothing shared has a comment; system relations keep the privileges that they have.
     "pg_init_privs",
     "pg_parameter_acl",
-    "pg_db_role_setting",
     "pg_seclabel",
     "pg_seclabels",
     "pg_shseclabel",

@@ -5,6 +5,7 @@ use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::describe::{collation, physical};
 use crate::pg_catalog::objects::indexes_of;
 use crate::pg_catalog::relkind;
+use crate::pg_catalog::roles::acl_text;
 use crate::pg_catalog::rows::{Rows, row};
 use crate::types::Oid;
 
@@ -28,10 +29,12 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "attidentity",
         "attgenerated",
         "atthasdef",
+        "attacl",
     ]);
     for relation in cx.catalog.relations() {
         for column in &relation.columns {
-            push(rows, relation, relation.oid, column, column.attnum, column.not_null);
+            let acl = acl_text(cx.catalog, relation.column_acls.get(&column.attnum));
+            push(rows, relation, relation.oid, column, column.attnum, column.not_null, acl);
         }
         for index in indexes_of(relation) {
             for ((attnum, name), of) in (1..).zip(index.column_names()).zip(&index.attnums) {
@@ -41,14 +44,22 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                     }
                     None => CatalogColumn::new(name, crate::types::PgType::new(crate::types::oid::TEXT), false, 0),
                 };
-                push(rows, relation, index.oid, &column, attnum, false);
+                push(rows, relation, index.oid, &column, attnum, false, None);
             }
         }
     }
 }
 
 /// `of`: the relation itself, or its index.
-fn push(rows: &mut Rows<'_>, relation: &Relation, of: Oid, column: &CatalogColumn, attnum: i16, not_null: bool) {
+fn push(
+    rows: &mut Rows<'_>,
+    relation: &Relation,
+    of: Oid,
+    column: &CatalogColumn,
+    attnum: i16,
+    not_null: bool,
+    acl: Option<Vec<String>>,
+) {
     let physical = physical(Oid(column.type_oid));
     rows.push(row![
         of,
@@ -71,5 +82,6 @@ fn push(rows: &mut Rows<'_>, relation: &Relation, of: Oid, column: &CatalogColum
         },
         if column.generated { "s" } else { "" },
         column.default.is_some() && column.identity.is_none(),
+        acl,
     ]);
 }

@@ -1,16 +1,38 @@
-//! `pg_authid`: roles with their passwords, which are never shown.
+//! `pg_authid`: roles with what is kept of their passwords; for superusers alone.
 
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::roles::roles;
-use crate::pg_catalog::rows::{Rows, row};
+use crate::pg_catalog::rows::{Cell, Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    // Whoever may log in may do everything: there are no grants yet.
-    rows.constants(&["rolsuper", "rolinherit", "rolcreaterole", "rolcreatedb", "rolcanlogin", "rolbypassrls"], true);
-    rows.constant("rolreplication", false).constant("rolconnlimit", -1i32);
-    // A password is neither here nor elsewhere in the catalog.
-    rows.columns(&["oid", "rolname"]);
-    for (oid, name) in roles(cx) {
-        rows.push(row![oid, name]);
+    rows.columns(&[
+        "oid",
+        "rolname",
+        "rolsuper",
+        "rolinherit",
+        "rolcreaterole",
+        "rolcreatedb",
+        "rolcanlogin",
+        "rolreplication",
+        "rolbypassrls",
+        "rolconnlimit",
+        "rolvaliduntil",
+        "rolpassword",
+    ]);
+    for role in roles(cx) {
+        rows.push(row![
+            role.oid,
+            &role.name,
+            role.superuser,
+            role.inherit,
+            role.create_role,
+            role.create_database,
+            role.login,
+            role.replication,
+            role.bypass_rls,
+            role.connection_limit,
+            role.valid_until_us.map(Cell::At),
+            role.verifier.clone(),
+        ]);
     }
 }

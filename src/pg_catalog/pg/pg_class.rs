@@ -1,10 +1,10 @@
 //! `pg_class`: tables, views, materialized views and indexes.
 
-use crate::catalog::{BOOTSTRAP_ROLE, ConstraintKind, RelationKind};
+use crate::catalog::{ConstraintKind, RelationKind};
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::objects::indexes_of;
 use crate::pg_catalog::relkind;
-use crate::pg_catalog::roles::GLOBAL_TABLESPACE;
+use crate::pg_catalog::roles::{GLOBAL_TABLESPACE, acl_text};
 use crate::pg_catalog::rows::{Rows, row};
 
 const HEAP: u32 = 2;
@@ -24,7 +24,6 @@ fn access_method(name: &str) -> u32 {
 const SHARED: [u32; 11] = [1213, 1214, 1260, 1261, 1262, 2396, 2964, 3592, 6000, 6100, 6243];
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    rows.constant("relowner", BOOTSTRAP_ROLE);
     rows.constants(&["reloftype", "reltoastrelid", "relrewrite"], 0u32);
     rows.constants(&["relfrozenxid", "relminmxid"], 0u32);
     rows.constants(&["relpages", "relallvisible"], 0i32);
@@ -48,6 +47,8 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "reltablespace",
         "relchecks",
         "relpersistence",
+        "relowner",
+        "relacl",
     ]);
     for relation in cx.catalog.relations() {
         let kind = relkind(relation);
@@ -55,6 +56,11 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let indexes = indexes_of(relation);
         let checks = relation.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check(_))).count();
         let temporary = cx.catalog.temporary() == Some(relation.schema);
+        // System relations show what they grant, as PostgreSQL's do; others only what was granted.
+        let acl = match relation.kind {
+            RelationKind::System => Some(relation.effective_acl()),
+            _ => relation.acl.clone(),
+        };
         let shared = SHARED.contains(&relation.oid.0);
         // Rows that were never counted are -1; so are a view's.
         let tuples = cx.state.rows(relation.oid).map_or(if stored { -1.0 } else { 0.0 }, |n| n as f64);
@@ -75,6 +81,8 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             if shared { GLOBAL_TABLESPACE.0 } else { 0 },
             checks,
             if temporary { 't' } else { 'p' },
+            relation.owner(),
+            acl_text(cx.catalog, acl.as_ref()),
         ]);
         for index in indexes {
             let natts = index.attnums.len();
@@ -95,6 +103,8 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 0u32,
                 0usize,
                 if temporary { 't' } else { 'p' },
+                relation.owner(),
+                None::<Vec<String>>,
             ]);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Relation, Sequence};
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::roles::OWNER;
+use crate::pg_catalog::roles::role_name;
 use crate::pg_catalog::rows::{Cell, Rows, row};
 
 /// All sequences.
@@ -24,7 +24,7 @@ pub fn view(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         rows.push(row![
             cx.schema_of(relation),
             &relation.name,
-            OWNER,
+            role_name(cx.catalog, relation.owner()),
             s.type_oid,
             s.start,
             s.min,

@@ -1,5 +1,6 @@
 //! `pg_stat_activity`: the sessions of this process.
 
+use crate::catalog::PG_READ_ALL_STATS;
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::roles::{DATABASE, role_oid};
 use crate::pg_catalog::rows::{Cell, Rows, row};
@@ -22,20 +23,24 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "query",
     ]);
     for session in cx.sessions {
+        let user = role_oid(cx.catalog, &session.user);
+        // What others run is for themselves, and for those who may read all statistics.
+        let shown = cx.has_rights_of(user) || cx.has_rights_of(PG_READ_ALL_STATS);
+        let at = |us: Option<i64>| us.filter(|_| shown).map(Cell::At);
         rows.push(row![
             &session.database,
             session.pid,
-            role_oid(&session.user),
+            user,
             &session.user,
             &session.application_name,
-            session.client_address.as_deref(),
-            session.client_port,
-            Cell::At(session.started_us),
-            session.transaction_us.map(Cell::At),
-            session.query_us.map(Cell::At),
-            session.state_us.map(Cell::At),
-            &session.state,
-            &session.query,
+            session.client_address.as_deref().filter(|_| shown),
+            session.client_port.filter(|_| shown),
+            at(Some(session.started_us)),
+            at(session.transaction_us),
+            at(session.query_us),
+            at(session.state_us),
+            shown.then_some(&session.state),
+            if shown { session.query.as_str() } else { "<insufficient privilege>" },
         ]);
     }
 }

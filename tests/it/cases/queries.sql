@@ -416,3 +416,16 @@ SELECT (1).x;
 
 SELECT ('a').x;
 -- ERROR 42809 @9 column notation .x applied to type unknown, which is not a composite type
+
+SELECT t.n, (WITH RECURSIVE r(d, k) AS (SELECT t.n, 0 UNION ALL SELECT d * 2, k + 1 FROM r WHERE d * 2 < 20) SELECT max(d) FROM r) AS top FROM (VALUES (1), (3), (7), (NULL)) t(n) ORDER BY t.n;
+-- n:int4 | top:int4
+-- 1 | 16
+-- 3 | 12
+-- 7 | 14
+-- ∅ | ∅
+
+SELECT t.n, (WITH RECURSIVE r(a) AS (SELECT 1 UNION SELECT r.a + t.n FROM r WHERE r.a < 5) SELECT count(*) FROM r) FROM generate_series(1, 3) t(n) ORDER BY 1;
+-- n:int4 | count:int8
+-- 1 | 5
+-- 2 | 3
+-- 3 | 3
