@@ -181,7 +181,7 @@ impl Chunk {
     }
 
     pub fn live_ids(&self, start: usize, epoch: u64) -> Vec<RowId> {
-        let ids = self.ids.from_row(start).into_iter().map(RowId);
+        let ids = self.ids.tail_from(start).into_iter().map(RowId);
         match self.mask_at(epoch) {
             None => ids.collect(),
             Some(mask) => {

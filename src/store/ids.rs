@@ -89,10 +89,10 @@ impl Ids {
     }
 
     /// The ids of the rows from `start` on.
-    pub fn from_row(&self, start: usize) -> Vec<u64> {
+    pub fn tail_from(&self, start: usize) -> Vec<u64> {
         match self {
             Ids::Contiguous { first, len } => (first + start as u64..first + *len as u64).collect(),
-            Ids::Dense(bitmap) => bitmap.from_row(start),
+            Ids::Dense(bitmap) => bitmap.tail_from(start),
             Ids::Near { first, offsets } => offsets[start..].iter().map(|offset| first + u64::from(*offset)).collect(),
             Ids::Far(ids) => ids[start..].to_vec(),
         }
@@ -159,7 +159,7 @@ impl Bitmap {
         self.lines.get(line).map_or(self.len, |line| line.rank(word, bit))
     }
 
-    fn from_row(&self, start: usize) -> Vec<u64> {
+    fn tail_from(&self, start: usize) -> Vec<u64> {
         let mut ids = Vec::with_capacity(self.len.saturating_sub(start));
         let line = self.lines.partition_point(|line| line.before as usize <= start).saturating_sub(1);
         let mut skip = start - self.lines[line].before as usize;
@@ -241,7 +241,7 @@ mod tests {
                 prop_assert_eq!(forms.rank(id), ids.partition_point(|other| *other < id), "rank {}", id);
             }
             let start = start.min(ids.len());
-            prop_assert_eq!(forms.from_row(start), &ids[start..]);
+            prop_assert_eq!(forms.tail_from(start), &ids[start..]);
         }
     }
 }

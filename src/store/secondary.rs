@@ -36,7 +36,7 @@ impl Secondary {
     /// Adds the rows of a prepared chunk that live for the writer.
     pub fn insert(&self, chunk: &Chunk) {
         let hashes = hash_rows(chunk.indexed(&self.parts), chunk.rows());
-        for (row, (hash, id)) in hashes.into_iter().zip(chunk.ids.from_row(0)).enumerate() {
+        for (row, (hash, id)) in hashes.into_iter().zip(chunk.ids.tail_from(0)).enumerate() {
             if chunk.is_alive(row) {
                 self.postings.insert(hash, id);
             }

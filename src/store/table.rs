@@ -713,7 +713,7 @@ fn take_rows(rows: &RecordBatch, wanted: &[u32]) -> PgResult<RecordBatch> {
 }
 
 fn index_rows(index: &PostingIndex, chunk: &Chunk) {
-    for (hash, id) in hash_rows(&chunk.keys, chunk.rows()).into_iter().zip(chunk.ids.from_row(0)) {
+    for (hash, id) in hash_rows(&chunk.keys, chunk.rows()).into_iter().zip(chunk.ids.tail_from(0)) {
         index.insert(hash, id);
     }
 }
@@ -738,7 +738,7 @@ fn index_unique(index: &KeyIndex, chunks: &ChunkList, rows: usize) -> PgResult<(
             return Err(PgError::new(SqlState::UNIQUE_VIOLATION, "could not change the key of a table")
                 .detail("Rows are not unique under the new key."));
         }
-        index.insert_each(hashes.iter().copied().zip(chunk.ids.from_row(0)));
+        index.insert_each(hashes.iter().copied().zip(chunk.ids.tail_from(0)));
     }
     Ok(())
 }
