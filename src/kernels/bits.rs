@@ -111,7 +111,7 @@ pub fn declare(r: &mut Registry) {
     r.fun("bit_length(bit)", map1::<Text, Int4>(|a| a.len() as i32));
     r.fun("octet_length(bit)", map1::<Text, Int4>(|a| a.len().div_ceil(8) as i32));
     r.fun("bit_count(bit)", map1::<Text, Int8>(|a| a.bytes().filter(|d| *d == b'1').count() as i64));
-    let position = |text: &str, part: &str| text.find(part).map_or(0, |at| at as i32 + 1);
+    let position = |text: &str, part: &str| text.find(part).filter(|_| !text.is_empty()).map_or(0, |at| at as i32 + 1);
     r.fun("position(bit,bit)", map2::<Text, Text, Int4>(position));
     r.fun("substring(bit,int4)", attempt2::<Text, Int4, Text>(|a, from| substring(a, from, None)));
     r.fun("substring(bit,int4,int4)", attempt3::<Text, Int4, Int4, Text>(|a, from, n| substring(a, from, Some(n))));

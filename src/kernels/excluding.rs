@@ -43,11 +43,18 @@ pub fn excluding(
     result: DataType,
 ) -> Arc<WindowUDF> {
     let signature = Signature::variadic_any(Volatility::Immutable);
-    Arc::new(WindowUDF::from(Excluding { over, exclusion, args, filtered, result, signature }))
+    // Two calls of one window must not have one name.
+    let of = match &over {
+        Over::Aggregate(udaf) => udaf.name().to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    let name = format!("{of}_excluding_{exclusion:?}{}", if filtered { "_filtered" } else { "" }).to_lowercase();
+    Arc::new(WindowUDF::from(Excluding { name, over, exclusion, args, filtered, result, signature }))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Excluding {
+    name: String,
     over: Over,
     exclusion: Exclusion,
     args: Vec<DataType>,
@@ -58,7 +65,7 @@ struct Excluding {
 
 impl WindowUDFImpl for Excluding {
     fn name(&self) -> &str {
-        "excluding"
+        &self.name
     }
 
     fn signature(&self) -> &Signature {

@@ -453,8 +453,20 @@ fn parse_network(ty: PgType, text: &str) -> PgResult<String> {
     if bits > width {
         return Err(unread());
     }
+    let address = match address {
+        // An IPv4 address in the last two words shows as one.
+        std::net::IpAddr::V6(v6) => match v6.segments() {
+            [0, 0, 0, 0, 0, 0, a, b] if a != 0 => {
+                let [a, c] = a.to_be_bytes();
+                let [d, e] = b.to_be_bytes();
+                format!("::{a}.{c}.{d}.{e}")
+            }
+            _ => v6.to_string(),
+        },
+        std::net::IpAddr::V4(v4) => v4.to_string(),
+    };
     if ty.oid == oid::INET {
-        return Ok(if bits == width { address.to_string() } else { format!("{address}/{bits}") });
+        return Ok(if bits == width { address } else { format!("{address}/{bits}") });
     }
     if value.checked_shl(bits).unwrap_or(0) != 0 {
         let message = format!("invalid cidr value: \"{text}\"");

@@ -242,10 +242,10 @@ UPDATE boxes SET a = a || ARRAY[9, 9] WHERE id = 1 RETURNING a;
 -- a:_int4
 -- {{1,2},{3,4},{9,9}}
 
-INSERT INTO boxes SELECT id + 10, a, b, c FROM boxes WHERE id < 3 RETURNING id, a, b;
+INSERT INTO boxes SELECT id + 10, a, b, c FROM boxes WHERE id < 3 ORDER BY id RETURNING id, a, b;
 -- id:int4 | a:_int4 | b:_text
--- 12 | [0:1]={5,6} | {{x,y},{z,NULL}}
 -- 11 | {{1,2},{3,4},{9,9}} | {a,b}
+-- 12 | [0:1]={5,6} | {{x,y},{z,NULL}}
 
 SELECT count(*), count(DISTINCT a) FROM boxes;
 -- count:int8 | count:int8

@@ -442,7 +442,7 @@ SELECT g, i, sum(i) FILTER (WHERE i > 1) OVER (PARTITION BY g ORDER BY i ROWS UN
 -- b | 4 | 3 | ∅ | 2
 -- b | ∅ | 7 | ∅ | 3
 
-SELECT a < b, a <= b, a > b, a >= b FROM (VALUES (1, 2), (1, NULL), (NULL, NULL), (2, 0)) a(x, y), (VALUES (1, 2), (1, 3)) b(x, y);
+SELECT a < b, a <= b, a > b, a >= b FROM (VALUES (1, 2), (1, NULL), (NULL, NULL), (2, 0)) a(x, y), (VALUES (1, 2), (1, 3)) b(x, y) ORDER BY a.x, a.y, b.y;
 -- ?column?:bool | ?column?:bool | ?column?:bool | ?column?:bool
 -- f | t | f | t
 -- t | t | f | f
