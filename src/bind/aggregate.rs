@@ -43,6 +43,13 @@ impl Binder<'_> {
             }
             grouping.sets = Some(sets);
         }
+        if grouping.sets.is_some() {
+            // Which of them a set means is told by the place in the select list, not by the value.
+            let twice = |t: &Target| targets.iter().any(|u| u.name != t.name && u.expr == t.expr);
+            if targets.iter().any(|t| grouping.keys.contains(&t.expr) && twice(t)) {
+                return Err(PgError::unsupported("one expression under two names in a query with GROUPING SETS"));
+            }
+        }
         Ok(grouping)
     }
 
@@ -96,7 +103,8 @@ impl Binder<'_> {
     }
 
     /// Groups `rel` and makes `exprs` speak of groups: keys and aggregates become columns.
-    pub(super) fn aggregate(&mut self, rel: Rel, grouping: Grouping, exprs: &mut [&mut Expr]) -> PgResult<Rel> {
+    pub(super) fn aggregate(&mut self, mut rel: Rel, grouping: Grouping, exprs: &mut [&mut Expr]) -> PgResult<Rel> {
+        in_row_order(&mut rel, exprs);
         let mut split = Split {
             columns: rel.columns().into_iter().map(|(id, _)| id).collect(),
             keys: Vec::new(),
@@ -161,6 +169,49 @@ fn union(a: &[usize], b: &[usize]) -> Vec<usize> {
     all
 }
 
+/// Gives aggregates that take their rows in order, and say none, the order of a sorted subquery beneath: PostgreSQL reads
+/// the rows as they come.
+fn in_row_order(rel: &mut Rel, exprs: &mut [&mut Expr]) {
+    let open = |call: &super::tree::AggregateCall| {
+        call.order_by.is_empty() && !call.distinct && crate::kernels::takes_rows_in_order(&call.udf)
+    };
+    let wanted = |e: &Expr| e.any(&mut |e| matches!(&e.kind, ExprKind::Aggregate(call) if open(call)));
+    if !exprs.iter().any(|e| wanted(e)) {
+        return;
+    }
+    let order = row_order(rel);
+    for expr in exprs.iter_mut().filter(|_| !order.is_empty()) {
+        expr.rewrite(&mut |e| {
+            if let ExprKind::Aggregate(call) = &mut e.kind
+                && open(call)
+            {
+                call.order_by.clone_from(&order);
+            }
+        });
+    }
+}
+
+/// The order in which rows come where a query beneath says one; the columns that it needs are let through.
+pub(super) fn row_order(rel: &mut Rel) -> Vec<super::tree::SortKey> {
+    match rel {
+        Rel::Sort { keys, .. } => keys.clone(),
+        Rel::Filter { input, .. } | Rel::Limit { input, .. } => row_order(input),
+        Rel::Project { input, exprs } => {
+            let keys = row_order(input);
+            let below = input.columns();
+            for id in keys.iter().flat_map(|k| k.expr.needed()) {
+                match below.iter().find(|(made, _)| *made == id) {
+                    Some(_) if exprs.iter().any(|(made, _)| *made == id) => {}
+                    Some((_, ty)) => exprs.push((id, Expr::column(id, ty.clone()))),
+                    None => return Vec::new(),
+                }
+            }
+            keys
+        }
+        _ => Vec::new(),
+    }
+}
+
 struct Split<'s, 'b> {
     /// Columns of the rows that are grouped.
     columns: BTreeSet<ColId>,
@@ -203,6 +254,14 @@ impl Split<'_, '_> {
                 Ok(())
             }
             ExprKind::Aggregate(call) => {
+                let mut needed = BTreeSet::new();
+                call.exprs().into_iter().for_each(|e| e.needs(&mut needed));
+                if !needed.is_empty() && needed.is_disjoint(&self.columns) {
+                    return Err(with_position(
+                        PgError::unsupported("an aggregate of an outer query in a subquery"),
+                        expr.at,
+                    ));
+                }
                 let id = match self.calls.iter().find(|(_, _, c)| c == &**call) {
                     Some((id, _, _)) => *id,
                     None => {

@@ -7,7 +7,8 @@ use super::scope::{Clause, Item, NamedColumn, Origin};
 use super::tree::{Expr, ExprKind, Join, JoinKind, Rel, ScanColumn};
 use super::{Binder, MAX_VIEW_DEPTH, names};
 use crate::catalog::{Relation, RelationKind};
-use crate::types::{ExprType, PgError, PgResult, SqlState, oid};
+use crate::types::{PgError, PgResult, PgType, SqlState, oid};
+use datafusion::common::ScalarValue;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, Alias, JoinExpr, Node, RangeFunction, RangeVar};
 
@@ -61,7 +62,7 @@ impl Binder<'_> {
             }
             Some(NodeEnum::RangeFunction(function)) => self.range_function(function),
             Some(NodeEnum::JoinExpr(join)) => self.join_expr(join),
-            Some(NodeEnum::RangeTableSample(_)) => Err(PgError::unsupported("TABLESAMPLE")),
+            Some(NodeEnum::RangeTableSample(sample)) => self.sample(sample),
             Some(NodeEnum::RangeTableFunc(_)) => Err(PgError::unsupported("XMLTABLE")),
             Some(NodeEnum::JsonTable(_)) => Err(PgError::unsupported("JSON_TABLE")),
             _ => Err(PgError::unsupported("this kind of FROM item")),
@@ -113,12 +114,44 @@ impl Binder<'_> {
         Ok((query.rel, vec![item]))
     }
 
+    /// `table TABLESAMPLE BERNOULLI (p)` or `SYSTEM (p)`: each row by chance.
+    fn sample(&mut self, sample: &protobuf::RangeTableSample) -> PgResult<(Rel, Vec<Item>)> {
+        let at = names::offset(sample.location);
+        let method = names::strings(&sample.method).last().copied().unwrap_or_default().to_owned();
+        if !matches!(method.as_str(), "bernoulli" | "system") {
+            let message = format!("tablesample method {method} does not exist");
+            return Err(with_position(PgError::new(SqlState::UNDEFINED_OBJECT, message), at));
+        }
+        if sample.repeatable.is_some() {
+            return Err(with_position(PgError::unsupported("TABLESAMPLE with REPEATABLE"), at));
+        }
+        let [share] = sample.args.as_slice() else {
+            let message = format!("tablesample method {method} requires 1 argument, not {}", sample.args.len());
+            return Err(with_position(PgError::new(SqlState(*b"2202H"), message), at));
+        };
+        let relation = sample.relation.as_deref().ok_or_else(|| PgError::internal("a sample of nothing"))?;
+        let (input, items) = self.bind_item(relation)?;
+        let share = self.expr(share)?;
+        let share = self.convert(share, PgType::new(oid::FLOAT8), super::overload::Context::Assignment)?;
+        let percent = match super::window::constant_of(&share)? {
+            ScalarValue::Float64(Some(percent)) => percent,
+            _ => return Err(PgError::new(SqlState(*b"2202H"), "TABLESAMPLE parameter cannot be null")),
+        };
+        if !(0.0..=100.0).contains(&percent) {
+            return Err(PgError::new(SqlState(*b"2202H"), "sample percentage must be between 0 and 100"));
+        }
+        let chance = self.call_named("random", Vec::new(), at)?;
+        let limit = Expr::literal(ScalarValue::Float64(Some(percent / 100.0)), share.ty);
+        let predicates = vec![self.binary("<", chance, limit, at)?];
+        Ok((Rel::Filter { input: Box::new(input), predicates }, items))
+    }
+
     pub(super) fn scan(&mut self, relation: &Relation, name: &str) -> Query {
         let mut scan = Vec::with_capacity(relation.columns.len());
         let mut columns = Vec::with_capacity(relation.columns.len());
         for (index, column) in relation.columns.iter().enumerate() {
             let id = self.new_id();
-            let ty = ExprType::of(column.ty());
+            let ty = column.expr_type();
             let text = format!("{name}.{}", column.name);
             self.origins.insert(id, Origin { table: relation.oid, attnum: column.attnum, text });
             scan.push(ScanColumn { id, name: column.name.clone(), index, ty: ty.clone() });

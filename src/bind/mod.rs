@@ -42,6 +42,7 @@ pub use write::{
 };
 
 use crate::catalog::{Access, Catalog, Needed, Relation, Use, denied};
+use crate::types::array::is_shaped;
 use crate::types::codec::TextSettings;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::protobuf::{self, Node};
@@ -136,7 +137,12 @@ pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>
     binder.scopes.push(Scope::new(scope::Clause::Values));
     let expr = binder.expr(node)?;
     let expr = match target {
-        Some(ty) => binder.assign(expr, ty, None)?,
+        Some(ty) => {
+            let expr = binder.assign(expr, ty, None)?;
+            // Arguments of EXECUTE come as parameters do.
+            let storage = ExprType::of_parameter(ty).storage;
+            if is_shaped(&storage) { expr::coerce::store(expr, &storage)? } else { expr }
+        }
         None => binder.settle_unknown(expr)?,
     };
     let ty = expr.ty.clone();

@@ -66,6 +66,9 @@ fn figured(node: &Node) -> Option<(String, u8)> {
                 while let Some(left) = select.larg.as_deref() {
                     select = left;
                 }
+                if !select.values_lists.is_empty() {
+                    return good("column1");
+                }
                 let Some(NodeEnum::ResTarget(target)) = select.target_list.first().and_then(|n| n.node.as_ref()) else {
                     return None;
                 };

@@ -36,8 +36,8 @@ pub(super) struct Cte {
 
 /// A select-list entry; junk ones are there for ORDER BY and DISTINCT ON only.
 pub(super) struct Target {
-    name: String,
-    expr: Expr,
+    pub(super) name: String,
+    pub(super) expr: Expr,
     id: ColId,
     junk: bool,
 }
@@ -127,6 +127,10 @@ impl Binder<'_> {
         }
         if let Some(having) = having {
             rel = filter(rel, having);
+        }
+        let sets = |t: &Target| t.expr.any(&mut |e| matches!(e.kind, ExprKind::Unnest(_)));
+        if distinct_on.is_some() && targets.iter().any(sets) {
+            return Err(PgError::unsupported("a set-returning function beside DISTINCT ON"));
         }
         rel = self.split_windows(rel, &mut targets);
         rel = self.split_sets(rel, &mut targets)?;
@@ -507,7 +511,12 @@ impl Binder<'_> {
             filter: None,
             partition_by: Vec::new(),
             order_by: keys.clone(),
-            frame: Frame { units: FrameUnits::Range, start: Bound::UnboundedPreceding, end: Bound::CurrentRow },
+            frame: Frame {
+                units: FrameUnits::Range,
+                start: Bound::UnboundedPreceding,
+                end: Bound::CurrentRow,
+                exclusion: None,
+            },
         };
         let made = ExprType { pg: bigint.pg, storage: kernel.produces };
         let calls = vec![(rank, made.clone(), call)];

@@ -7,6 +7,7 @@
 //! Every expression carries its [`ExprType`]: arguments of kernels and both sides of comparisons already have the
 //! storage that the kernel wants.
 
+use crate::kernels::Exclusion;
 use crate::types::{ExprType, Oid};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{AggregateUDF, Operator, ScalarUDF, WindowUDF};
@@ -123,6 +124,8 @@ pub struct Frame {
     pub units: FrameUnits,
     pub start: Bound,
     pub end: Bound,
+    /// Binding puts it into the function: see [`crate::kernels::excluding()`].
+    pub exclusion: Option<Exclusion>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::overload::{self, Context};
 use super::tree::{Bound, Expr, ExprKind, Frame, FrameUnits, SortKey};
 use super::{Binder, names};
+use crate::kernels::Exclusion;
 use crate::types::{PgError, PgResult, PgType, SqlState, oid};
 use datafusion::common::ScalarValue;
 use pg_query::NodeEnum;
@@ -18,7 +19,9 @@ const END_CURRENT_ROW: i32 = 0x400;
 const START_OFFSET_PRECEDING: i32 = 0x800;
 const END_OFFSET_PRECEDING: i32 = 0x1000;
 const START_OFFSET_FOLLOWING: i32 = 0x2000;
-const EXCLUSION: i32 = 0x8000 | 0x10000 | 0x20000;
+const EXCLUDE_CURRENT_ROW: i32 = 0x8000;
+const EXCLUDE_GROUP: i32 = 0x10000;
+const EXCLUDE_TIES: i32 = 0x20000;
 /// FRAMEOPTION_DEFAULTS: RANGE UNBOUNDED PRECEDING.
 const DEFAULTS: i32 = RANGE | START_UNBOUNDED_PRECEDING | END_CURRENT_ROW;
 const NONDEFAULT: i32 = 0x1;
@@ -89,9 +92,12 @@ impl Binder<'_> {
     fn frame(&mut self, node: &WindowDef, order_by: &[SortKey]) -> PgResult<Frame> {
         let options = if node.frame_options & NONDEFAULT == 0 { DEFAULTS } else { node.frame_options };
         let has = |flag: i32| options & flag != 0;
-        if has(EXCLUSION) {
-            return Err(PgError::unsupported("EXCLUDE in a window frame"));
-        }
+        let exclusion = match () {
+            _ if has(EXCLUDE_CURRENT_ROW) => Some(Exclusion::CurrentRow),
+            _ if has(EXCLUDE_GROUP) => Some(Exclusion::Group),
+            _ if has(EXCLUDE_TIES) => Some(Exclusion::Ties),
+            _ => None,
+        };
         let units = match () {
             _ if has(ROWS) => FrameUnits::Rows,
             _ if has(GROUPS) => FrameUnits::Groups,
@@ -117,7 +123,7 @@ impl Binder<'_> {
             }
         };
         let _ = START_OFFSET_FOLLOWING;
-        Ok(Frame { units, start, end })
+        Ok(Frame { units, start, end, exclusion })
     }
 
     /// The offset of a frame's bound as a constant: a count, or a distance in the type of the only sort key.

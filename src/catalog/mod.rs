@@ -4,7 +4,7 @@
 //! with a tick, so that names and data are always of one snapshot. User objects are durable: the engine writes
 //! [`Catalog::to_json`] into each lake manifest. System relations are registered at start and are not written.
 
-use crate::types::{Oid, PgError, PgResult, PgType, SqlState, TableSchema};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, TableSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -86,13 +86,28 @@ pub struct CatalogColumn {
     /// `GENERATED ALWAYS AS (…) STORED`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub generated: bool,
+    /// An array column that holds arrays of any shape: those that statements write.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_shape: bool,
 }
 
 impl CatalogColumn {
     /// A column without a default.
     pub fn new(name: impl Into<String>, ty: PgType, not_null: bool, attnum: i16) -> Self {
         let (type_oid, typmod) = (ty.oid.0, ty.typmod);
-        Self { name: name.into(), type_oid, typmod, not_null, attnum, default: None, identity: None, generated: false }
+        let (default, identity, generated, any_shape) = (None, None, false, false);
+        Self { name: name.into(), type_oid, typmod, not_null, attnum, default, identity, generated, any_shape }
+    }
+
+    /// Gives it another type.
+    pub fn retype(&mut self, ty: PgType, any_shape: bool) {
+        (self.type_oid, self.typmod) = (ty.oid.0, ty.typmod);
+        self.any_shape = any_shape && crate::types::schema::takes_shapes(ty);
+    }
+
+    /// The type, and how the column's values lie.
+    pub fn expr_type(&self) -> ExprType {
+        ExprType { pg: self.ty(), storage: crate::types::schema::column_storage(self.ty(), self.any_shape) }
     }
 
     pub fn ty(&self) -> PgType {
@@ -163,7 +178,11 @@ fn is_zero(number: &u32) -> bool {
 
 impl Relation {
     pub fn table_schema(&self) -> TableSchema {
-        let columns = self.columns.iter().map(|c| crate::types::Column::new(&c.name, c.ty(), !c.not_null)).collect();
+        let columns = self
+            .columns
+            .iter()
+            .map(|c| crate::types::Column::new(&c.name, c.ty(), !c.not_null).of_any_shape(c.any_shape));
+        let columns = columns.collect();
         TableSchema::new(columns, self.key.clone())
     }
 
@@ -574,7 +593,10 @@ impl Catalog {
             false => (self.take_oid().0, self.take_oid().0),
         };
         let columns = new.table.columns.iter().zip(1..);
-        let columns = columns.map(|(c, attnum)| CatalogColumn::new(&c.name, c.ty, !c.nullable, attnum));
+        let columns = columns.map(|(c, attnum)| CatalogColumn {
+            any_shape: c.any_shape,
+            ..CatalogColumn::new(&c.name, c.ty, !c.nullable, attnum)
+        });
         let relation = self.owned(Relation {
             oid,
             schema: new.schema,

@@ -106,8 +106,9 @@ fn numeric_with_integer(numeric: PgType, digits: i32) -> Option<PgType> {
 }
 
 /// Values of one type as another, by the casts that SQL has.
-pub fn convert(array: &ArrayRef, from: PgType, to: PgType) -> PgResult<ArrayRef> {
-    let (from, to) = (ExprType::of(from), ExprType::of(to));
+pub fn convert(array: &ArrayRef, from: PgType, to: &Column) -> PgResult<ArrayRef> {
+    let from = ExprType { pg: from, storage: array.data_type().clone() };
+    let to = ExprType { pg: to.ty, storage: to.storage() };
     match kernels::cast(&from, &to, true)? {
         CastKernel::Nothing => Ok(Arc::clone(array)),
         CastKernel::Native => Ok(arrow::compute::cast(array, &to.storage)?),
@@ -135,9 +136,9 @@ pub fn convert(array: &ArrayRef, from: PgType, to: PgType) -> PgResult<ArrayRef>
 /// Rows of `from`'s columns as rows of `to`'s: by name, converted where the type differs, NULL where missing.
 pub fn conform(rows: &RecordBatch, from: &TableSchema, to: &TableSchema) -> PgResult<RecordBatch> {
     let column = |target: &Column| match from.index_of(&target.name) {
-        None => Ok(new_null_array(&target.ty.storage(), rows.num_rows())),
-        Some(i) if from.columns[i].ty.storage() == target.ty.storage() => Ok(Arc::clone(rows.column(i))),
-        Some(i) => convert(rows.column(i), from.columns[i].ty, target.ty),
+        None => Ok(new_null_array(&target.storage(), rows.num_rows())),
+        Some(i) if from.columns[i].storage() == target.storage() => Ok(Arc::clone(rows.column(i))),
+        Some(i) => convert(rows.column(i), from.columns[i].ty, target),
     };
     let columns = to.columns.iter().map(column).collect::<PgResult<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));

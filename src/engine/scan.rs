@@ -170,7 +170,7 @@ fn fixed_values(table: &TableSnapshot, columns: &[usize], filters: &[Expr]) -> O
         let column = schema.columns.get(*index)?;
         filters.iter().filter_map(comparison).find_map(|(name, op, value)| {
             let fits = op == Operator::Eq && name == column.name && !value.is_null();
-            (fits && value.data_type() == column.ty.storage()).then(|| value.to_array().ok()).flatten()
+            (fits && value.data_type() == column.storage()).then(|| value.to_array().ok()).flatten()
         })
     };
     columns.iter().map(value).collect()

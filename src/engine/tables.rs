@@ -203,7 +203,7 @@ impl Slot {
     /// Gives a gold view's rows other columns.
     pub fn reshape(&mut self, schema: TableSchema) -> PgResult<()> {
         let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
-        table.alter(Arc::new(schema), &|array, from, to| evolve::convert(array, from, to))?;
+        table.alter(Arc::new(schema), &evolve::convert)?;
         self.reshaped = true;
         self.dirty = true;
         Ok(())

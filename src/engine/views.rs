@@ -373,14 +373,16 @@ impl Engine {
         let names: Vec<String> = relation.columns.iter().map(|c| c.name.clone()).collect();
         let sql = relation.definition.as_deref().unwrap_or_default();
         let schema = view::define(sql, &relation.search_path, &self.catalog, &names)?.schema;
-        if relation.columns.iter().map(|c| c.ty()).eq(schema.columns.iter().map(|c| c.ty)) {
+        if relation.columns.iter().map(|c| c.expr_type().storage).eq(schema.columns.iter().map(|c| c.storage()))
+            && relation.columns.iter().map(|c| c.ty()).eq(schema.columns.iter().map(|c| c.ty))
+        {
             return Ok(());
         }
         let slot = self.slots.get_mut(&oid).ok_or_else(|| PgError::internal("a view without rows"))?;
         slot.reshape(schema.clone())?;
         Arc::make_mut(&mut self.catalog).change(oid, |relation| {
             for (known, column) in relation.columns.iter_mut().zip(&schema.columns) {
-                (known.type_oid, known.typmod) = (column.ty.oid.0, column.ty.typmod);
+                known.retype(column.ty, column.any_shape);
             }
         })
     }

@@ -6,6 +6,7 @@
 //! `checked2` are for overflow-checked arithmetic and run without a branch in the loop.
 
 use super::kernel::{Body, Call, Column};
+use crate::types::array::{ArrayValue, Arrays, Shape, Shapes, element_field, is_shaped, shape_lists};
 use crate::types::{PgError, PgResult};
 use arrow::array::*;
 use arrow::buffer::NullBuffer;
@@ -209,7 +210,8 @@ impl<const N: usize> Kind for Fixed<N> {
     }
 }
 
-/// Any array: the elements of a row as an array. As a result, the rows' elements are joined at the end.
+/// Any array: the elements of a row as an array, whatever their shape. As a result, the rows' elements are joined at the
+/// end, in one dimension from 1.
 pub struct List;
 /// Collects the rows of a list column.
 pub struct ListRows {
@@ -217,12 +219,14 @@ pub struct ListRows {
     rows: Vec<ArrayRef>,
     lengths: Vec<usize>,
     valid: Vec<bool>,
+    /// Where the result has the shaped form.
+    shapes: Option<Shapes>,
 }
 impl Kind for List {
     type Item<'a> = ArrayRef;
     type Column<'a> = &'a ListArray;
     fn column(array: &ArrayRef) -> PgResult<Self::Column<'_>> {
-        downcast(array)
+        Ok(Arrays::new(array.as_ref())?.list)
     }
     fn item<'a>(column: &Self::Column<'a>, row: usize) -> PgResult<Self::Item<'a>> {
         Ok(column.value(row))
@@ -230,24 +234,20 @@ impl Kind for List {
     type Value = ArrayRef;
     type Builder = ListRows;
     fn builder(rows: usize, storage: &DataType) -> ListRows {
-        let element = match storage {
-            DataType::List(field) => field.data_type().clone(),
-            other => other.clone(),
-        };
+        let element = element_field(storage).map_or_else(|| storage.clone(), |field| field.data_type().clone());
         ListRows {
             element,
+            shapes: is_shaped(storage).then(Shapes::default),
             rows: Vec::with_capacity(rows),
             lengths: Vec::with_capacity(rows),
             valid: Vec::with_capacity(rows),
         }
     }
     fn push(builder: &mut ListRows, value: Option<ArrayRef>) -> PgResult<()> {
-        builder.valid.push(value.is_some());
-        builder.lengths.push(value.as_ref().map_or(0, |v| v.len()));
-        builder.rows.extend(value);
+        builder.push(value, None);
         Ok(())
     }
-    fn finish(builder: ListRows) -> ArrayRef {
+    fn finish(mut builder: ListRows) -> ArrayRef {
         let parts: Vec<&dyn Array> = builder.rows.iter().map(|a| a.as_ref()).filter(|a| !a.is_empty()).collect();
         let values = match parts.is_empty() {
             true => new_empty_array(&builder.element),
@@ -255,7 +255,53 @@ impl Kind for List {
         };
         let offsets = arrow::buffer::OffsetBuffer::from_lengths(builder.lengths);
         let field = Arc::new(Field::new_list_field(builder.element, true));
-        Arc::new(ListArray::new(field, offsets, values, Some(NullBuffer::from(builder.valid))))
+        let list = ListArray::new(field, offsets, values, Some(NullBuffer::from(builder.valid)));
+        match &mut builder.shapes {
+            Some(shapes) => shape_lists(list, shapes.finish()).expect("there is a shape for each list"),
+            None => Arc::new(list),
+        }
+    }
+}
+
+impl ListRows {
+    fn push(&mut self, value: Option<ArrayRef>, shape: Option<&Shape>) {
+        self.valid.push(value.is_some());
+        self.lengths.push(value.as_ref().map_or(0, |v| v.len()));
+        self.rows.extend(value);
+        self.shapes.iter_mut().for_each(|s| s.push(shape));
+    }
+}
+
+/// Any array with its shape. A result in the plain form must have plain shapes.
+pub struct AnyArray;
+impl Kind for AnyArray {
+    type Item<'a> = ArrayValue;
+    type Column<'a> = Arrays<'a>;
+    fn column(array: &ArrayRef) -> PgResult<Self::Column<'_>> {
+        Arrays::new(array.as_ref())
+    }
+    fn item<'a>(column: &Self::Column<'a>, row: usize) -> PgResult<Self::Item<'a>> {
+        Ok(column.value(row))
+    }
+    type Value = ArrayValue;
+    type Builder = ListRows;
+    fn builder(rows: usize, storage: &DataType) -> ListRows {
+        List::builder(rows, storage)
+    }
+    fn push(builder: &mut ListRows, value: Option<ArrayValue>) -> PgResult<()> {
+        match value {
+            Some(ArrayValue { elements, shape }) => {
+                if builder.shapes.is_none() && !shape.is_plain() {
+                    return Err(PgError::internal("an array of several dimensions in the plain form"));
+                }
+                builder.push(Some(elements), Some(&shape));
+            }
+            None => builder.push(None, None),
+        }
+        Ok(())
+    }
+    fn finish(builder: ListRows) -> ArrayRef {
+        List::finish(builder)
     }
 }
 

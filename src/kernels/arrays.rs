@@ -1,14 +1,14 @@
-//! Arrays: one-dimensional, subscripts from 1. Their functions are polymorphic, so kernels are made for the types of a
-//! call.
+//! Functions of arrays. They are polymorphic, so kernels are made for the types of a call. Dimensions, subscripts and
+//! slices are in [`super::array_shape`].
 
 use super::adapt::*;
 use super::facts::ProcRow;
 use super::kernel::{Body, Call, ScalarKernel, kernel, no_kernel};
 use super::keys::{KeyRows, element_type};
 use super::registry::{Registry, nature_of, unique_name};
-use super::text::invalid;
+use crate::types::array::{ArrayValue, Arrays, Dimension, Shape, is_shaped, shaped};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, list_of, oid};
-use arrow::array::{Array, ArrayRef, Int32Array, ListArray, StringArray, new_empty_array, new_null_array};
+use arrow::array::{Array, ArrayRef, Int32Array, StringArray};
 use std::sync::Arc;
 
 fn is_array_like(oid: Oid) -> bool {
@@ -23,7 +23,11 @@ fn is_element_like(oid: Oid) -> bool {
 fn resolve(row: &ProcRow, args: &[ExprType]) -> PgResult<(Vec<ExprType>, ExprType)> {
     let unresolved = || no_kernel(row.name, args);
     let declared = || row.args.iter().zip(args);
-    let array = declared().find(|(d, _)| is_array_like(**d)).map(|(_, given)| given.clone());
+    let arrays = || declared().filter(|(d, _)| is_array_like(**d)).map(|(_, given)| given);
+    let array = arrays().next().map(|first| match arrays().any(|a| is_shaped(&a.storage)) {
+        true => ExprType { pg: first.pg, storage: shaped(&first.storage).unwrap_or_else(|| first.storage.clone()) },
+        false => first.clone(),
+    });
     let element = match &array {
         Some(array) => element_type(array).ok_or_else(unresolved)?,
         None => declared().find(|(d, _)| is_element_like(**d)).map(|(_, g)| g.clone()).ok_or_else(unresolved)?,
@@ -43,51 +47,72 @@ fn resolve(row: &ProcRow, args: &[ExprType]) -> PgResult<(Vec<ExprType>, ExprTyp
     Ok((row.args.iter().map(|d| of(*d)).collect(), of(row.result)))
 }
 
-fn polymorphic(row: &ProcRow, args: &[ExprType], body: Body) -> PgResult<ScalarKernel> {
+pub(super) fn polymorphic(row: &ProcRow, args: &[ExprType], body: Body) -> PgResult<ScalarKernel> {
     let (args, result) = resolve(row, args)?;
     Ok(kernel(&unique_name(row), nature_of(row), args, result, body))
 }
 
-/// The elements of argument `arg` in row `row`; `None` where the array is NULL.
+/// The array of argument `arg` in row `row`; `None` where it is NULL.
+pub(super) fn array_at(call: &Call<'_>, arg: usize, row: usize) -> PgResult<Option<ArrayValue>> {
+    let column = &call.args[arg];
+    if column.is_null(row) {
+        return Ok(None);
+    }
+    Ok(Some(Arrays::new(column.array.as_ref())?.value(column.at(row))))
+}
+
+/// As [`array_at`], only the elements.
 fn elements(call: &Call<'_>, arg: usize, row: usize) -> PgResult<Option<ArrayRef>> {
     let column = &call.args[arg];
     if column.is_null(row) {
         return Ok(None);
     }
-    Ok(Some(downcast::<ListArray>(&column.array)?.value(column.at(row))))
+    Ok(Some(List::column(&column.array)?.value(column.at(row))))
 }
 
 /// Argument `arg` of row `row` as an array of one.
-fn one(call: &Call<'_>, arg: usize, row: usize) -> ArrayRef {
+pub(super) fn one(call: &Call<'_>, arg: usize, row: usize) -> ArrayRef {
     let column = &call.args[arg];
     column.array.slice(column.at(row), 1)
 }
 
-fn concat(parts: &[ArrayRef]) -> PgResult<ArrayRef> {
+pub(super) fn concat(parts: &[ArrayRef]) -> PgResult<ArrayRef> {
     let parts: Vec<&dyn Array> = parts.iter().map(|p| p.as_ref()).collect();
     Ok(arrow::compute::concat(&parts)?)
 }
 
+/// The array with one more element at its end or, with `before`, at its beginning; the first subscript stays.
+fn extended(array: Option<ArrayValue>, item: ArrayRef, before: bool) -> PgResult<ArrayValue> {
+    let Some(array) = array.filter(|a| a.shape.dimensions() > 0) else { return Ok(ArrayValue::plain(item)) };
+    let [one] = array.shape.0.as_slice() else {
+        return Err(PgError::new(SqlState(*b"22000"), "argument must be empty or one-dimensional array"));
+    };
+    let one = Dimension { length: one.length + 1, lower: one.lower };
+    if one.lower.checked_add(one.length).is_none() {
+        return Err(PgError::new(SqlState::NUMERIC_OUT_OF_RANGE, "integer out of range"));
+    }
+    let elements = if before { concat(&[item, array.elements])? } else { concat(&[array.elements, item])? };
+    Ok(ArrayValue { elements, shape: Shape(vec![one]) })
+}
+
 fn append(call: &Call<'_>) -> PgResult<ArrayRef> {
-    all_rows::<List>(call, |i| match elements(call, 0, i)? {
-        Some(list) => concat(&[list, one(call, 1, i)]).map(Some),
-        None => Ok(Some(one(call, 1, i))),
-    })
+    all_rows::<AnyArray>(call, |i| extended(array_at(call, 0, i)?, one(call, 1, i), false).map(Some))
 }
 
 fn prepend(call: &Call<'_>) -> PgResult<ArrayRef> {
-    all_rows::<List>(call, |i| match elements(call, 1, i)? {
-        Some(list) => concat(&[one(call, 0, i), list]).map(Some),
-        None => Ok(Some(one(call, 0, i))),
-    })
+    all_rows::<AnyArray>(call, |i| extended(array_at(call, 1, i)?, one(call, 0, i), true).map(Some))
 }
 
-fn cat(call: &Call<'_>) -> PgResult<ArrayRef> {
-    all_rows::<List>(call, |i| match (elements(call, 0, i)?, elements(call, 1, i)?) {
-        (Some(a), Some(b)) => concat(&[a, b]).map(Some),
-        (a, b) => Ok(a.or(b)),
-    })
+/// `0A000` for functions that look for elements in more than one dimension.
+fn one_dimension(array: &ArrayValue, doing: &str) -> PgResult<()> {
+    if array.shape.dimensions() <= 1 {
+        return Ok(());
+    }
+    let message = format!("{doing} multidimensional arrays is not supported");
+    Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message))
 }
+
+const SEARCHING: &str = "searching for elements in";
 
 /// Positions of the elements that are equal to, or like it NULL as, the one sought.
 fn matching(call: &Call<'_>, keys: &KeyRows, list: &ArrayRef, sought: &ArrayRef) -> PgResult<Vec<usize>> {
@@ -104,47 +129,57 @@ fn element_keys(call: &Call<'_>) -> PgResult<KeyRows> {
 fn position(call: &Call<'_>) -> PgResult<ArrayRef> {
     let keys = element_keys(call)?;
     all_rows::<Int4>(call, |i| {
-        let Some(list) = elements(call, 0, i)? else { return Ok(None) };
+        let Some(array) = array_at(call, 0, i)? else { return Ok(None) };
+        one_dimension(&array, SEARCHING)?;
+        let Some(first) = array.shape.0.first().map(|d| d.lower) else { return Ok(None) };
         let from = match call.args.get(2) {
             Some(column) if column.is_null(i) => {
                 return Err(PgError::new(SqlState(*b"22004"), "initial position must not be null"));
             }
             Some(column) => Int4::column(&column.array)?.value(column.at(i)),
-            None => 1,
+            None => first,
         };
-        let found = matching(call, &keys, &list, &one(call, 1, i))?;
-        Ok(found.into_iter().map(|at| at as i32 + 1).find(|at| *at >= from))
+        let found = matching(call, &keys, &array.elements, &one(call, 1, i))?;
+        Ok(found.into_iter().map(|at| first.wrapping_add(at as i32)).find(|at| *at >= from))
     })
 }
 
 fn positions(call: &Call<'_>) -> PgResult<ArrayRef> {
     let keys = element_keys(call)?;
     all_rows::<List>(call, |i| {
-        let Some(list) = elements(call, 0, i)? else { return Ok(None) };
-        let found = matching(call, &keys, &list, &one(call, 1, i))?;
-        Ok(Some(Arc::new(Int32Array::from_iter_values(found.into_iter().map(|at| at as i32 + 1))) as ArrayRef))
+        let Some(array) = array_at(call, 0, i)? else { return Ok(None) };
+        one_dimension(&array, SEARCHING)?;
+        let first = array.shape.0.first().map_or(1, |d| d.lower);
+        let found = matching(call, &keys, &array.elements, &one(call, 1, i))?;
+        let found = found.into_iter().map(|at| first.wrapping_add(at as i32));
+        Ok(Some(Arc::new(Int32Array::from_iter_values(found)) as ArrayRef))
     })
 }
 
 fn remove(call: &Call<'_>) -> PgResult<ArrayRef> {
     let keys = element_keys(call)?;
-    all_rows::<List>(call, |i| {
-        let Some(list) = elements(call, 0, i)? else { return Ok(None) };
-        let drop = matching(call, &keys, &list, &one(call, 1, i))?;
-        let keep: arrow::array::BooleanArray = (0..list.len()).map(|at| Some(!drop.contains(&at))).collect();
-        Ok(Some(arrow::compute::filter(&list, &keep)?))
+    all_rows::<AnyArray>(call, |i| {
+        let Some(array) = array_at(call, 0, i)? else { return Ok(None) };
+        one_dimension(&array, "removing elements from")?;
+        let drop = matching(call, &keys, &array.elements, &one(call, 1, i))?;
+        let keep: arrow::array::BooleanArray = (0..array.elements.len()).map(|at| Some(!drop.contains(&at))).collect();
+        let elements = arrow::compute::filter(&array.elements, &keep)?;
+        let lower = array.shape.0.first().map_or(1, |d| d.lower);
+        let shape = Shape::new(vec![Dimension { length: elements.len() as i32, lower }])?;
+        Ok(Some(ArrayValue { elements, shape }))
     })
 }
 
 fn replace(call: &Call<'_>) -> PgResult<ArrayRef> {
     let keys = element_keys(call)?;
-    all_rows::<List>(call, |i| {
-        let Some(list) = elements(call, 0, i)? else { return Ok(None) };
-        let changed = matching(call, &keys, &list, &one(call, 1, i))?;
+    all_rows::<AnyArray>(call, |i| {
+        let Some(ArrayValue { elements, shape }) = array_at(call, 0, i)? else { return Ok(None) };
+        let changed = matching(call, &keys, &elements, &one(call, 1, i))?;
         let new = one(call, 2, i);
         let picks: Vec<(usize, usize)> =
-            (0..list.len()).map(|at| if changed.contains(&at) { (1, 0) } else { (0, at) }).collect();
-        Ok(Some(arrow::compute::interleave(&[list.as_ref(), new.as_ref()], &picks)?))
+            (0..elements.len()).map(|at| if changed.contains(&at) { (1, 0) } else { (0, at) }).collect();
+        let elements = arrow::compute::interleave(&[elements.as_ref(), new.as_ref()], &picks)?;
+        Ok(Some(ArrayValue { elements, shape }))
     })
 }
 
@@ -164,10 +199,6 @@ fn sets(test: fn(&[bool]) -> bool, contained: usize) -> Body {
             Ok(Some(test(&held)))
         })
     })
-}
-
-fn length(dimension: i32, list: &ArrayRef) -> Option<i32> {
-    (dimension == 1 && !list.is_empty()).then_some(list.len() as i32)
 }
 
 fn text_parts(s: &str, delimiter: Option<&str>, null: Option<&str>) -> ArrayRef {
@@ -197,99 +228,31 @@ fn string_to_array(call: &Call<'_>) -> PgResult<ArrayRef> {
     })
 }
 
-fn fill(call: &Call<'_>) -> PgResult<ArrayRef> {
-    all_rows::<List>(call, |i| {
-        let Some(sizes) = elements(call, 1, i)? else {
-            return Err(PgError::new(SqlState(*b"22004"), "dimension array or low bound array cannot be null"));
-        };
-        let sizes = downcast::<Int32Array>(&sizes)?;
-        match sizes.len() {
-            0 => Ok(Some(new_empty_array(call.args[0].array.data_type()))),
-            1 => {
-                let count =
-                    usize::try_from(sizes.value(0)).map_err(|_| invalid("array size exceeds the maximum allowed"))?;
-                let at = Int32Array::from(vec![0; count]);
-                Ok(Some(arrow::compute::take(&one(call, 0, i), &at, None)?))
-            }
-            _ => Err(PgError::unsupported("an array of several dimensions")),
+/// How many thresholds are not above the value.
+fn bucket(call: &Call<'_>) -> PgResult<ArrayRef> {
+    let keys = element_keys(call)?;
+    strict_rows::<Int4>(call, |i| {
+        let Some(array) = array_at(call, 1, i)? else { return Ok(None) };
+        if array.shape.dimensions() > 1 {
+            return Err(crate::types::array::subscript_error("thresholds must be one-dimensional array"));
         }
+        if array.elements.null_count() > 0 {
+            return Err(PgError::new(SqlState(*b"22004"), "thresholds array must not contain NULLs"));
+        }
+        let (thresholds, value) = (keys.rows(&array.elements)?, keys.rows(&one(call, 0, i))?);
+        let (mut low, mut high) = (0, array.elements.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if value.row(0) < thresholds.row(middle) { high = middle } else { low = middle + 1 }
+        }
+        Ok(Some(low as i32))
     })
 }
 
-/// `ARRAY[…]`: a list of the arguments' values, all of one storage.
-pub fn make_array(element: &ExprType, count: usize) -> PgResult<ScalarKernel> {
-    let array = oid::array_of(element.pg.oid)
-        .ok_or_else(|| PgError::new(SqlState::UNDEFINED_OBJECT, "could not find array type for data type"))?;
-    let result =
-        ExprType { pg: PgType { oid: array, typmod: element.pg.typmod }, storage: list_of(element.storage.clone()) };
-    let body: Body = Arc::new(|call| {
-        let empty = match &call.result.storage {
-            arrow::datatypes::DataType::List(field) => new_empty_array(field.data_type()),
-            other => new_null_array(other, 0),
-        };
-        all_rows::<List>(call, |i| {
-            let parts: Vec<ArrayRef> = (0..call.args.len()).map(|arg| one(call, arg, i)).collect();
-            if parts.is_empty() { Ok(Some(Arc::clone(&empty))) } else { concat(&parts).map(Some) }
-        })
-    });
-    let nature = super::kernel::Nature::LENIENT;
-    Ok(kernel(&format!("make_array_{count}"), nature, vec![element.clone(); count], result, body))
-}
-
-/// `a[i]`: NULL outside the bounds.
-pub fn subscript(array: &ExprType) -> PgResult<ScalarKernel> {
-    let element = element_type(array).ok_or_else(|| {
-        let message = format!(
-            "cannot subscript type {} because it does not support subscripting",
-            super::type_name(array.pg.oid)
-        );
-        PgError::new(SqlState::DATATYPE_MISMATCH, message)
-    })?;
-    // The vectors of the catalogs count from 0.
-    let first = if matches!(array.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR) { 0 } else { 1 };
-    let body: Body = Arc::new(move |call| {
-        let list = downcast::<ListArray>(&call.args[0].array)?;
-        let index = Int4::column(&call.args[1].array)?;
-        let valid = Valid::of(call);
-        let at = |i: usize| -> Option<u32> {
-            if !valid.is_valid(i) {
-                return None;
-            }
-            let offsets = &list.offsets()[call.args[0].at(i)..];
-            let wanted = i64::from(index.value(call.args[1].at(i))) - first + i64::from(offsets[0]);
-            (wanted >= i64::from(offsets[0]) && wanted < i64::from(offsets[1])).then_some(wanted as u32)
-        };
-        let picks: arrow::array::UInt32Array = (0..call.rows).map(at).collect();
-        Ok(arrow::compute::take(list.values(), &picks, None)?)
-    });
-    let args = vec![array.clone(), ExprType::of(PgType::new(oid::INT4))];
-    Ok(kernel("array_subscript", super::kernel::Nature::STRICT, args, element, body))
-}
-
-/// `a[low:high]`.
-pub fn slice(array: &ExprType) -> PgResult<ScalarKernel> {
-    element_type(array).ok_or_else(|| PgError::unsupported("slicing this type"))?;
-    let body: Body = Arc::new(move |call| {
-        strict_rows::<List>(call, |i| {
-            let Some(list) = elements(call, 0, i)? else { return Ok(None) };
-            let bound = |arg: usize| -> PgResult<i64> {
-                let column = &call.args[arg];
-                Ok(i64::from(Int4::column(&column.array)?.value(column.at(i))))
-            };
-            let (low, high) = (bound(1)?.max(1), bound(2)?.min(list.len() as i64));
-            let length = (high - low + 1).max(0) as usize;
-            Ok(Some(list.slice((low as usize - 1).min(list.len()), length)))
-        })
-    });
-    let int4 = ExprType::of(PgType::new(oid::INT4));
-    let args = vec![array.clone(), int4.clone(), int4];
-    Ok(kernel("array_slice", super::kernel::Nature::STRICT, args, array.clone(), body))
-}
-
 pub fn declare(r: &mut Registry) {
+    r.make(&["width_bucket(anycompatible,anycompatiblearray)"], |row, args| polymorphic(row, args, Arc::new(bucket)));
     r.make(&["array_append(anycompatiblearray,anycompatible)"], |row, args| polymorphic(row, args, Arc::new(append)));
     r.make(&["array_prepend(anycompatible,anycompatiblearray)"], |row, args| polymorphic(row, args, Arc::new(prepend)));
-    r.make(&["array_cat(anycompatiblearray,anycompatiblearray)"], |row, args| polymorphic(row, args, Arc::new(cat)));
     r.make(
         &["array_position(anycompatiblearray,anycompatible)", "array_position(anycompatiblearray,anycompatible,int4)"],
         |row, args| polymorphic(row, args, Arc::new(position)),
@@ -310,43 +273,5 @@ pub fn declare(r: &mut Registry) {
     r.make(&["arrayoverlap(anyarray,anyarray)"], |row, args| {
         polymorphic(row, args, sets(|held| held.iter().any(|h| *h), 1))
     });
-    r.make(&["array_length(anyarray,int4)", "array_upper(anyarray,int4)"], |row, args| {
-        let vector = args.first().is_some_and(|a| matches!(a.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR));
-        let less = i32::from(vector && row.name == "array_upper");
-        polymorphic(row, args, maybe2::<List, Int4, Int4>(move |list, n| Ok(length(n, &list).map(|l| l - less))))
-    });
-    r.make(&["array_lower(anyarray,int4)"], |row, args| {
-        let vector = args.first().is_some_and(|a| matches!(a.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR));
-        let first = i32::from(!vector);
-        polymorphic(row, args, maybe2::<List, Int4, Int4>(move |list, n| Ok(length(n, &list).map(|_| first))))
-    });
-    r.make(&["array_ndims(anyarray)"], |row, args| {
-        polymorphic(row, args, maybe1::<List, Int4>(|list| Ok((!list.is_empty()).then_some(1))))
-    });
-    r.make(&["cardinality(anyarray)"], |row, args| {
-        polymorphic(row, args, map1::<List, Int4>(|list| list.len() as i32))
-    });
-    r.make(&["array_dims(anyarray)"], |row, args| {
-        polymorphic(
-            row,
-            args,
-            maybe1::<List, Text>(|list| Ok((!list.is_empty()).then(|| format!("[1:{}]", list.len())))),
-        )
-    });
-    r.make(&["trim_array(anyarray,int4)"], |row, args| {
-        polymorphic(
-            row,
-            args,
-            attempt2::<List, Int4, List>(|list, n| {
-                let drop = usize::try_from(n).ok().filter(|n| *n <= list.len());
-                let drop = drop.ok_or_else(|| {
-                    let message = format!("number of elements to trim must be between 0 and {}", list.len());
-                    PgError::new(SqlState(*b"2202E"), message)
-                })?;
-                Ok(list.slice(0, list.len() - drop))
-            }),
-        )
-    });
-    r.make(&["array_fill(anyelement,_int4)"], |row, args| polymorphic(row, args, Arc::new(fill)));
     r.funs(&["string_to_array(text,text)", "string_to_array(text,text,text)"], Arc::new(string_to_array));
 }

@@ -9,6 +9,7 @@ use super::keys::{self, element_type};
 use super::names;
 use super::numerics::Num;
 use super::registry::body_of;
+use crate::types::array::{Arrays, element_field, is_shaped};
 use crate::types::interval::Interval;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, datetime, oid};
 use arrow::array::{Array, ArrayRef, ListArray, UInt32Array};
@@ -105,7 +106,17 @@ fn chain(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) 
     let (source, target) = (from.pg.oid, to.pg.oid);
     let base = ExprType::of(PgType::new(target));
 
-    if source == target {
+    if from.storage != to.storage && element_field(&from.storage).is_some() && plainly(from) == plainly(to) {
+        // Another form of the same array.
+        let shaped = is_shaped(&to.storage);
+        let body: Body = Arc::new(move |call| {
+            let arrays = Arrays::new(call.args[0].array.as_ref())?;
+            if shaped { arrays.to_shaped() } else { arrays.to_plain() }
+        });
+        step(body, to.clone(), false);
+        return Ok(());
+    }
+    if source == target && element_field(&from.storage).is_none() {
         return modifier(from, to, explicit, steps);
     }
     // numeric is made in the storage, and with the modifier, that is asked for.
@@ -125,11 +136,23 @@ fn chain(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) 
             }
         };
     }
+    if matches!(source, oid::INT4 | oid::INT8) && target == oid::BIT {
+        let length = to.pg.typmod.max(1) as usize;
+        let body = match source {
+            oid::INT4 => map1::<Int4, Text>(move |v| super::bits::of_integer(i64::from(v), length)),
+            _ => map1::<Int8, Text>(move |v| super::bits::of_integer(v, length)),
+        };
+        step(body, to.clone(), false);
+        return Ok(());
+    }
     if is_text(source) && is_text(target) {
         match (source, target) {
             (oid::BPCHAR, _) => step(writes(|s| s.trim_end_matches(' ')), base.clone(), false),
             (_, oid::NAME) => step(writes(|s| truncate_bytes(s, 63)), base.clone(), false),
-            (_, oid::CHAR) => step(writes(|s| truncate_bytes(s, 1)), base.clone(), false),
+            (_, oid::CHAR) => {
+                let read = super::text_io::input(base.clone())?;
+                step(read.body, read.result, read.stable);
+            }
             _ => {}
         }
         return modifier(&base, to, explicit, steps);
@@ -159,6 +182,11 @@ fn no_cast(from: &ExprType, to: &ExprType) -> PgError {
     PgError::unsupported(format!("a cast from {} to {}", type_name(from.pg.oid), type_name(to.pg.oid)))
 }
 
+/// The storage of the array without its shape, and its type.
+fn plainly(ty: &ExprType) -> (PgType, Option<DataType>) {
+    (ty.pg, element_field(&ty.storage).map(|f| f.data_type().clone()))
+}
+
 /// One cast over the elements of arrays.
 fn elements(from: ExprType, element: ExprType, to: ExprType, inner: CastKernel) -> PgResult<Step> {
     let mut inner_steps = Vec::new();
@@ -167,8 +195,10 @@ fn elements(from: ExprType, element: ExprType, to: ExprType, inner: CastKernel) 
     }
     let stable = inner_steps.iter().any(|s| s.stable);
     let cast_values = run(from.clone(), inner_steps);
+    let shaped = is_shaped(&to.storage);
     let body: Body = Arc::new(move |call| {
-        let list = downcast::<ListArray>(&call.args[0].array)?;
+        let arrays = Arrays::new(call.args[0].array.as_ref())?;
+        let list = arrays.list;
         let values = list.values();
         let inner_call = Call {
             rows: values.len(),
@@ -182,7 +212,10 @@ fn elements(from: ExprType, element: ExprType, to: ExprType, inner: CastKernel) 
             cast = arrow::compute::cast(&cast, &element.storage)?;
         }
         let field = Arc::new(Field::new_list_field(element.storage.clone(), true));
-        Ok(Arc::new(ListArray::try_new(field, list.offsets().clone(), cast, list.nulls().cloned())?))
+        let list = ListArray::try_new(field, list.offsets().clone(), cast, list.nulls().cloned())?;
+        let cast = arrays.reshaped(list)?;
+        let arrays = Arrays::new(cast.as_ref())?;
+        if shaped { arrays.to_shaped() } else { arrays.to_plain() }
     });
     Ok(Step { body, result: to, stable })
 }
@@ -241,6 +274,12 @@ fn modifier(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step
                 Ok(())
             })
         }
+        oid::BIT if typmod >= 1 => {
+            attempt1::<Text, Text>(move |s| super::bits::fixed_length(s, typmod as usize, explicit))
+        }
+        oid::VARBIT if typmod >= 1 => {
+            attempt1::<Text, Text>(move |s| super::bits::limited_length(s, typmod as usize, explicit))
+        }
         oid::TIMESTAMP | oid::TIMESTAMPTZ if typmod >= 0 => {
             map1::<Stamp, Stamp>(move |t| datetime::round_timestamp(t, typmod))
         }
@@ -272,8 +311,19 @@ fn through_text(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<
             steps.push(Step { body, result: base, stable: true });
             return Ok(());
         }
-        let made = if matches!(to.storage, DataType::Decimal128(..)) { to.clone() } else { base };
+        let made = match &to.storage {
+            DataType::Decimal128(..) => to.clone(),
+            storage if is_shaped(storage) => {
+                // The elements are read in their natural form first.
+                let natural = crate::types::array::shaped(&base.storage).ok_or_else(|| no_cast(from, to))?;
+                ExprType { storage: natural, ..base }
+            }
+            _ => base,
+        };
         steps.push(super::text_io::input(made.clone())?);
+        if element_field(&made.storage).is_some() {
+            return if made == *to { Ok(()) } else { chain(&made, to, explicit, steps) };
+        }
         return modifier(&made, to, explicit, steps);
     }
     if is_text(target) {

@@ -22,7 +22,7 @@ pub fn comparison(
         (oid::NUMERIC, oid::NUMERIC) | (oid::INTERVAL, oid::INTERVAL) | (oid::TIMETZ, oid::TIMETZ) => {
             by_key(comparison)
         }
-        (oid::BPCHAR, oid::BPCHAR) | (oid::JSONB, oid::JSONB) => by_key(comparison),
+        (oid::BPCHAR, oid::BPCHAR) | (oid::JSONB, oid::JSONB) | (oid::INET, oid::INET) => by_key(comparison),
         (oid::ANYARRAY, oid::ANYARRAY) => by_rows(comparison),
         _ => return Ok(None),
     };

@@ -86,10 +86,6 @@ fn plain(f: fn(f64) -> f64) -> Body {
     map1::<Float8, Float8>(f)
 }
 
-fn degrees(body: fn(f64) -> f64) -> impl Fn(f64) -> f64 {
-    move |v| body(v).to_degrees()
-}
-
 /// PostgreSQL's total order of floats: NaN is the greatest and equal to itself.
 pub fn order(a: f64, b: f64) -> std::cmp::Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
@@ -153,6 +149,16 @@ fn cosd(v: f64) -> f64 {
         180.0 => -1.0,
         v => v.to_radians().cos(),
     }
+}
+
+/// Of 0 to 1: exact at the halves, as PostgreSQL's.
+fn asind(x: f64) -> f64 {
+    if x <= 0.5 { x.asin() / 0.5f64.asin() * 30.0 } else { 90.0 - x.acos() / 0.5f64.acos() * 60.0 }
+}
+
+/// Of 0 to 1.
+fn acosd(x: f64) -> f64 {
+    if x <= 0.5 { 90.0 - x.asin() / 0.5f64.asin() * 30.0 } else { x.acos() / 0.5f64.acos() * 60.0 }
 }
 
 pub fn declare(r: &mut Registry) {
@@ -244,14 +250,24 @@ pub fn declare(r: &mut Registry) {
     r.fun("cosd(float8)", periodic(cosd));
     r.fun("asin(float8)", bounded(f64::asin));
     r.fun("acos(float8)", bounded(f64::acos));
-    r.fun("asind(float8)", bounded(degrees(f64::asin)));
-    r.fun("acosd(float8)", bounded(degrees(f64::acos)));
+    r.fun("asind(float8)", bounded(|x| asind(x.abs()).copysign(x)));
+    r.fun("acosd(float8)", bounded(|x| if x < 0.0 { 90.0 + asind(-x) } else { acosd(x) }));
     r.fun("atan(float8)", plain(f64::atan));
     r.fun("atan2(float8,float8)", map2::<Float8, Float8, Float8>(f64::atan2));
     r.fun("sinh(float8)", plain(f64::sinh));
     r.fun("cosh(float8)", plain(f64::cosh));
     r.fun("tanh(float8)", plain(f64::tanh));
     r.fun("asinh(float8)", plain(f64::asinh));
+    r.fun(
+        "acosh(float8)",
+        attempt1::<Float8, Float8>(|v| if v < 1.0 { Err(input_out_of_range()) } else { Ok(v.acosh()) }),
+    );
+    r.fun(
+        "atanh(float8)",
+        attempt1::<Float8, Float8>(|v| if v.abs() > 1.0 { Err(input_out_of_range()) } else { Ok(v.atanh()) }),
+    );
+    r.fun("float4send(float4)", map1::<Float4, Bytea>(|v| v.to_be_bytes().to_vec()));
+    r.fun("float8send(float8)", map1::<Float8, Bytea>(|v| v.to_be_bytes().to_vec()));
     r.fun("degrees(float8)", attempt1::<Float8, Float8>(|v| finite(v.to_degrees(), v.is_finite())));
     r.fun("radians(float8)", plain(f64::to_radians));
     r.fun("pi()", session0::<Float8>(|_| Ok(Some(std::f64::consts::PI))));

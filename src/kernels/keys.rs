@@ -7,9 +7,12 @@
 //! | bpchar | without its padding |
 //! | timetz | the instant, then the zone |
 //! | jsonb | `types::jsonb`'s order |
+//! | inet, cidr | family, network, its bits, address |
 //! | arrays of those | the list of their elements' keys |
+//! | arrays in the shaped form | their elements, then their shape |
 
 use super::adapt::{Fixed, Kind, downcast};
+use crate::types::array::{Arrays, element_field, is_shaped};
 use crate::types::{ExprType, PgError, PgResult, PgType, oid};
 use arrow::array::*;
 use arrow::datatypes::DataType;
@@ -26,13 +29,14 @@ fn scalar_key(ty: &ExprType) -> Option<(KeyOf, DataType)> {
         (oid::TIMETZ, _) => Some((timetz_keys, DataType::FixedSizeBinary(12))),
         (oid::NUMERIC, DataType::Binary) => Some((numeric_keys, DataType::Binary)),
         (oid::JSONB, _) => Some((jsonb_keys, DataType::Binary)),
+        (oid::INET | oid::CIDR, _) => Some((network_keys, DataType::Binary)),
         _ => None,
     }
 }
 
 /// The type of an array's elements, in the storage that the array has.
 pub fn element_type(ty: &ExprType) -> Option<ExprType> {
-    let DataType::List(field) = &ty.storage else { return None };
+    let field = element_field(&ty.storage)?;
     let element = match ty.pg.oid {
         oid::OIDVECTOR => oid::OID,
         oid::INT2VECTOR => oid::INT2,
@@ -46,6 +50,9 @@ pub fn keys(ty: &ExprType, array: &ArrayRef) -> PgResult<ArrayRef> {
     if let Some((key, _)) = scalar_key(ty) {
         return key(array);
     }
+    if is_shaped(&ty.storage) {
+        return shaped_keys(ty, array);
+    }
     let Some(element) = element_type(ty).filter(|e| key_storage(e).is_some()) else { return Ok(Arc::clone(array)) };
     let list = downcast::<ListArray>(array)?;
     let values = keys(&element, list.values())?;
@@ -58,7 +65,32 @@ pub fn key_storage(ty: &ExprType) -> Option<DataType> {
     if let Some((_, storage)) = scalar_key(ty) {
         return Some(storage);
     }
+    if is_shaped(&ty.storage) {
+        return Some(DataType::Binary);
+    }
     key_storage(&element_type(ty)?).map(crate::types::list_of)
+}
+
+/// Elements first, then how many dimensions, their lengths, their first subscripts: PostgreSQL's order of arrays.
+fn shaped_keys(ty: &ExprType, array: &ArrayRef) -> PgResult<ArrayRef> {
+    let element = element_type(ty).ok_or_else(|| PgError::internal("an array has a type of its elements"))?;
+    let plain = ExprType { pg: ty.pg, storage: crate::types::list_of(element.storage) };
+    let arrays = Arrays::new(array.as_ref())?;
+    let lists: ArrayRef = Arc::new(arrays.lists()?);
+    let rows = KeyRows::new(&plain)?.rows(&lists)?;
+    let mut out = BinaryBuilder::new();
+    let mut key = Vec::new();
+    for row in 0..arrays.len() {
+        if arrays.is_null(row) {
+            out.append_null();
+            continue;
+        }
+        key.clear();
+        key.extend_from_slice(rows.row(row).as_ref());
+        arrays.shape(row).sort_key(&mut key);
+        out.append_value(&key);
+    }
+    Ok(Arc::new(out.finish()))
 }
 
 /// Rows of keys to compare: NULLs are equal to each other and come last.
@@ -150,6 +182,27 @@ fn bpchar_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
 fn numeric_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
     let input = downcast::<BinaryArray>(array)?;
     Ok(Arc::new(input.iter().map(|n| n.map(crate::types::numeric::equality_prefix)).collect::<BinaryArray>()))
+}
+
+fn network_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    let input = downcast::<StringArray>(array)?;
+    let key = |text: &str| {
+        let (address, bits) = text.split_once('/').unwrap_or((text, ""));
+        let address: std::net::IpAddr = address.parse().map_err(|_| PgError::internal("an address is stored"))?;
+        let (family, width, value) = match address {
+            std::net::IpAddr::V4(v4) => (4, 32, u128::from(u32::from(v4)) << 96),
+            std::net::IpAddr::V6(v6) => (6, 128, u128::from(v6)),
+        };
+        let bits: u32 = bits.parse().unwrap_or(width);
+        let network = if bits == 0 { 0 } else { value & (u128::MAX << (128 - bits.min(128))) };
+        let mut out = vec![family];
+        out.extend_from_slice(&network.to_be_bytes());
+        out.push(bits as u8);
+        out.extend_from_slice(&value.to_be_bytes());
+        Ok::<_, PgError>(out)
+    };
+    let keys = input.iter().map(|text| text.map(key).transpose()).collect::<PgResult<Vec<_>>>()?;
+    Ok(Arc::new(BinaryArray::from_iter(keys)))
 }
 
 fn jsonb_keys(array: &ArrayRef) -> PgResult<ArrayRef> {

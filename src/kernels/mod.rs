@@ -14,12 +14,15 @@
 
 pub mod adapt;
 mod aggregates;
+mod array_shape;
 mod arrays;
+mod bits;
 mod casts;
 mod compare;
 pub mod context;
 mod dates;
 mod digest;
+mod excluding;
 pub mod facts;
 mod floats;
 mod fromchar;
@@ -55,9 +58,12 @@ mod windows;
 mod tests;
 
 pub use aggregates::{AggregateKernel, ExactSum, FloatResult, aggregate, steady, takes_rows_in_order};
-pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
+pub use array_shape::{
+    element as array_element, flat as array_elements, make_stacked as array_of_arrays, slice as array_slice,
+};
 pub use casts::{CastKernel, cast, equality_key};
 pub use context::{CatalogLookup, Context, PrivilegeOn, RelationSize, SessionExtension};
+pub use excluding::{Exclusion, Over, excluding};
 pub use facts::facts;
 pub use jsonrecord::json_records;
 pub use kernel::{ScalarKernel, kernel, type_name};
@@ -76,6 +82,7 @@ fn declare_all(registry: &mut registry::Registry) {
     floats::declare(registry);
     numerics::declare(registry);
     text::declare(registry);
+    bits::declare(registry);
     like::declare(registry);
     regexp::declare(registry);
     dates::declare(registry);
@@ -91,5 +98,6 @@ fn declare_all(registry: &mut registry::Registry) {
     sequences::declare(registry);
     session::declare(registry);
     arrays::declare(registry);
+    array_shape::declare(registry);
     privileges::declare(registry);
 }

@@ -259,7 +259,14 @@ pub fn decimals_to_sortable(array: &Decimal128Array, scale: i32) -> ArrayRef {
 }
 
 fn size_pretty(_call: &Call<'_>, size: Numeric) -> PgResult<Option<String>> {
-    match size.round(0).to_i64() {
+    match size.trunc(0).to_i64() {
+        // Below the first unit the fraction is shown.
+        Ok(bytes) if bytes.abs() < 10 * 1024 => {
+            let mut text = Vec::new();
+            size.write_text(&mut text);
+            text.extend_from_slice(b" bytes");
+            String::from_utf8(text).map(Some).map_err(|_| PgError::internal("a number is not UTF-8"))
+        }
         Ok(bytes) => Ok(Some(super::session::size_pretty(bytes))),
         Err(_) => Err(PgError::unsupported("pg_size_pretty of a size beyond bigint")),
     }

@@ -90,6 +90,8 @@ pub fn orders_natively(ty: Oid) -> bool {
             | oid::NAME
             | oid::CHAR
             | oid::BYTEA
+            | oid::BIT
+            | oid::VARBIT
             | oid::DATE
             | oid::TIME
             | oid::TIMESTAMP

@@ -11,7 +11,7 @@ use super::registry::Registry;
 use super::text::invalid;
 use crate::types::{PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, StringArray};
-use regex::{Regex, RegexBuilder};
+use regex::{Captures, Regex, RegexBuilder};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -252,18 +252,36 @@ fn exact(pattern: &str, flags: Flags) -> PgResult<Rc<Regex>> {
     compiled(pattern, flags)
 }
 
+/// The matches from byte `from` on. The next one is looked for where the last ended, a character further on where that was
+/// empty: so an empty match may follow directly behind another, as in PostgreSQL and not in the crate's own iterators.
+fn matches_from<'r, 's>(regex: &'r Regex, s: &'s str, from: usize) -> impl Iterator<Item = Captures<'s>> + 'r
+where
+    's: 'r,
+{
+    let mut at = Some(from);
+    std::iter::from_fn(move || {
+        let found = regex.captures_at(s, at?)?;
+        let whole = found.get(0)?;
+        at = match whole.is_empty() {
+            false => Some(whole.end()),
+            true => s[whole.end()..].chars().next().map(|c| whole.end() + c.len_utf8()),
+        };
+        Some(found)
+    })
+}
+
 /// Replaces the `nth` match (0: all) from character `start` on; `\1`…`\9`, `\&` and `\\` in the replacement.
 fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) -> String {
     let from = s.char_indices().nth(start).map_or(s.len(), |(at, _)| at);
     let mut out = String::with_capacity(s.len());
     out.push_str(&s[..from]);
     let mut last = from;
-    for (i, found) in regex.captures_iter(&s[from..]).enumerate() {
+    for (i, found) in matches_from(regex, s, from).enumerate() {
         if nth > 0 && i + 1 < nth {
             continue;
         }
         let Some(whole) = found.get(0) else { continue };
-        out.push_str(&s[last..from + whole.start()]);
+        out.push_str(&s[last..whole.start()]);
         let mut chars = replacement.chars();
         while let Some(c) = chars.next() {
             if c != '\\' {
@@ -280,7 +298,7 @@ fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) 
                 None => out.push('\\'),
             }
         }
-        last = from + whole.end();
+        last = whole.end();
         if nth > 0 {
             break;
         }
@@ -290,7 +308,7 @@ fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) 
 }
 
 /// The groups of one match, or all of it where there are none.
-fn groups(found: &regex::Captures<'_>) -> ArrayRef {
+fn groups(found: &Captures<'_>) -> ArrayRef {
     let skip = usize::from(found.len() > 1);
     let texts: Vec<Option<&str>> = found.iter().skip(skip).map(|m| m.map(|m| m.as_str())).collect();
     Arc::new(StringArray::from(texts))
@@ -304,7 +322,7 @@ fn first_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Option<ArrayRe
 pub fn all_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Vec<ArrayRef>> {
     let regex = exact(pattern, flags)?;
     let take = if flags.global { usize::MAX } else { 1 };
-    Ok(regex.captures_iter(s).take(take).map(|found| groups(&found)).collect())
+    Ok(matches_from(&regex, s, 0).take(take).map(|found| groups(&found)).collect())
 }
 
 /// The pieces between matches. An empty match at the start or right after another separates nothing.
@@ -312,7 +330,8 @@ pub fn split<'a>(s: &'a str, pattern: &str, flags: Flags) -> PgResult<Vec<&'a st
     let regex = exact(pattern, flags)?;
     let mut pieces = Vec::new();
     let mut last = 0;
-    for found in regex.find_iter(s) {
+    for found in matches_from(&regex, s, 0) {
+        let Some(found) = found.get(0) else { continue };
         if found.is_empty() && (found.start() == last || found.start() >= s.len()) {
             continue;
         }
@@ -352,8 +371,8 @@ fn search(s: &str, pattern: &str, how: &Search) -> PgResult<Option<(usize, usize
     if how.start > s.chars().count() + 1 {
         return Ok(None);
     }
-    let found = regex.captures_iter(&s[from..]).nth(how.nth - 1);
-    Ok(found.and_then(|f| f.get(how.group)).map(|m| (from + m.start(), from + m.end())))
+    let found = matches_from(&regex, s, from).nth(how.nth - 1);
+    Ok(found.and_then(|f| f.get(how.group)).map(|m| (m.start(), m.end())))
 }
 
 /// Reads a call of `regexp_instr` or `regexp_substr` in one row; `places` are those of start, n, flags and subexpr.
@@ -412,7 +431,8 @@ fn positive(name: &str, n: i32) -> PgResult<usize> {
 fn count(s: &str, pattern: &str, start: i32, flags: Flags) -> PgResult<i32> {
     let from = s.char_indices().nth(positive("start", start)? - 1).map_or(s.len(), |(at, _)| at);
     let flags = flags.no_global("regexp_count()")?;
-    Ok(exact(pattern, flags)?.find_iter(&s[from..]).count() as i32)
+    let regex = exact(pattern, flags)?;
+    Ok(matches_from(&regex, s, from).count() as i32)
 }
 
 /// A column of text arguments that a call of many arguments reads by hand.

@@ -130,7 +130,7 @@ pub fn size_pretty(bytes: i64) -> String {
             let rounded = if i > 0 { if size >= 0 { (size + 1) / 2 } else { (size - 1) / 2 } } else { size };
             return format!("{rounded} {unit}");
         }
-        size = if i == 0 { size >> 9 } else { size >> 10 };
+        size /= if i == 0 { 1 << 9 } else { 1 << 10 };
     }
     String::new()
 }

@@ -13,6 +13,7 @@ use super::regexp::{self, Flags};
 use super::registry::unique_name;
 use super::text::invalid;
 use crate::catalog::Acl;
+use crate::types::array::Arrays;
 use crate::types::datetime::{Zone, add_interval, add_interval_tz};
 use crate::types::interval::Interval;
 use crate::types::jsonb::{JsonKind, JsonbRef};
@@ -184,15 +185,18 @@ fn zone_of(config: &ConfigOptions) -> PgResult<Zone> {
     Ok(context_of(config)?.text_settings().timezone)
 }
 
-fn subscripts(args: &[ArrayRef], rows: usize, first: i32) -> PgResult<SetRows> {
-    let (lists, dimension) = (downcast::<ListArray>(&args[0])?, downcast::<Int32Array>(&args[1])?);
+fn subscripts(args: &[ArrayRef], rows: usize, vector: bool) -> PgResult<SetRows> {
+    let (arrays, dimension) = (Arrays::new(args[0].as_ref())?, downcast::<Int32Array>(&args[1])?);
     gathered(rows, &DataType::Int32, |row| {
-        if any_null(args, row) || dimension.value(row) != 1 {
+        if any_null(args, row) {
             return Ok(None);
         }
-        let length = lists.value_length(row);
+        let shape = arrays.shape(row);
+        let place = usize::try_from(dimension.value(row)).ok().and_then(|n| n.checked_sub(1));
+        let Some(d) = place.and_then(|place| shape.0.get(place)) else { return Ok(None) };
         let reverse = args.get(2).map(|a| downcast::<BooleanArray>(a).map(|b| b.value(row))).transpose()?;
-        let mut values: Vec<i32> = (first..first + length).collect();
+        let less = i32::from(vector);
+        let mut values: Vec<i32> = (d.lower - less..=d.upper() - less).collect();
         if reverse == Some(true) {
             values.reverse();
         }
@@ -380,9 +384,9 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
         }
         ("generate_subscripts", _) => {
             let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
-            let first = i32::from(!matches!(array.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR));
+            let vector = matches!(array.pg.oid, oid::OIDVECTOR | oid::INT2VECTOR);
             let types = std::iter::once(array).chain(declared[1..].iter().cloned()).collect();
-            let body: SetBody = Arc::new(move |args, rows, _| subscripts(args, rows, first));
+            let body: SetBody = Arc::new(move |args, rows, _| subscripts(args, rows, vector));
             kernel(types, vec![("generate_subscripts", own(oid::INT4))], body)
         }
         ("unnest", [oid::ANYARRAY]) => {
@@ -390,8 +394,8 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
             let element = element_type(&array).ok_or_else(|| no_kernel(row.name, args))?;
             let storage = element.storage.clone();
             let body: SetBody = Arc::new(move |args, rows, _| {
-                let lists = downcast::<ListArray>(&args[0])?;
-                gathered(rows, &storage, |row| Ok(lists.is_valid(row).then(|| lists.value(row))))
+                let arrays = Arrays::new(args[0].as_ref())?;
+                gathered(rows, &storage, |row| Ok((!arrays.is_null(row)).then(|| arrays.elements(row))))
             });
             kernel(vec![array], vec![("unnest", element)], body)
         }
@@ -552,10 +556,11 @@ pub fn expand_array(array: &ExprType) -> PgResult<SetKernel> {
     let element = element_type(array).ok_or_else(|| no_kernel("_pg_expandarray", std::slice::from_ref(array)))?;
     let storage = element.storage.clone();
     let body: SetBody = Arc::new(move |args, rows, _| {
-        let lists = downcast::<ListArray>(&args[0])?;
-        let (from, mut columns) = gathered(rows, &storage, |row| Ok(lists.is_valid(row).then(|| lists.value(row))))?;
+        let arrays = Arrays::new(args[0].as_ref())?;
+        let (from, mut columns) =
+            gathered(rows, &storage, |row| Ok((!arrays.is_null(row)).then(|| arrays.elements(row))))?;
         let (_, numbers) = gathered(rows, &DataType::Int32, |row| {
-            let count = if lists.is_valid(row) { lists.value_length(row) } else { 0 };
+            let count = if arrays.is_null(row) { 0 } else { arrays.range(row).len() as i32 };
             Ok(Some(Arc::new(Int32Array::from_iter_values(1..=count)) as ArrayRef))
         })?;
         columns.extend(numbers);

@@ -9,7 +9,7 @@ use super::registry::{Registry, fixed};
 use super::text::{invalid, quote_identifier, quote_literal};
 use crate::types::codec::{BoundColumn, ColumnBuilder, ColumnEncoder, Format, TextSettings};
 use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
-use arrow::array::{ArrayRef, ListArray, StringBuilder};
+use arrow::array::{ArrayRef, StringBuilder};
 use bytes::BytesMut;
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ pub fn input(to: ExprType) -> PgResult<Step> {
     let row = row.ok_or_else(|| PgError::unsupported("reading a value of a user's type"))?;
     let element_stable = facts().type_row(row.element).is_some_and(|e| is_stable(e.input));
     let stable = is_stable(row.input) && (row.category != 'A' || element_stable);
-    let ty = to.pg;
+    let (ty, storage) = (to.pg, to.storage.clone());
     let body: Body = Arc::new(move |call| {
         let texts = Text::column(&call.args[0].array)?;
-        let mut builder = ColumnBuilder::with_settings(ty, settings(call));
+        let mut builder = ColumnBuilder::with_storage(ty, &storage, settings(call));
         for text in texts {
             match text {
                 Some(text) => builder.push_text(text)?,
@@ -227,7 +227,7 @@ fn expand_template(template: &str, args: &[Option<String>]) -> PgResult<String> 
 fn array_to_string(call: &Call<'_>) -> PgResult<ArrayRef> {
     let element = element_type(&call.arg_types[0]).ok_or_else(|| PgError::internal("array_to_string of no array"))?;
     let printer = Printer::new(&element, settings(call))?;
-    let list = downcast::<ListArray>(&call.args[0].array)?;
+    let list = List::column(&call.args[0].array)?;
     let values = list.values();
     let cells = printer.bind(values)?;
     let delimiters = Text::column(&call.args[1].array)?;

@@ -9,10 +9,11 @@ use super::keys::element_type;
 use super::registry::{Registry, fixed};
 use super::text::invalid;
 use super::text_io::{Printer, settings, text_at};
+use crate::types::array::{ArrayValue, Arrays};
 use crate::types::codec::TextSettings;
 use crate::types::jsonb::{from_text, write_json_string, write_text};
 use crate::types::{ExprType, Oid, PgError, PgResult, SqlState, oid, record_field_type};
-use arrow::array::{Array, ArrayRef, LargeBinaryArray, ListArray, StructArray};
+use arrow::array::{Array, ArrayRef, LargeBinaryArray, StructArray};
 use arrow::datatypes::DataType;
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -100,18 +101,7 @@ impl JsonOf {
         match &self.kind {
             _ if array.is_null(row) => self.write(array, row, out),
             JsonForm::Record(members) => self.write_record(members, array, row, b",\n ", out),
-            JsonForm::Array(element) => {
-                let values = downcast::<ListArray>(array)?.value(row);
-                out.push(b'[');
-                for i in 0..values.len() {
-                    if i > 0 {
-                        out.extend_from_slice(b",\n ");
-                    }
-                    element.write(&values, i, out)?;
-                }
-                out.push(b']');
-                Ok(())
-            }
+            JsonForm::Array(element) => write_array(element, array, row, b",\n ", out),
             _ => self.write(array, row, out),
         }
     }
@@ -124,17 +114,7 @@ impl JsonOf {
         }
         match (&self.kind, &self.printer) {
             (JsonForm::Jsonb, _) => write_text(downcast::<LargeBinaryArray>(array)?.value(row), out),
-            (JsonForm::Array(element), _) => {
-                let values = downcast::<ListArray>(array)?.value(row);
-                out.push(b'[');
-                for i in 0..values.len() {
-                    if i > 0 {
-                        out.push(b',');
-                    }
-                    element.write(&values, i, out)?;
-                }
-                out.push(b']');
-            }
+            (JsonForm::Array(element), _) => write_array(element, array, row, b",", out)?,
             (JsonForm::Record(members), _) => self.write_record(members, array, row, b",", out)?,
             (kind, Some(printer)) => {
                 let one = array.slice(row, 1);
@@ -154,6 +134,30 @@ impl JsonOf {
         }
         Ok(())
     }
+}
+
+/// An array, `separator` standing between the parts of its outermost dimension.
+fn write_array(element: &JsonOf, array: &ArrayRef, row: usize, separator: &[u8], out: &mut Vec<u8>) -> PgResult<()> {
+    let ArrayValue { elements, shape } = Arrays::new(array.as_ref())?.value(row);
+    if shape.dimensions() == 0 {
+        out.extend_from_slice(b"[]");
+        return Ok(());
+    }
+    // How many elements a part of each dimension holds.
+    let mut sizes: Vec<usize> = shape.0.iter().map(|d| d.length as usize).collect();
+    for level in (1..sizes.len()).rev() {
+        sizes[level - 1] *= sizes[level];
+    }
+    let part = sizes.get(1).copied().unwrap_or(1);
+    for i in 0..elements.len() {
+        if i > 0 {
+            out.extend_from_slice(if i % part == 0 { separator } else { b"," });
+        }
+        sizes.iter().filter(|size| i % **size == 0).for_each(|_| out.push(b'['));
+        element.write(&elements, i, out)?;
+        sizes.iter().filter(|size| (i + 1) % **size == 0).for_each(|_| out.push(b']'));
+    }
+    Ok(())
 }
 
 /// `2024-01-02 03:04:05+00` → `2024-01-02T03:04:05+00:00`

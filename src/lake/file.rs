@@ -4,9 +4,10 @@ use super::convert;
 use super::error::{LakeError, LakeResult};
 use super::vector::Vector;
 use crate::change::RowId;
-use crate::types::{TableSchema, oid};
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use crate::types::array::{Arrays, shape_lists};
+use crate::types::{Column, TableSchema, oid};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -105,9 +106,22 @@ impl RowIds {
 
 /// The schema of data files: the Parquet form of every column.
 pub(super) fn file_schema(schema: &TableSchema) -> SchemaRef {
-    let fields: Vec<Field> =
-        schema.columns.iter().map(|column| Field::new(&column.name, convert::file_type(column.ty), true)).collect();
-    Arc::new(Schema::new(fields))
+    let columns = schema.columns.iter().map(|c| Field::new(&c.name, convert::file_type(c.ty), true));
+    let shapes = shaped_columns(schema).map(|(_, c)| Field::new(shape_name(c), DataType::Binary, true));
+    Arc::new(Schema::new(columns.chain(shapes).collect::<Vec<_>>()))
+}
+
+/// The columns of arrays of any shape. Delta has their elements; the shapes are in a column of the files' own behind all
+/// others, which Delta's schema does not name and its readers do not ask for.
+fn shaped_columns(schema: &TableSchema) -> impl Iterator<Item = (usize, &Column)> {
+    schema.columns.iter().enumerate().filter(|(_, c)| c.any_shape)
+}
+
+const SHAPE: &str = "\u{1f}shape";
+
+/// No name that anybody would give a column.
+fn shape_name(column: &Column) -> String {
+    format!("{}{SHAPE}", column.name)
 }
 
 /// Storage forms → Parquet forms.
@@ -119,15 +133,29 @@ pub(super) fn encode(batch: &RecordBatch, schema: &TableSchema, file_schema: &Sc
             schema.columns.len()
         )));
     }
-    let columns: LakeResult<Vec<ArrayRef>> =
-        batch.columns().iter().zip(&schema.columns).map(|(array, column)| convert::encode(array, column.ty)).collect();
-    RecordBatch::try_new(Arc::clone(file_schema), columns?).map_err(|error| LakeError::internal(error.to_string()))
+    let mut shapes = Vec::new();
+    let mut columns = Vec::with_capacity(schema.columns.len());
+    for (array, column) in batch.columns().iter().zip(&schema.columns) {
+        if column.any_shape {
+            let arrays = Arrays::new(array.as_ref())?;
+            shapes.push(arrays.shapes());
+            columns.push(convert::encode(&(Arc::new(arrays.lists()?) as ArrayRef), column.ty)?);
+        } else {
+            columns.push(convert::encode(array, column.ty)?);
+        }
+    }
+    columns.extend(shapes);
+    RecordBatch::try_new(Arc::clone(file_schema), columns).map_err(|error| LakeError::internal(error.to_string()))
 }
 
 /// What lies in a file → the Parquet forms of `schema`: columns by name, widened where the file is older, NULL where
 /// it lacks them.
 pub(super) fn conform(batch: &RecordBatch, schema: &TableSchema, file_schema: &SchemaRef) -> LakeResult<RecordBatch> {
     let rows = batch.num_rows();
+    let shapes = shaped_columns(schema).map(|(_, column)| match batch.column_by_name(&shape_name(column)) {
+        Some(array) => Ok(Arc::clone(array)),
+        None => Ok(new_null_array(&DataType::Binary, rows)),
+    });
     let columns: LakeResult<Vec<ArrayRef>> = schema
         .columns
         .iter()
@@ -135,10 +163,25 @@ pub(super) fn conform(batch: &RecordBatch, schema: &TableSchema, file_schema: &S
             Some(array) => convert::widen(Arc::clone(array), column.ty),
             None => Ok(new_null_array(&convert::file_type(column.ty), rows)),
         })
+        .chain(shapes)
         .collect();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(file_schema), columns?, &options)
         .map_err(|error| LakeError::internal(error.to_string()))
+}
+
+/// Parquet forms → storage forms of the columns of `schema`.
+pub(super) fn decode(batch: &RecordBatch, schema: &TableSchema) -> LakeResult<Vec<ArrayRef>> {
+    let decoded = batch.columns().iter().zip(&schema.columns);
+    let mut columns =
+        decoded.map(|(array, column)| convert::decode(Arc::clone(array), column.ty)).collect::<LakeResult<Vec<_>>>()?;
+    for (behind, (at, _)) in shaped_columns(schema).enumerate() {
+        let wrong = || LakeError::damaged("data file", "an array column without its shapes");
+        let shapes = batch.columns().get(schema.columns.len() + behind).and_then(|s| s.as_binary_opt::<i32>());
+        let list = columns[at].as_list_opt::<i32>().ok_or_else(wrong)?.clone();
+        columns[at] = shape_lists(list, shapes.ok_or_else(wrong)?.clone())?;
+    }
+    Ok(columns)
 }
 
 /// A file that is written but not committed.
@@ -256,7 +299,7 @@ fn statistics(metadata: &ParquetMetaData, schema: &SchemaRef) -> String {
             path.len() == 1 && path[0] == name
         })
     };
-    for field in schema.fields().iter().take(STATISTICS_COLUMNS) {
+    for field in schema.fields().iter().take(STATISTICS_COLUMNS).filter(|f| !f.name().ends_with(SHAPE)) {
         let Some(leaf) = leaf_of(field.name()) else { continue };
         let mut bounds: Option<(Value, Value)> = None;
         let mut known = true;

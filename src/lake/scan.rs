@@ -1,12 +1,11 @@
 //! Reading data files: a pinned list of files, each readable on its own.
 
-use super::convert;
 use super::error::{LakeError, LakeResult};
 use super::file::{self, LiveFile};
 use super::log::Place;
 use super::table::live_rows;
 use crate::types::{Column, TableSchema};
-use arrow::array::{ArrayRef, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
+use arrow::array::{BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -191,13 +190,8 @@ pub(super) fn live_mask(file: &LiveFile, start: u32, rows: usize) -> Option<Bool
 
 /// Parquet forms → storage forms, batch by batch. `schema` names the columns of `batch`.
 pub(super) fn decode(batch: &RecordBatch, schema: &TableSchema, arrow: Option<&SchemaRef>) -> LakeResult<RecordBatch> {
-    let columns: LakeResult<Vec<ArrayRef>> = batch
-        .columns()
-        .iter()
-        .zip(&schema.columns)
-        .map(|(array, column)| convert::decode(Arc::clone(array), column.ty))
-        .collect();
+    let columns = file::decode(batch, schema)?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::clone(arrow.unwrap_or_else(|| schema.arrow())), columns?, &options)
+    RecordBatch::try_new_with_options(Arc::clone(arrow.unwrap_or_else(|| schema.arrow())), columns, &options)
         .map_err(|error| LakeError::internal(error.to_string()))
 }

@@ -236,7 +236,7 @@ impl Session {
     ) -> PgResult<()> {
         let (before, after) = (old.table_schema(), new.table_schema());
         let form = |schema: &TableSchema| {
-            let columns: Vec<_> = schema.columns.iter().map(|c| (c.name.clone(), c.ty)).collect();
+            let columns: Vec<_> = schema.columns.iter().map(|c| (c.name.clone(), c.ty, c.any_shape)).collect();
             (columns, schema.key.clone())
         };
         let rewrite = form(&before) != form(&after) || !plan.sources.is_empty();
@@ -273,7 +273,7 @@ impl Session {
         plan: &Plan,
         operation: &Operation,
     ) -> PgResult<RecordBatch> {
-        let columns: Vec<(String, crate::types::PgType, ColumnSource)> = new
+        let columns: Vec<(String, crate::types::ExprType, ColumnSource)> = new
             .columns
             .iter()
             .map(|column| {
@@ -284,7 +284,7 @@ impl Session {
                         None => ColumnSource::Null,
                     },
                 };
-                (column.name.clone(), column.ty(), source)
+                (column.name.clone(), column.expr_type(), source)
             })
             .collect();
         let bound = {
@@ -355,7 +355,7 @@ impl Session {
     ) -> PgResult<bool> {
         let column = (
             "holds".to_owned(),
-            crate::types::PgType::new(oid::BOOL),
+            crate::types::ExprType::of(crate::types::PgType::new(oid::BOOL)),
             ColumnSource::Expression { node: Box::new(bind::expression(condition)?), explicit: false },
         );
         let bound = {
@@ -552,7 +552,7 @@ fn alter(
                 }
             };
             plan.sources.insert(attnum, source);
-            draft.with_column(attnum, |c| (c.type_oid, c.typmod) = (ty.oid.0, ty.typmod));
+            draft.with_column(attnum, |c| c.retype(ty, true));
             Ok(())
         }
         T::AtAddConstraint => {

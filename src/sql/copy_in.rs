@@ -45,7 +45,8 @@ pub struct CopyReader {
 
 impl CopyReader {
     pub fn new(copy: &CopyIn, settings: &TextSettings) -> Self {
-        let builders = copy.columns.iter().map(|c| ColumnBuilder::with_settings(c.ty.pg, *settings)).collect();
+        let builder = |c: &OutputColumn| ColumnBuilder::with_storage(c.ty.pg, &c.ty.storage, *settings);
+        let builders = copy.columns.iter().map(builder).collect();
         Self {
             columns: Arc::clone(&copy.columns),
             options: copy.options.clone(),

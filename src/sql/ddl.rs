@@ -16,6 +16,7 @@ use crate::bind;
 use crate::catalog::{
     Catalog, CatalogColumn, FIRST_USER_OID, Needed, NewRelation, Privileges, Relation, RelationKind, denied, not_owner,
 };
+use crate::types::array::is_shaped;
 use crate::types::{Column, Oid, PgError, PgResult, SqlState, TableSchema, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
@@ -732,13 +733,14 @@ fn view_columns(columns: &[OutputColumn]) -> PgResult<Vec<Column>> {
             }
             _ => c.ty.pg,
         };
-        Ok(Column::new(&c.name, ty, true))
+        Ok(Column::new(&c.name, ty, true).of_any_shape(is_shaped(&c.ty.storage)))
     };
     columns.iter().map(column).collect()
 }
 
 fn catalog_column(column: &Column, index: usize) -> CatalogColumn {
-    CatalogColumn::new(&column.name, column.ty, false, index as i16 + 1)
+    let any_shape = column.any_shape;
+    CatalogColumn { any_shape, ..CatalogColumn::new(&column.name, column.ty, false, index as i16 + 1) }
 }
 
 /// PostgreSQL's rule: a new view has the old one's columns, and may have more behind them.

@@ -10,7 +10,7 @@ use crate::catalog::{
     SequenceState,
 };
 use crate::types::codec::TextSettings;
-use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, AConst, ColumnDef, ConstrType, Node, TypeName, a_const};
 use std::sync::Arc;
@@ -81,7 +81,9 @@ impl<'a> Draft<'a> {
         let used = self.relation.columns.iter().map(|c| c.attnum).max().unwrap_or(0).max(self.relation.last_attnum);
         let attnum = used + 1;
         self.relation.last_attnum = attnum;
-        self.relation.columns.push(CatalogColumn::new(name, ty, false, attnum));
+        let mut column = CatalogColumn::new(name, ty, false, attnum);
+        column.retype(ty, true);
+        self.relation.columns.push(column);
         Ok(attnum)
     }
 
@@ -375,7 +377,7 @@ impl<'a> Draft<'a> {
             else {
                 continue;
             };
-            if a.ty().storage() != b.ty().storage() {
+            if a.expr_type().storage != b.expr_type().storage {
                 let (a, b) = (bind::names::type_name(Oid(a.type_oid)), bind::names::type_name(Oid(b.type_oid)));
                 return Err(PgError::unsupported(format!("a foreign key of type {a} to a column of type {b}")));
             }
@@ -441,7 +443,7 @@ impl<'a> Draft<'a> {
         node: &Node,
         over: bool,
         clause: Clause,
-        target: Option<(&str, PgType)>,
+        target: Option<(&str, ExprType)>,
     ) -> PgResult<bind::Checked> {
         let mut cx = BindContext::new(self.with.catalog, self.with.search_path);
         cx.text = self.with.text;
@@ -456,18 +458,19 @@ impl<'a> Draft<'a> {
     /// DEFAULT of a column; NULL takes it away.
     pub fn set_default(&mut self, attnum: i16, mut node: Node) -> PgResult<()> {
         let Some((_, column)) = self.relation.column_numbered(attnum) else { return Ok(()) };
-        let (name, ty) = (column.name.clone(), column.ty());
+        let (name, ty) = (column.name.clone(), column.expr_type());
         if column.identity.is_some() || column.generated {
             let kind = if column.generated { "a generated" } else { "an identity" };
             let message = format!("column \"{name}\" of relation \"{}\" is {kind} column", self.relation.name);
             return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
         }
         self.name_sequences_by_oid(&mut node)?;
+        let pg = ty.pg;
         self.understand(&node, false, Clause::Default, Some((&name, ty)))?;
         let text = match string_literal(&node) {
             Some(literal) => {
                 let literal = literal.replace('\'', "''");
-                format!("'{literal}'::{}", bind::names::type_name(ty.oid))
+                format!("'{literal}'::{}", bind::names::type_name(pg.oid))
             }
             None => expression_text(&node)?,
         };
@@ -510,7 +513,7 @@ impl<'a> Draft<'a> {
 
     fn generated(&mut self, attnum: i16, node: &Node) -> PgResult<()> {
         let Some((_, column)) = self.relation.column_numbered(attnum) else { return Ok(()) };
-        let (name, ty) = (column.name.clone(), column.ty());
+        let (name, ty) = (column.name.clone(), column.expr_type());
         let checked = self.understand(node, true, Clause::Generated, Some((&name, ty)))?;
         if checked.volatile {
             let message = "generation expression is not immutable";

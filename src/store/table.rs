@@ -13,7 +13,7 @@ use super::secondary::Secondary;
 use super::snapshot::{Pin, State, TableSnapshot};
 use super::{RowId, RowOp, TableDelta, TableMemory};
 use crate::change::Tick;
-use crate::types::{PgError, PgResult, PgType, SqlState, TableSchema, oid};
+use crate::types::{Column, PgError, PgResult, PgType, SqlState, TableSchema, oid};
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::take_record_batch;
@@ -333,15 +333,15 @@ impl Table {
     pub fn alter(
         &mut self,
         schema: Arc<TableSchema>,
-        cast: &dyn Fn(&ArrayRef, PgType, PgType) -> PgResult<ArrayRef>,
+        cast: &dyn Fn(&ArrayRef, PgType, &Column) -> PgResult<ArrayRef>,
     ) -> PgResult<()> {
         let parts = if self.is_bag() { whole_row(&schema) } else { key_parts(&schema) };
         let mut chunks = Vec::with_capacity(self.chunks.len());
         for chunk in self.chunks.iter().filter(|chunk| chunk.live() > 0) {
             let rows = chunk.live_rows(0, NOW, None)?;
             let columns = schema.columns.iter().map(|to| match self.schema.index_of(&to.name) {
-                None => Ok(new_null_array(&to.ty.storage(), rows.num_rows())),
-                Some(at) => convert(rows.column(at), self.schema.columns[at].ty, to.ty, cast),
+                None => Ok(new_null_array(&to.storage(), rows.num_rows())),
+                Some(at) => convert(rows.column(at), self.schema.columns[at].ty, to, cast),
             });
             let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
             let columns = columns.collect::<PgResult<Vec<_>>>()?;
@@ -747,10 +747,10 @@ fn index_unique(index: &KeyIndex, chunks: &ChunkList, rows: usize) -> PgResult<(
 fn convert(
     values: &ArrayRef,
     from: PgType,
-    to: PgType,
-    cast: &dyn Fn(&ArrayRef, PgType, PgType) -> PgResult<ArrayRef>,
+    column: &Column,
+    cast: &dyn Fn(&ArrayRef, PgType, &Column) -> PgResult<ArrayRef>,
 ) -> PgResult<ArrayRef> {
-    let storage = to.storage();
+    let (to, storage) = (column.ty, column.storage());
     let same = values.data_type() == &storage;
     let text = |ty: PgType| matches!(ty.oid, oid::TEXT | oid::VARCHAR);
     if same && (from == to || (text(from) && text(to) && to.typmod == -1)) {
@@ -766,7 +766,7 @@ fn convert(
         }
         _ => false,
     };
-    let converted = if lossless { arrow::compute::cast(values, &storage)? } else { cast(values, from, to)? };
+    let converted = if lossless { arrow::compute::cast(values, &storage)? } else { cast(values, from, column)? };
     if converted.data_type() != &storage || converted.len() != values.len() {
         return Err(PgError::internal(format!("a cast to {storage} gave {}", converted.data_type())));
     }

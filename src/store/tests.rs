@@ -42,8 +42,8 @@ fn scan(snapshot: &TableSnapshot) -> Vec<Row> {
     (0..snapshot.chunks()).flat_map(|i| rows_of(&snapshot.chunk(i, None).unwrap())).collect()
 }
 
-fn no_cast(_: &ArrayRef, from: PgType, to: PgType) -> PgResult<ArrayRef> {
-    Err(PgError::internal(format!("no cast from {} to {}", from.oid, to.oid)))
+fn no_cast(_: &ArrayRef, from: PgType, to: &Column) -> PgResult<ArrayRef> {
+    Err(PgError::internal(format!("no cast from {} to {}", from.oid, to.ty.oid)))
 }
 
 fn row(a: i32, b: &str, v: i64) -> Row {

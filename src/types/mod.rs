@@ -6,6 +6,7 @@
 //!
 //! Called by every other room; knows none of them.
 
+pub mod array;
 pub mod codec;
 pub mod datetime;
 pub mod error;
@@ -80,7 +81,7 @@ impl PgType {
     /// | uuid | FixedSizeBinary(16) |
     /// | interval | FixedSizeBinary(16): months i32, days i32, µs i64, all big-endian |
     /// | oid, xid, cid and the reg types | UInt32 |
-    /// | arrays (one-dimensional), oidvector, int2vector | List(element) |
+    /// | arrays, oidvector, int2vector | List(element); any shape: see [`array`] |
     ///
     /// The storage form tells bytea (Binary) from jsonb (LargeBinary), but not text from json: only the OID says
     /// what a value means.
@@ -120,9 +121,14 @@ impl PgType {
 }
 
 impl ExprType {
-    /// A type in the storage form of its columns.
+    /// A type in its natural storage form.
     pub fn of(pg: PgType) -> Self {
         Self { storage: pg.storage(), pg }
+    }
+
+    /// A type in the form that holds whatever a client sends: arrays of any shape.
+    pub fn of_parameter(pg: PgType) -> Self {
+        Self { storage: schema::column_storage(pg, schema::takes_shapes(pg)), pg }
     }
 }
 

@@ -10,11 +10,38 @@ pub struct Column {
     pub name: String,
     pub ty: PgType,
     pub nullable: bool,
+    /// An array column that holds arrays of any shape: see [`super::array`].
+    pub any_shape: bool,
 }
 
 impl Column {
     pub fn new(name: impl Into<String>, ty: PgType, nullable: bool) -> Self {
-        Self { name: name.into(), ty, nullable }
+        Self { name: name.into(), ty, nullable, any_shape: false }
+    }
+
+    /// The same column, where `any_shape` and it is an array for arrays of any shape.
+    pub fn of_any_shape(self, any_shape: bool) -> Self {
+        let any_shape = any_shape && takes_shapes(self.ty);
+        Self { any_shape, ..self }
+    }
+
+    /// How its values lie.
+    pub fn storage(&self) -> DataType {
+        column_storage(self.ty, self.any_shape)
+    }
+}
+
+/// Whether this is an array type, the vectors of the catalogs aside.
+pub fn takes_shapes(ty: PgType) -> bool {
+    oid::array_element(ty.oid).is_some()
+}
+
+/// The storage of a column of this type.
+pub fn column_storage(ty: PgType, any_shape: bool) -> DataType {
+    let natural = ty.storage();
+    match any_shape {
+        true => super::array::shaped(&natural).unwrap_or(natural),
+        false => natural,
     }
 }
 
@@ -32,7 +59,7 @@ pub struct TableSchema {
 
 impl TableSchema {
     pub fn new(columns: Vec<Column>, key: Vec<usize>) -> Self {
-        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.ty.storage(), true)).collect();
+        let fields: Vec<Field> = columns.iter().map(|c| Field::new(&c.name, c.storage(), true)).collect();
         Self { columns, key, arrow: Arc::new(Schema::new(fields)) }
     }
 

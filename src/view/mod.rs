@@ -40,6 +40,8 @@ pub use recompute::any_changed;
 use crate::bind::{self, BindContext, BoundQuery, Relations, RelationsExtension};
 use crate::catalog::{Catalog, RelationKind};
 use crate::kernels::{self, CastKernel, SessionExtension};
+use crate::types::array::is_shaped;
+use crate::types::schema::column_storage;
 use crate::types::{Column, ExprType, Oid, PgError, PgResult, SqlState, TableSchema};
 use arrow::array::RecordBatch;
 use datafusion::common::Column as DfColumn;
@@ -109,7 +111,7 @@ pub fn define(sql: &str, search_path: &[String], catalog: &Catalog, names: &[Str
             let message = format!("column \"{name}\" specified more than once");
             return Err(PgError::new(SqlState::DUPLICATE_COLUMN, message));
         }
-        columns.push(Column::new(name, column.ty.pg, true));
+        columns.push(Column::new(name, column.ty.pg, true).of_any_shape(is_shaped(&column.ty.storage)));
     }
     Ok(Definition { schema: TableSchema::new(columns, vec![]), query })
 }
@@ -159,7 +161,10 @@ impl View {
 
 /// Brings each output column into the storage form that a table has for its type.
 fn in_column_storage(query: &BoundQuery, plan: LogicalPlan) -> PgResult<LogicalPlan> {
-    let target = |column: &bind::OutputColumn| ExprType::of(column.ty.pg);
+    let target = |column: &bind::OutputColumn| ExprType {
+        storage: column_storage(column.ty.pg, is_shaped(&column.ty.storage)),
+        pg: column.ty.pg,
+    };
     if query.columns.iter().all(|c| c.ty.storage == target(c).storage) {
         return Ok(plan);
     }

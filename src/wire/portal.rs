@@ -3,8 +3,8 @@
 use super::message::{Bind, utf8, violation};
 use super::rows::Rows;
 use crate::sql::{Prepared, RowsTag};
-use crate::types::codec::{self, TextSettings};
-use crate::types::{PgError, PgResult, PgType, SqlState};
+use crate::types::codec::{ColumnBuilder, TextSettings};
+use crate::types::{ExprType, PgError, PgResult, PgType, SqlState};
 use datafusion::scalar::ScalarValue;
 use std::sync::Arc;
 
@@ -68,9 +68,15 @@ fn parameters(bind: &Bind, types: &[PgType], settings: &TextSettings) -> PgResul
     }
     let values = bind.parameters.iter().zip(types).zip(formats);
     let value = |((value, ty), format): ((&Option<bytes::Bytes>, &PgType), i16)| match (value, format) {
-        (None, _) => ScalarValue::try_from(&ty.storage()).map_err(PgError::from),
-        (Some(bytes), 0) => codec::parse_text(*ty, utf8(bytes)?, settings),
-        (Some(bytes), _) => codec::parse_binary(*ty, bytes),
+        (None, _) => ScalarValue::try_from(&ExprType::of_parameter(*ty).storage).map_err(PgError::from),
+        (Some(bytes), format) => {
+            let mut builder = ColumnBuilder::with_storage(*ty, &ExprType::of_parameter(*ty).storage, *settings);
+            match format {
+                0 => builder.push_text(utf8(bytes)?)?,
+                _ => builder.push_binary(bytes)?,
+            }
+            Ok(ScalarValue::try_from_array(&builder.finish()?, 0)?)
+        }
     };
     values.map(value).collect()
 }

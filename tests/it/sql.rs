@@ -133,11 +133,12 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 16] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
     ("nested", include_str!("cases/nested.sql")),
+    ("arrays", include_str!("cases/arrays.sql")),
     ("queries", include_str!("cases/queries.sql")),
     ("templates", include_str!("cases/templates.sql")),
     ("records", include_str!("cases/records.sql")),
@@ -145,6 +146,7 @@ const FILES: [(&str, &str); 14] = [
     ("functions", include_str!("cases/functions.sql")),
     ("tables", include_str!("cases/tables.sql")),
     ("tables_catalog", include_str!("cases/tables_catalog.sql")),
+    ("star", include_str!("cases/star.sql")),
     ("write_queries", include_str!("cases/write_queries.sql")),
     ("roles", include_str!("cases/roles.sql")),
     ("cursors", include_str!("cases/cursors.sql")),

@@ -288,3 +288,38 @@ async fn what_sources_feed_is_not_written_to() {
     }
     assert_eq!(ask(&client, "SELECT n FROM silver.t").await.as_deref(), Ok("1"));
 }
+
+/// Any shape, through SQL, COPY and parameters in binary, into a table and a view over it, and out of Delta after a kill.
+#[tokio::test]
+async fn arrays_of_any_shape_are_kept() {
+    let folder = support::folder();
+    let sluice = support::serve(folder.path(), SOURCE);
+    let client = sluice.connect().await;
+    let script = "CREATE TABLE shapes (id int PRIMARY KEY, a int[], n numeric(4, 1)[]); \
+         INSERT INTO shapes VALUES (1, '{{1,2},{3,4}}', '{{1.25}}'), (2, '[0:1]={7,NULL}', '{}'), (3, '{5}', NULL); \
+         CREATE MATERIALIZED VIEW gold.shapes AS SELECT id, a || a AS twice, array_dims(a) AS dims FROM shapes";
+    client.batch_execute(script).await.unwrap();
+    let copy = client.copy_in("COPY shapes (id, a) FROM STDIN").await.unwrap();
+    let mut copy = std::pin::pin!(copy);
+    futures::SinkExt::send(&mut copy, bytes::Bytes::from_static(b"4\t{{9},{8}}\n")).await.unwrap();
+    copy.finish().await.unwrap();
+    client.execute("INSERT INTO shapes (id, a) VALUES (5, $1)", &[&vec![6, 7]]).await.unwrap();
+    client.execute("UPDATE shapes SET a = ARRAY[a, a] WHERE id = ANY ($1)", &[&vec![3]]).await.unwrap();
+    let rows = "SELECT id, a, n FROM shapes ORDER BY id";
+    let expected = "1|{{1,2},{3,4}}|{{1.3}}\n2|[0:1]={7,NULL}|{}\n3|{{5},{5}}|∅\n4|{{9},{8}}|∅\n5|{6,7}|∅";
+    let twice = "SELECT twice, dims FROM gold.shapes ORDER BY id";
+    let views = "{{1,2},{3,4},{1,2},{3,4}}|[1:2][1:2]\n[0:3]={7,NULL,7,NULL}|[0:1]\n{{5},{5},{5},{5}}|[1:2][1:1]\n\
+         {{9},{8},{9},{8}}|[1:2][1:1]\n{6,7,6,7}|[1:2]";
+    assert_eq!(ask(&client, rows).await.as_deref(), Ok(expected));
+    assert_eq!(ask(&client, twice).await.as_deref(), Ok(views));
+    // A driver reads one dimension from binary, and says so of more.
+    let row = client.query_one("SELECT a FROM shapes WHERE id = 5", &[]).await.unwrap();
+    assert_eq!(row.get::<_, Vec<i32>>(0), [6, 7]);
+    let row = client.query_one("SELECT a FROM shapes WHERE id = 1", &[]).await.unwrap();
+    assert!(row.try_get::<_, Vec<i32>>(0).is_err_and(|e| format!("{e:?}").contains("dimensions")));
+    sluice.kill();
+    let sluice = support::serve(folder.path(), SOURCE);
+    let client = sluice.connect().await;
+    assert_eq!(ask(&client, rows).await.as_deref(), Ok(expected));
+    assert_eq!(ask(&client, twice).await.as_deref(), Ok(views));
+}

@@ -8,10 +8,11 @@ use crate::bind::scope::Clause;
 use crate::bind::tree::{AggregateCall, Expr, ExprKind, SortKey, WindowCall, WindowFunction};
 use crate::bind::{Binder, names};
 use crate::kernels::facts::{ProcRow, facts};
-use crate::kernels::{self, SetKernel};
+use crate::kernels::{self, Over, SetKernel};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{FuncCall, Node};
+use std::sync::Arc;
 
 const UNNEST: Oid = Oid(2331);
 
@@ -260,6 +261,7 @@ impl Binder<'_> {
             let list = args.into_iter().next().ok_or_else(|| PgError::internal("unnest without an argument"))?;
             let element = overload::subscript_element(list.ty.pg.oid)
                 .ok_or_else(|| PgError::unsupported(format!("unnest({})", names::type_name(list.ty.pg.oid))))?;
+            let list = super::flat_array(list)?;
             let arrow::datatypes::DataType::List(field) = &list.ty.storage else {
                 return Err(PgError::internal("an array is a list"));
             };
@@ -487,6 +489,29 @@ impl Binder<'_> {
             }
         };
         let args = resolved.args.into_iter().zip(&storages).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+        let (mut function, mut args, mut filter, mut spec) = (function, args, filter, spec);
+        if let Some(exclusion) = spec.frame.exclusion.take() {
+            let over = match (&function, name) {
+                (WindowFunction::Aggregate(udaf), _) => Some(Over::Aggregate(Arc::clone(udaf))),
+                (_, "first_value") => Some(Over::First),
+                (_, "last_value") => Some(Over::Last),
+                (_, "nth_value") => Some(Over::Nth),
+                // The others do not look at the frame.
+                _ => None,
+            };
+            if let Some(over) = over {
+                let condition = filter.take();
+                let udf = kernels::excluding(over, exclusion, storages, condition.is_some(), produces.clone());
+                function = WindowFunction::Window(udf);
+                args.extend(condition);
+                for key in &spec.order_by {
+                    args.push(match kernels::equality_key(&key.expr.ty) {
+                        Some(kernel) => call(Oid(0), &kernel, vec![key.expr.clone()])?,
+                        None => key.expr.clone(),
+                    });
+                }
+            }
+        }
         let call = WindowCall {
             proc: resolved.row.oid,
             function,

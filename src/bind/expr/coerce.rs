@@ -4,7 +4,8 @@ use crate::bind::overload::{self, Context, Path};
 use crate::bind::tree::{Expr, ExprKind};
 use crate::bind::{Binder, names};
 use crate::kernels::{self, CastKernel, ScalarKernel};
-use crate::types::codec::parse_text;
+use crate::types::array::{element_field, is_shaped, shaped, shaped_of};
+use crate::types::codec::parse_literal;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -68,7 +69,13 @@ fn storage_of_conversion(from: &ExprType, target: PgType) -> DataType {
             _ => {}
         }
     }
-    target.storage()
+    let natural = target.storage();
+    // Text may be an array of any shape, and a cast keeps an array's.
+    let any_shape = is_shaped(&from.storage) || element_field(&from.storage).is_none();
+    match shaped(&natural) {
+        Some(shaped) if any_shape && !matches!(target.oid, oid::OIDVECTOR | oid::INT2VECTOR) => shaped,
+        _ => natural,
+    }
 }
 
 pub fn null(ty: PgType) -> PgResult<Expr> {
@@ -125,7 +132,11 @@ impl Binder<'_> {
             if target.typmod == -1 {
                 return Ok(expr);
             }
-            let to = ExprType::of(target);
+            let storage = match is_shaped(&expr.ty.storage) {
+                true => shaped(&target.storage()).unwrap_or_else(|| target.storage()),
+                false => target.storage(),
+            };
+            let to = ExprType { pg: target, storage };
             let kernel = kernels::cast(&expr.ty, &to, explicit).map_err(|e| with_position(e, at))?;
             return apply_cast(expr, kernel, to);
         }
@@ -179,7 +190,7 @@ impl Binder<'_> {
                     }
                     _ => *slot = Some(PgType::new(target.oid)),
                 }
-                let typed = Expr::new(ExprKind::Param(n), ExprType::of(PgType::new(target.oid))).at(expr.at);
+                let typed = Expr::new(ExprKind::Param(n), ExprType::of_parameter(PgType::new(target.oid))).at(expr.at);
                 match target.typmod {
                     -1 => Ok(typed),
                     _ => self.convert(typed, target, Context::Implicit),
@@ -219,12 +230,15 @@ impl Binder<'_> {
             oid::INTERVAL => PgType { oid: base, typmod: target.typmod },
             _ => PgType::new(base),
         };
-        let value = parse_text(read_as, text, &self.text)?;
-        let literal = Expr::literal(value, ExprType::of(read_as));
+        let value = parse_literal(read_as, text, &self.text)?;
+        let storage = value.data_type();
+        let literal = Expr::literal(value, ExprType { pg: read_as, storage });
         if target.typmod == read_as.typmod {
-            return relabel(literal, ExprType::of(target));
+            let ty = ExprType { pg: target, storage: literal.ty.storage.clone() };
+            return relabel(literal, ty);
         }
-        let typed = relabel(literal, ExprType::of(PgType::new(target.oid)))?;
+        let ty = ExprType { pg: PgType::new(target.oid), storage: literal.ty.storage.clone() };
+        let typed = relabel(literal, ty)?;
         self.convert(typed, target, Context::Explicit)
     }
 
@@ -294,7 +308,11 @@ pub fn common_storage<'e>(ty: PgType, exprs: impl Iterator<Item = &'e Expr>) -> 
         }
         common = Some(match (common, &expr.ty.storage) {
             (None, storage) => storage.clone(),
-            (Some(a), b) => common_of_storages(&a, b).unwrap_or_else(|| PgType::new(ty.oid).storage()),
+            (Some(a), b) => common_of_storages(&a, b).unwrap_or_else(|| {
+                let natural = PgType::new(ty.oid).storage();
+                let any = is_shaped(&a) || is_shaped(b);
+                shaped(&natural).filter(|_| any).unwrap_or(natural)
+            }),
         });
     }
     common.unwrap_or_else(|| ty.storage())
@@ -305,6 +323,10 @@ pub fn common_of_storages(a: &DataType, b: &DataType) -> Option<DataType> {
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
         (DataType::Decimal128(p, s), DataType::Decimal128(q, t)) if s == t => Some(DataType::Decimal128(*p.max(q), *s)),
+        (a, b) if is_shaped(a) || is_shaped(b) => {
+            let (a, b) = (element_field(a)?.data_type(), element_field(b)?.data_type());
+            common_of_storages(a, b).map(shaped_of)
+        }
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use super::overload::{self, Context};
 use super::scope::Clause;
 use super::tree::{Expr, ExprKind, Subquery, SubqueryKind, Truth};
 use super::{Binder, names};
+use crate::types::array::{check_dimensions, element_field, is_record, is_shaped};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::datatypes::DataType;
 use coerce::{store, with_position};
@@ -32,6 +33,9 @@ pub fn named_row(fields: Vec<Expr>, names: &[String]) -> Expr {
 /// The fields of a record, and their names.
 pub fn fields_of(record: &Expr) -> Option<Vec<(String, Expr)>> {
     let DataType::Struct(fields) = &record.ty.storage else { return None };
+    if !is_record(&record.ty.storage) {
+        return None;
+    }
     let names = fields.iter().map(|f| f.name().clone());
     match &record.kind {
         ExprKind::Row(values) => Some(names.zip(values.iter().cloned()).collect()),
@@ -148,7 +152,7 @@ impl Binder<'_> {
             self.params.resize(n, None);
         }
         let ty = match self.params[n - 1] {
-            Some(ty) if ty.oid != oid::UNKNOWN && ty.oid != oid::INVALID => ExprType::of(PgType::new(ty.oid)),
+            Some(ty) if ty.oid != oid::UNKNOWN && ty.oid != oid::INVALID => ExprType::of_parameter(PgType::new(ty.oid)),
             _ => ExprType { pg: PgType::new(oid::UNKNOWN), storage: DataType::Utf8 },
         };
         Ok(Expr::new(ExprKind::Param(n), ty).at(at))
@@ -160,17 +164,7 @@ impl Binder<'_> {
         let arg = some(&node.arg, "a cast's argument")?;
         // ARRAY[…]::type[] gives its elements the type at once; so may an empty ARRAY[] have one.
         if let (Some(NodeEnum::AArrayExpr(array)), Some(element)) = (&arg.node, overload::element_of(target.oid)) {
-            let items = self.exprs(&array.elements)?;
-            let nested = items.iter().any(|i| overload::element_of(i.ty.pg.oid).is_some());
-            if !nested {
-                let ty = PgType { oid: element, typmod: target.typmod };
-                let storage = ty.storage();
-                let items = items
-                    .into_iter()
-                    .map(|i| self.convert(i, ty, Context::Explicit).and_then(|i| store(i, &storage)))
-                    .collect::<PgResult<Vec<_>>>()?;
-                return Ok(Expr::new(ExprKind::Array(items), ExprType::of(target)).at(names::location(arg)));
-            }
+            return self.typed_array(array, PgType { oid: element, typmod: target.typmod }, target);
         }
         let at = names::offset(node.location);
         let arg = self.expr(arg)?;
@@ -185,6 +179,28 @@ impl Binder<'_> {
             e
         })?;
         Ok(cast.at(at.or(had)))
+    }
+
+    /// `ARRAY[…]` whose type is known, which parts of it that are arrays have too.
+    fn typed_array(&mut self, node: &protobuf::AArrayExpr, element: PgType, target: PgType) -> PgResult<Expr> {
+        let at = names::offset(node.location);
+        let mut items = Vec::with_capacity(node.elements.len());
+        for item in &node.elements {
+            items.push(match &item.node {
+                Some(NodeEnum::AArrayExpr(inner)) => self.typed_array(inner, element, target)?,
+                _ => self.expr(item)?,
+            });
+        }
+        if items.iter().any(|i| oid::array_element(i.ty.pg.oid).is_some()) {
+            let items = items.into_iter().map(|i| self.convert(i, target, Context::Explicit));
+            return stacked(items.collect::<PgResult<Vec<_>>>()?).map(|e| e.at(at));
+        }
+        let storage = element.storage();
+        let items = items
+            .into_iter()
+            .map(|i| self.convert(i, element, Context::Explicit).and_then(|i| store(i, &storage)))
+            .collect::<PgResult<Vec<_>>>()?;
+        Ok(Expr::new(ExprKind::Array(items), ExprType::of(target)).at(at))
     }
 
     fn bool_expr(&mut self, node: &protobuf::BoolExpr) -> PgResult<Expr> {
@@ -211,7 +227,7 @@ impl Binder<'_> {
             let tests = fields.into_iter().map(|f| self.null_test(f, null)).collect::<PgResult<Vec<_>>>()?;
             return Ok(and(tests));
         }
-        if matches!(arg.ty.storage, DataType::Struct(_)) {
+        if is_record(&arg.ty.storage) {
             let udf = lists::record_null(!null);
             return Ok(Expr::boolean(ExprKind::Scalar { proc: Oid(0), udf, args: vec![arg] }));
         }
@@ -302,10 +318,10 @@ impl Binder<'_> {
             return Err(with_position(error, at));
         }
         let items = self.exprs(&node.elements)?;
-        if items.iter().any(|i| overload::element_of(i.ty.pg.oid).is_some()) {
-            return Err(with_position(PgError::unsupported("an array of more than one dimension"), at));
-        }
         let (items, ty) = self.unify(items, "ARRAY")?;
+        if oid::array_element(ty.pg.oid).is_some() {
+            return stacked(items).map(|e| e.at(at));
+        }
         let array = overload::array_type(ty.pg.oid).ok_or_else(|| {
             let message = format!("could not find array type for data type {}", names::type_name(ty.pg.oid));
             with_position(PgError::new(SqlState::UNDEFINED_OBJECT, message), at)
@@ -327,14 +343,27 @@ impl Binder<'_> {
             return Ok(found.at(at));
         }
         let mut value = self.expr(arg)?;
-        for step in &node.indirection {
+        let mut steps = node.indirection.iter().peekable();
+        while let Some(step) = steps.next() {
             value = match &step.node {
-                Some(NodeEnum::AIndices(indices)) if !indices.is_slice => {
-                    let index = self.expr(some(&indices.uidx, "a subscript")?)?;
-                    self.subscript(value, index)?
+                Some(NodeEnum::AIndices(indices)) => {
+                    // An array takes all the subscripts that follow each other; jsonb one after the other.
+                    let mut all = vec![&**indices];
+                    let array = overload::element_of(value.ty.pg.oid).is_some();
+                    while array && let Some(Some(NodeEnum::AIndices(next))) = steps.peek().map(|n| &n.node) {
+                        all.push(next);
+                        steps.next();
+                    }
+                    match all.as_slice() {
+                        [one] if !one.is_slice => {
+                            let index = self.expr(some(&one.uidx, "a subscript")?)?;
+                            self.subscript(value, index)?
+                        }
+                        _ if all.iter().any(|i| i.is_slice) => self.slice(value, &all)?,
+                        _ => self.subscripts(value, &all)?,
+                    }
                 }
-                Some(NodeEnum::AIndices(indices)) => self.slice(value, indices)?,
-                Some(NodeEnum::String(field)) if matches!(value.ty.storage, DataType::Struct(_)) => {
+                Some(NodeEnum::String(field)) if is_record(&value.ty.storage) => {
                     let found = fields_of(&value).into_iter().flatten().find(|(name, _)| *name == field.sval);
                     let (_, found) = found.ok_or_else(|| {
                         let error = match names::column_name(arg) {
@@ -372,13 +401,11 @@ impl Binder<'_> {
             let message = format!("cannot subscript type {name} because it does not support subscripting");
             return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at));
         };
-        if index.ty.pg.oid != oid::UNKNOWN
-            && !overload::can_coerce(&[index.ty.pg.oid], &[oid::INT4], Context::Assignment)
-        {
-            let message = "array subscript must have type integer";
-            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), index.at));
+        let index = self.array_index(index)?;
+        if is_shaped(&value.ty.storage) {
+            let kernel = crate::kernels::array_element(&value.ty, 1)?;
+            return coerce::call(oid::INVALID, &kernel, vec![value, index]).map(|e| e.at(at));
         }
-        let index = self.convert(index, PgType::new(oid::INT4), Context::Assignment)?;
         // The vectors of the catalogs count from 0, arrays from 1.
         let base = if matches!(value.ty.pg.oid, oid::INT2VECTOR | oid::OIDVECTOR) { 0 } else { 1 };
         let ty = PgType { oid: element, typmod: value.ty.pg.typmod };
@@ -388,27 +415,51 @@ impl Binder<'_> {
         Ok(Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![value, index] }, ty).at(at))
     }
 
-    /// `array[from:to]`; a bound that is left out is the array's own.
-    fn slice(&mut self, value: Expr, indices: &protobuf::AIndices) -> PgResult<Expr> {
+    fn array_index(&mut self, index: Expr) -> PgResult<Expr> {
+        if index.ty.pg.oid != oid::UNKNOWN
+            && !overload::can_coerce(&[index.ty.pg.oid], &[oid::INT4], Context::Assignment)
+        {
+            let message = "array subscript must have type integer";
+            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), index.at));
+        }
+        self.convert(index, PgType::new(oid::INT4), Context::Assignment)
+    }
+
+    /// `array[i][j]…`
+    fn subscripts(&mut self, value: Expr, indices: &[&protobuf::AIndices]) -> PgResult<Expr> {
+        let at = value.at;
+        check_dimensions(indices.len())?;
+        let kernel = crate::kernels::array_element(&value.ty, indices.len())?;
+        let mut args = vec![value];
+        for index in indices {
+            let index = self.expr(some(&index.uidx, "a subscript")?)?;
+            args.push(self.array_index(index)?);
+        }
+        coerce::call(oid::INVALID, &kernel, args).map(|e| e.at(at))
+    }
+
+    /// `array[from:to]…`; a bound that is left out is the array's own, and beside a slice `n` means `1:n`.
+    fn slice(&mut self, value: Expr, indices: &[&protobuf::AIndices]) -> PgResult<Expr> {
         let at = value.at;
         if overload::element_of(value.ty.pg.oid).is_none() {
             return Err(with_position(PgError::unsupported("a slice of what is no array"), at));
         }
-        let mut bound = |node: Option<&Node>, open: i32| -> PgResult<Expr> {
-            let Some(node) = node else { return Ok(constant::int4(open)) };
-            let index = self.expr(node)?;
-            if index.ty.pg.oid != oid::UNKNOWN
-                && !overload::can_coerce(&[index.ty.pg.oid], &[oid::INT4], Context::Assignment)
-            {
-                let message = "array subscript must have type integer";
-                return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), index.at));
-            }
-            self.convert(index, PgType::new(oid::INT4), Context::Assignment)
-        };
-        let from = bound(indices.lidx.as_deref(), 1)?;
-        let to = bound(indices.uidx.as_deref(), i32::MAX)?;
-        let kernel = crate::kernels::array_slice(&value.ty)?;
-        coerce::call(oid::INVALID, &kernel, vec![value, from, to]).map(|e| e.at(at))
+        check_dimensions(indices.len())?;
+        let mut open = Vec::with_capacity(indices.len());
+        let mut args = Vec::with_capacity(indices.len() * 2 + 1);
+        for index in indices {
+            let mut bound = |node: Option<&Node>| -> PgResult<Expr> {
+                let Some(node) = node else { return Ok(constant::int4(1)) };
+                let index = self.expr(node)?;
+                self.array_index(index)
+            };
+            open.push((index.is_slice && index.lidx.is_none(), index.uidx.is_none()));
+            args.push(bound(index.lidx.as_deref())?);
+            args.push(bound(index.uidx.as_deref())?);
+        }
+        let kernel = crate::kernels::array_slice(&value.ty, &open)?;
+        args.insert(0, value);
+        coerce::call(oid::INVALID, &kernel, args).map(|e| e.at(at))
     }
 
     fn collate(&mut self, node: &protobuf::CollateClause) -> PgResult<Expr> {
@@ -493,21 +544,14 @@ impl Binder<'_> {
     fn array_subquery(&mut self, rel: super::Rel, id: super::tree::ColId, ty: ExprType) -> PgResult<Expr> {
         use super::tree::{Aggregate, AggregateCall, Rel};
         const ARRAY_AGG: crate::types::Oid = crate::types::Oid(2335);
-        if overload::element_of(ty.pg.oid).is_some() {
-            return Err(PgError::unsupported("an array of more than one dimension"));
-        }
-        let kernel = crate::kernels::aggregate(ARRAY_AGG, std::slice::from_ref(&ty))?;
-        let order_by = match &rel {
-            Rel::Sort { keys, .. } => keys.clone(),
-            Rel::Project { input, .. } => match &**input {
-                Rel::Sort { keys, .. } if keys.iter().all(|k| rel_makes(&rel, &k.expr)) => keys.clone(),
-                _ => Vec::new(),
-            },
-            _ => Vec::new(),
-        };
+        const ARRAY_AGG_OF_ARRAYS: crate::types::Oid = crate::types::Oid(4053);
+        let proc = if oid::array_element(ty.pg.oid).is_some() { ARRAY_AGG_OF_ARRAYS } else { ARRAY_AGG };
+        let kernel = crate::kernels::aggregate(proc, std::slice::from_ref(&ty))?;
+        let mut rel = rel;
+        let order_by = super::aggregate::row_order(&mut rel);
         let arg = store(Expr::column(id, ty), &kernel.args[0])?;
         let call = AggregateCall {
-            proc: ARRAY_AGG,
+            proc,
             udf: std::sync::Arc::clone(&kernel.udf),
             args: vec![arg],
             distinct: false,
@@ -519,7 +563,8 @@ impl Binder<'_> {
         let aggregate = Aggregate { input: rel, keys: Vec::new(), sets: None, calls: vec![(out, ty.clone(), call)] };
         let subquery = Subquery { kind: SubqueryKind::Scalar(out), rel: Rel::Aggregate(Box::new(aggregate)) };
         let value = Expr::new(ExprKind::Subquery(Box::new(subquery)), ty.clone());
-        let empty = Expr::new(ExprKind::Array(Vec::new()), ty);
+        let plain = ExprType { storage: plain_storage(&ty.storage), ..ty.clone() };
+        let empty = store(Expr::new(ExprKind::Array(Vec::new()), plain), &ty.storage)?;
         Ok(coalesce(vec![value, empty]))
     }
 
@@ -543,9 +588,28 @@ impl Binder<'_> {
     }
 }
 
-fn rel_makes(rel: &super::Rel, expr: &Expr) -> bool {
-    let made = rel.columns();
-    expr.needed().iter().all(|id| made.iter().any(|(m, _)| m == id))
+/// The lists of an array's elements, whatever its shape.
+fn plain_storage(storage: &DataType) -> DataType {
+    element_field(storage).map_or_else(|| storage.clone(), |f| crate::types::list_of(f.data_type().clone()))
+}
+
+/// The array as a list of its elements, for whom its shape does not count.
+pub fn flat_array(array: Expr) -> PgResult<Expr> {
+    if !is_shaped(&array.ty.storage) {
+        return Ok(array);
+    }
+    let at = array.at;
+    let kernel = crate::kernels::array_elements(&array.ty)?;
+    coerce::call(oid::INVALID, &kernel, vec![array]).map(|e| e.at(at))
+}
+
+/// `ARRAY[…]` of arrays, all of one type and storage.
+fn stacked(items: Vec<Expr>) -> PgResult<Expr> {
+    let ty = items[0].ty.pg;
+    let storage = coerce::common_storage(ty, items.iter());
+    let items = items.into_iter().map(|i| store(i, &storage)).collect::<PgResult<Vec<_>>>()?;
+    let kernel = crate::kernels::array_of_arrays(&ExprType { pg: ty, storage }, items.len())?;
+    coerce::call(oid::INVALID, &kernel, items)
 }
 
 /// NULL of a storage form.

@@ -7,6 +7,7 @@ use crate::bind::tree::{Expr, ExprKind};
 use crate::bind::{Binder, names};
 use crate::kernels::facts::OperatorRow;
 use crate::kernels::{self, OperatorKernel};
+use crate::types::array::{element_field, is_record};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::Operator;
@@ -60,7 +61,7 @@ impl Binder<'_> {
             };
             return self.rows(name, left, right, at);
         }
-        let is_record = |e: &Expr| matches!(e.ty.storage, DataType::Struct(_));
+        let is_record = |e: &Expr| is_record(&e.ty.storage);
         if is_record(&left) && is_record(&right) {
             return self.records(name, left, right, at);
         }
@@ -80,6 +81,7 @@ impl Binder<'_> {
     }
 
     fn apply_operator(&mut self, row: &OperatorRow, left: Expr, right: Expr, result: Oid) -> PgResult<Expr> {
+        let (left, right) = one_form(left, right)?;
         match kernels::operator(row, Some(&left.ty), &right.ty)? {
             OperatorKernel::Native(op, storage) => native(op, left, right, &storage, result),
             OperatorKernel::Scalar(kernel) => {
@@ -139,18 +141,20 @@ impl Binder<'_> {
         let (Some(l), Some(r)) = (super::fields_of(&left), super::fields_of(&right)) else {
             return Err(PgError::internal("records were expected"));
         };
-        let negated = match name {
-            "=" => false,
-            "<>" => true,
-            _ => return Err(with_position(PgError::unsupported("the order of records"), at)),
-        };
         if l.len() != r.len() {
             let message = "cannot compare record types with different numbers of columns";
             return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at));
         }
-        let tests = l.into_iter().zip(r).map(|((_, l), (_, r))| self.distinct(l, r, false, at));
-        let same = and(tests.collect::<PgResult<Vec<_>>>()?);
-        let same = if negated { Expr::boolean(ExprKind::Not(Box::new(same))) } else { same };
+        let pairs: Vec<(Expr, Expr)> = l.into_iter().zip(r).map(|((_, l), (_, r))| (l, r)).collect();
+        let same = match name {
+            "=" | "<>" => {
+                let tests = pairs.into_iter().map(|(l, r)| self.distinct(l, r, false, at));
+                let same = and(tests.collect::<PgResult<Vec<_>>>()?);
+                if name == "<>" { Expr::boolean(ExprKind::Not(Box::new(same))) } else { same }
+            }
+            "<" | "<=" | ">" | ">=" => self.record_order(name, pairs, at)?,
+            _ => return Err(with_position(PgError::unsupported(format!("{name} of records")), at)),
+        };
         let is_null = |e: &Expr| Expr::boolean(ExprKind::IsNull(Box::new(e.clone())));
         let absent: Vec<Expr> =
             [&left, &right].into_iter().filter(|e| !matches!(e.kind, ExprKind::Row(_))).map(is_null).collect();
@@ -160,6 +164,23 @@ impl Binder<'_> {
         let null = null_of(&same.ty)?;
         let branches = vec![(Expr::boolean(ExprKind::Or(absent)), null)];
         Ok(Expr::boolean(ExprKind::Case { branches, otherwise: Some(Box::new(same)) }).at(at))
+    }
+
+    /// The first fields that differ decide; NULL is equal to NULL and greater than all else.
+    fn record_order(&mut self, name: &str, pairs: Vec<(Expr, Expr)>, at: Option<usize>) -> PgResult<Expr> {
+        let less = name.starts_with('<');
+        let mut result = Expr::truth(name.ends_with('='));
+        for (l, r) in pairs.into_iter().rev() {
+            let same = self.distinct(l.clone(), r.clone(), false, at)?;
+            let branches = vec![
+                (same, result),
+                (self.null_test(l.clone(), true)?, Expr::truth(!less)),
+                (self.null_test(r.clone(), true)?, Expr::truth(less)),
+            ];
+            let compare = self.binary(if less { "<" } else { ">" }, l, r, at)?;
+            result = Expr::boolean(ExprKind::Case { branches, otherwise: Some(Box::new(compare)) });
+        }
+        Ok(result)
     }
 
     fn rows(&mut self, name: &str, left: Vec<Expr>, right: Vec<Expr>, at: Option<usize>) -> PgResult<Expr> {
@@ -366,6 +387,10 @@ impl Binder<'_> {
                 return Err(with_position(no_operator(&format!("{l} {name} {r}"), &choice, 2), at));
             }
         };
+        if row.result != oid::BOOL {
+            let message = "op ANY/ALL (array) requires operator to yield boolean";
+            return Err(with_position(PgError::new(SqlState::WRONG_OBJECT_TYPE, message), at));
+        }
         self.functions.insert(row.code);
         let types = self.concrete(&[l, element], &[row.left, row.right], row.result, at)?;
         let left = self.implicit(left, types.0[0])?;
@@ -376,6 +401,7 @@ impl Binder<'_> {
         if !matches!(r, oid::OIDVECTOR | oid::INT2VECTOR) || element != types.0[1] {
             right = self.convert(right, PgType::new(array), Context::Implicit)?;
         }
+        let right = super::flat_array(right)?;
         let DataType::List(field) = right.ty.storage.clone() else {
             return Err(PgError::internal("an array is a list"));
         };
@@ -396,6 +422,18 @@ impl Binder<'_> {
         let udf = lists::quantified(comparison, all);
         let kind = ExprKind::Scalar { proc: oid::INVALID, udf, args: vec![left, right] };
         Ok(Expr::boolean(kind).at(at))
+    }
+}
+
+/// Arrays in one storage form.
+fn one_form(left: Expr, right: Expr) -> PgResult<(Expr, Expr)> {
+    let both = element_field(&left.ty.storage).is_some() && element_field(&right.ty.storage).is_some();
+    if !both || left.ty.storage == right.ty.storage {
+        return Ok((left, right));
+    }
+    match super::coerce::common_of_storages(&left.ty.storage, &right.ty.storage) {
+        Some(storage) => Ok((store(left, &storage)?, store(right, &storage)?)),
+        None => Ok((left, right)),
     }
 }
 

@@ -30,13 +30,13 @@ pub fn bind_check(
     node: &Node,
     relation: Option<&Relation>,
     clause: Clause,
-    target: Option<(&str, PgType)>,
+    target: Option<(&str, ExprType)>,
     cx: &mut BindContext<'_>,
 ) -> PgResult<Checked> {
     let mut binder = Binder::new(cx);
     let mut scope = Scope::new(clause);
     if let Some(relation) = relation {
-        let ids: Vec<_> = relation.columns.iter().map(|c| (binder.new_id(), ExprType::of(c.ty()))).collect();
+        let ids: Vec<_> = relation.columns.iter().map(|c| (binder.new_id(), c.expr_type())).collect();
         scope.items.push(binder.target_item(relation, &relation.name, ids.into_iter()));
     }
     binder.scopes.push(scope);
@@ -75,7 +75,7 @@ pub fn bind_check(
 pub fn bind_columns(
     old: &Relation,
     oid: Oid,
-    exprs: &[(String, PgType, ColumnSource)],
+    exprs: &[(String, ExprType, ColumnSource)],
     cx: &mut BindContext<'_>,
 ) -> PgResult<BoundQuery> {
     let mut binder = Binder::new(cx);
@@ -101,13 +101,13 @@ pub fn bind_columns(
             ColumnSource::Expression { node, explicit } => {
                 let value = binder.expr(node)?;
                 match explicit {
-                    true => binder.convert(value, *ty, crate::bind::overload::Context::Explicit)?,
+                    true => binder.convert(value, ty.pg, crate::bind::overload::Context::Explicit)?,
                     false => value,
                 }
             }
-            ColumnSource::Null => crate::bind::expr::coerce::null(*ty)?,
+            ColumnSource::Null => crate::bind::expr::null_of(ty)?,
         };
-        let mut value = binder.assigned(value, name, *ty)?;
+        let mut value = binder.assigned(value, name, ty.clone())?;
         value.at = None;
         out.push((name.clone(), value));
     }
@@ -135,7 +135,7 @@ impl Binder<'_> {
         if !generated && checks(relation).next().is_none() {
             return Ok(None);
         }
-        let (rel, columns) = self.staged(relation.columns.iter().map(|c| ExprType::of(c.ty())));
+        let (rel, columns) = self.staged(relation.columns.iter().map(|c| c.expr_type()));
         let item = self.target_item(relation, &relation.name, columns.iter().cloned());
         let mut scope = Scope::new(Clause::Generated);
         scope.items.push(item);
@@ -155,7 +155,7 @@ impl Binder<'_> {
         for (i, column) in relation.columns.iter().enumerate().filter(|(_, c)| c.generated) {
             let node = expression(column.default.as_deref().unwrap_or("NULL"))?;
             let value = self.expr(&node)?;
-            row[i] = self.assigned(value, &column.name, column.ty())?;
+            row[i] = self.assigned(value, &column.name, column.expr_type())?;
         }
         // A check sees generated columns as they are computed.
         let computed: std::collections::HashMap<_, Expr> =

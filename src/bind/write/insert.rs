@@ -53,7 +53,7 @@ impl Binder<'_> {
         }
         let inserted = update::attnums(&target, &given);
         self.uses_target(|u| u.inserted = Some(inserted));
-        let types: Vec<ExprType> = given.iter().map(|i| ExprType::of(target.columns[*i].ty())).collect();
+        let types: Vec<ExprType> = given.iter().map(|i| target.columns[*i].expr_type()).collect();
         let (rel, staged) = self.staged(types.iter().cloned());
         let mut exprs = Vec::with_capacity(target.columns.len());
         for (i, column) in target.columns.iter().enumerate() {
@@ -119,7 +119,7 @@ impl Binder<'_> {
                 let (rel, ids) = made?;
                 let given: Vec<usize> = given[..ids.len()].to_vec();
                 let values = ids.into_iter().zip(&given);
-                let values = values.map(|(id, c)| Expr::column(id, ExprType::of(target.columns[*c].ty())));
+                let values = values.map(|(id, c)| Expr::column(id, target.columns[*c].expr_type()));
                 (rel, given.clone(), values.collect())
             }
             Some(select) => {
@@ -139,7 +139,7 @@ impl Binder<'_> {
                     let value = literal.unwrap_or_else(|| Expr::column(column.id, column.ty.clone()));
                     let column = &target.columns[*at];
                     check_given(column, overriding)?;
-                    values.push(self.assigned(value, &column.name, column.ty())?);
+                    values.push(self.assigned(value, &column.name, column.expr_type())?);
                 }
                 (query.rel, given, values)
             }
@@ -171,7 +171,7 @@ impl Binder<'_> {
         self.scopes.pop();
         let (rows, width) = made?;
         let columns: Vec<(ColId, ExprType)> =
-            given[..width].iter().map(|c| (self.new_id(), ExprType::of(target.columns[*c].ty()))).collect();
+            given[..width].iter().map(|c| (self.new_id(), target.columns[*c].expr_type())).collect();
         let ids = columns.iter().map(|(id, _)| *id).collect();
         let rel = match <[Row; 1]>::try_from(rows) {
             Ok([row]) => {
@@ -211,7 +211,7 @@ impl Binder<'_> {
                 }
                 check_given(of, overriding)?;
                 let value = self.expr(node)?;
-                self.assigned(value, &of.name, of.ty())
+                self.assigned(value, &of.name, of.expr_type())
             });
             rows.push(row.collect::<PgResult<Row>>()?);
         }
@@ -233,7 +233,7 @@ impl Binder<'_> {
             let error = error.hint("For example, ON CONFLICT (column_name).");
             return Err(with_position(error, names::offset(clause.location)));
         }
-        let types = || target.columns.iter().map(|c| ExprType::of(c.ty()));
+        let types = || target.columns.iter().map(|c| c.expr_type());
         let width = target.columns.len();
         let (rel, columns) = self.staged(types().chain(types()).chain([super::super::tree::bigint()]));
         let stored = self.target_item(target, name, columns[..width].iter().cloned());

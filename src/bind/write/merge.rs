@@ -67,7 +67,7 @@ impl Binder<'_> {
         let action = Expr::new(ExprKind::Case { branches, otherwise }, int4);
         let mut exprs = vec![("row".to_owned(), row_id), ("action".to_owned(), action)];
         for (i, column) in target.columns.iter().enumerate() {
-            let ty = ExprType::of(column.ty());
+            let ty = column.expr_type();
             let nothing = null_of(&ty)?;
             let branches: Vec<(Expr, Expr)> = whens
                 .iter()
@@ -142,7 +142,7 @@ impl Binder<'_> {
                 match place {
                     Some(node) if !matches!(node.node, Some(NodeEnum::SetToDefault(_))) => {
                         let value = self.within(Clause::Values, |b| b.expr(node))?;
-                        self.assigned(value, &of.name, of.ty())
+                        self.assigned(value, &of.name, of.expr_type())
                     }
                     _ => self.default(target, i),
                 }

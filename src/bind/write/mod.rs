@@ -285,8 +285,7 @@ impl Binder<'_> {
         if list.is_empty() {
             return Ok(None);
         }
-        let own: Vec<(ColId, ExprType)> =
-            relation.columns.iter().map(|c| (self.new_id(), ExprType::of(c.ty()))).collect();
+        let own: Vec<(ColId, ExprType)> = relation.columns.iter().map(|c| (self.new_id(), c.expr_type())).collect();
         let all: Vec<(ColId, ExprType)> = own.iter().chain(extras).cloned().collect();
         let item = self.target_item(relation, name, own.into_iter());
         let mut scope = Scope::new(Clause::Returning);
@@ -298,7 +297,8 @@ impl Binder<'_> {
     }
 
     /// The value of a column that a statement sets, by assignment.
-    fn assigned(&mut self, value: Expr, name: &str, ty: PgType) -> PgResult<Expr> {
+    fn assigned(&mut self, value: Expr, name: &str, column: ExprType) -> PgResult<Expr> {
+        let ty = column.pg;
         let (from, at) = (value.ty.pg.oid, value.at);
         if from != oid::UNKNOWN && !overload::can_coerce(&[from], &[ty.oid], overload::Context::Assignment) {
             let message = format!(
@@ -316,7 +316,7 @@ impl Binder<'_> {
             false => value,
         };
         let value = self.convert(value, ty, overload::Context::Assignment)?;
-        let mut value = store(value, &ty.storage())?;
+        let mut value = store(value, &column.storage)?;
         value.ty.pg = ty;
         Ok(value)
     }
@@ -325,11 +325,11 @@ impl Binder<'_> {
     fn default(&mut self, relation: &Relation, column: usize) -> PgResult<Expr> {
         let column = &relation.columns[column];
         let Some(text) = column.default.as_deref().filter(|_| !column.generated) else {
-            return super::expr::coerce::null(column.ty());
+            return super::expr::null_of(&column.expr_type());
         };
         let node = expression(text)?;
         let scopes = std::mem::replace(&mut self.scopes, vec![Scope::new(Clause::Default)]);
-        let value = self.expr(&node).and_then(|value| self.assigned(value, &column.name, column.ty()));
+        let value = self.expr(&node).and_then(|value| self.assigned(value, &column.name, column.expr_type()));
         self.scopes = scopes;
         let mut value = value.map_err(unplaced)?;
         value.at = None;

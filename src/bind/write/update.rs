@@ -136,7 +136,7 @@ impl Binder<'_> {
             return Err(refused("an identity column defined as GENERATED ALWAYS"));
         }
         let value = self.expr(value)?;
-        self.assigned(value, &of.name, of.ty())
+        self.assigned(value, &of.name, of.expr_type())
     }
 }
 

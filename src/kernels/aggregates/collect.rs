@@ -3,12 +3,13 @@
 use super::AggregateKernel;
 use super::gather::Whole;
 use super::udaf::{Plan, make};
-use crate::kernels::adapt::{Bytea, Kind, Text, downcast};
+use crate::kernels::adapt::{AnyArray, Bytea, Kind, Text, downcast};
 use crate::kernels::facts::ProcRow;
 use crate::kernels::kernel::no_kernel;
 use crate::kernels::keys::KeyRows;
 use crate::kernels::registry::unique_name;
 use crate::kernels::tojson::{aggregate_array, aggregate_object};
+use crate::types::array::{ArrayValue, Arrays, Dimension, Shape, shaped, subscript_error};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, list_of, oid};
 use arrow::array::*;
 use datafusion::common::ScalarValue;
@@ -56,6 +57,34 @@ fn array_agg(rows: &[ArrayRef], element: &ExprType) -> PgResult<ScalarValue> {
         return Ok(ScalarValue::try_from(&list_of(element.storage.clone()))?);
     }
     Ok(SingleRowListArrayBuilder::new(Arc::clone(&rows[0])).with_nullable(true).build_list_scalar())
+}
+
+/// Arrays as the parts of one with a dimension more; NULL for no rows.
+fn arrays_agg(rows: &[ArrayRef], result: &ExprType) -> PgResult<ScalarValue> {
+    let arrays = Arrays::new(rows[0].as_ref())?;
+    let uneven = |message: &str| Err(subscript_error(message));
+    let mut parts: Vec<ArrayValue> = Vec::with_capacity(arrays.len());
+    for row in 0..arrays.len() {
+        if arrays.is_null(row) {
+            return Err(PgError::new(SqlState(*b"22004"), "cannot accumulate null arrays"));
+        }
+        let part = arrays.value(row);
+        match parts.first() {
+            _ if part.shape.dimensions() == 0 => return uneven("cannot accumulate empty arrays"),
+            Some(first) if first.shape != part.shape => {
+                return uneven("cannot accumulate arrays of different dimensionality");
+            }
+            _ => parts.push(part),
+        }
+    }
+    let Some(first) = parts.first() else { return Ok(ScalarValue::try_from(&result.storage)?) };
+    let mut dimensions = vec![Dimension { length: parts.len() as i32, lower: 1 }];
+    dimensions.extend_from_slice(&first.shape.0);
+    let elements: Vec<&dyn Array> = parts.iter().map(|p| p.elements.as_ref()).collect();
+    let value = ArrayValue { elements: arrow::compute::concat(&elements)?, shape: Shape::new(dimensions)? };
+    let mut builder = AnyArray::builder(1, &result.storage);
+    AnyArray::push(&mut builder, Some(value))?;
+    Ok(ScalarValue::try_from_array(&AnyArray::finish(builder), 0)?)
 }
 
 fn fraction(rows: &[ArrayRef]) -> PgResult<Option<f64>> {
@@ -140,6 +169,12 @@ pub fn collect(row: &ProcRow, args: &[ExprType]) -> PgResult<AggregateKernel> {
             (vec![own(oid::BYTEA); 2], own(oid::BYTEA), Arc::new(bytes_agg))
         }
         ("string_agg", [_, _]) => (vec![own(oid::TEXT); 2], own(oid::TEXT), Arc::new(string_agg)),
+        ("array_agg", [array]) if oid::array_element(array.pg.oid).is_some() => {
+            let storage = shaped(&array.storage).ok_or_else(|| no_kernel(row.name, args))?;
+            let result = ExprType { pg: array.pg, storage };
+            let made = result.clone();
+            (args.to_vec(), result, Arc::new(move |rows| arrays_agg(rows, &made)))
+        }
         ("array_agg", [element]) => {
             let array = oid::array_of(element.pg.oid).filter(|_| oid::array_element(element.pg.oid).is_none());
             let array = array.ok_or_else(|| no_kernel(row.name, args))?;

@@ -1,7 +1,9 @@
 //! PostgreSQL values, text or binary, into an Arrow array.
 
+use super::array_input::{array_binary, array_literal};
 use super::text_input::trimmed;
 use super::*;
+use crate::types::array::{Shape, Shapes, is_shaped, shape_lists};
 use crate::types::datetime::{
     DATE_INFINITY, DATE_NEG_INFINITY, PG_EPOCH_DAYS, PG_EPOCH_MICROS, is_finite_timestamp, timetz_bytes,
 };
@@ -39,7 +41,13 @@ enum Cells {
     Timestamp(TimestampMicrosecondBuilder, DataType),
     Fixed(FixedSizeBinaryBuilder),
     Decimal(Decimal128Builder, u8, i8),
-    List { offsets: Vec<i32>, nulls: Vec<bool>, elements: Box<ColumnBuilder> },
+    /// With shapes in the shaped form.
+    List {
+        offsets: Vec<i32>,
+        nulls: Vec<bool>,
+        elements: Box<ColumnBuilder>,
+        shapes: Option<Shapes>,
+    },
 }
 
 fn malformed() -> PgError {
@@ -57,7 +65,12 @@ impl ColumnBuilder {
     }
 
     pub fn with_settings(ty: PgType, settings: TextSettings) -> Self {
-        let cells = match ty.storage() {
+        Self::with_storage(ty, &ty.storage(), settings)
+    }
+
+    /// In this storage form of the type: of arrays there are two.
+    pub fn with_storage(ty: PgType, storage: &DataType, settings: TextSettings) -> Self {
+        let cells = match storage.clone() {
             DataType::Boolean => Cells::Bool(BooleanBuilder::new()),
             DataType::Int16 => Cells::Int2(Int16Builder::new()),
             DataType::Int32 => Cells::Int4(Int32Builder::new()),
@@ -74,14 +87,15 @@ impl ColumnBuilder {
             }
             DataType::FixedSizeBinary(width) => Cells::Fixed(FixedSizeBinaryBuilder::new(width)),
             DataType::Decimal128(precision, scale) => Cells::Decimal(Decimal128Builder::new(), precision, scale),
-            DataType::List(_) => {
+            DataType::List(_) | DataType::Struct(_) => {
                 let element = match ty.oid {
                     oid::OIDVECTOR => oid::OID,
                     oid::INT2VECTOR => oid::INT2,
                     array => oid::array_element(array).unwrap_or(oid::TEXT),
                 };
                 let elements = Self::with_settings(PgType { oid: element, typmod: ty.typmod }, settings);
-                Cells::List { offsets: vec![0], nulls: Vec::new(), elements: Box::new(elements) }
+                let shapes = is_shaped(storage).then(Shapes::default);
+                Cells::List { offsets: vec![0], nulls: Vec::new(), elements: Box::new(elements), shapes }
             }
             _ => Cells::Text(StringBuilder::new()),
         };
@@ -130,9 +144,10 @@ impl ColumnBuilder {
             Cells::Timestamp(b, _) => b.append_null(),
             Cells::Fixed(b) => b.append_null(),
             Cells::Decimal(b, ..) => b.append_null(),
-            Cells::List { offsets, nulls, elements } => {
+            Cells::List { offsets, nulls, elements, shapes } => {
                 offsets.push(elements.len() as i32);
                 nulls.push(false);
+                shapes.iter_mut().for_each(|s| s.push(None));
             }
         }
     }
@@ -170,12 +185,15 @@ impl ColumnBuilder {
                     b.append_value(timetz_bytes(micros, west))?;
                 }
             },
-            Cells::List { offsets, nulls, elements } => {
-                let items = if matches!(self.ty.oid, oid::OIDVECTOR | oid::INT2VECTOR) {
-                    text.split_whitespace().map(|t| Some(Cow::Borrowed(t))).collect()
+            Cells::List { offsets, nulls, elements, shapes } => {
+                let (items, shape) = if matches!(self.ty.oid, oid::OIDVECTOR | oid::INT2VECTOR) {
+                    let items: Vec<Option<String>> = text.split_whitespace().map(|t| Some(t.to_string())).collect();
+                    let shape = Shape::plain(items.len());
+                    (items, shape)
                 } else {
-                    array_items(text)?
+                    array_literal(text)?
                 };
+                fits_plain(&shape, shapes)?;
                 // All or nothing: a failure among the elements must not leave the first of them behind.
                 let mut fresh = Self::with_settings(elements.ty, self.settings);
                 for item in &items {
@@ -192,6 +210,7 @@ impl ColumnBuilder {
                 }
                 offsets.push(elements.len() as i32);
                 nulls.push(true);
+                shapes.iter_mut().for_each(|s| s.push(Some(&shape)));
             }
         }
         Ok(())
@@ -248,8 +267,17 @@ impl ColumnBuilder {
                 oid::UUID => b.append_value(fixed::<16>(bytes)?)?,
                 _ => b.append_value(fixed::<12>(bytes)?)?,
             },
-            Cells::List { offsets, nulls, elements } => {
-                let items = binary_items(bytes)?;
+            Cells::List { offsets, nulls, elements, shapes } => {
+                let (items, shape) = match self.ty.oid {
+                    // The vectors count from 0.
+                    oid::OIDVECTOR | oid::INT2VECTOR => {
+                        let items = array_binary(bytes)?.0;
+                        let shape = Shape::plain(items.len());
+                        (items, shape)
+                    }
+                    _ => array_binary(bytes)?,
+                };
+                fits_plain(&shape, shapes)?;
                 let mut fresh = Self::with_settings(elements.ty, self.settings);
                 for target in [&mut fresh, elements.as_mut()] {
                     for item in &items {
@@ -261,6 +289,7 @@ impl ColumnBuilder {
                 }
                 offsets.push(elements.len() as i32);
                 nulls.push(true);
+                shapes.iter_mut().for_each(|s| s.push(Some(&shape)));
             }
         }
         Ok(())
@@ -288,15 +317,27 @@ impl ColumnBuilder {
             }
             Cells::Fixed(b) => Arc::new(b.finish()),
             Cells::Decimal(b, precision, scale) => Arc::new(b.finish().with_precision_and_scale(*precision, *scale)?),
-            Cells::List { offsets, nulls, elements } => {
+            Cells::List { offsets, nulls, elements, shapes } => {
                 let values = elements.finish()?;
                 let field = Arc::new(Field::new_list_field(values.data_type().clone(), true));
                 let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
                 let nulls = std::mem::take(nulls).into();
-                Arc::new(ListArray::try_new(field, offsets, values, Some(nulls))?)
+                let list = ListArray::try_new(field, offsets, values, Some(nulls))?;
+                match shapes {
+                    Some(shapes) => shape_lists(list, shapes.finish())?,
+                    None => Arc::new(list),
+                }
             }
         })
     }
+}
+
+/// Lists alone have one dimension from 1.
+fn fits_plain(shape: &Shape, shapes: &Option<Shapes>) -> PgResult<()> {
+    if shapes.is_some() || shape.is_plain() {
+        return Ok(());
+    }
+    Err(PgError::unsupported("an array of several dimensions, or with subscripts not from 1, here"))
 }
 
 fn append_numeric(ty: PgType, value: Numeric, out: &mut BinaryBuilder, scratch: &mut Vec<u8>) -> PgResult<()> {
@@ -353,10 +394,45 @@ fn fit_text(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
         },
         oid::JSON => jsonb::validate_json(text.as_bytes()).map(|()| Cow::Borrowed(text)),
         oid::JSONPATH => Ok(Cow::Owned(crate::types::jsonpath::JsonPath::parse(text)?.to_text())),
+        oid::BIT | oid::VARBIT => fit_bits(ty, text).map(Cow::Owned),
         oid::INET | oid::CIDR => parse_network(ty, text).map(Cow::Owned),
         // Kept as text, but not checked or brought to their normal form: another text would be another value.
         unread if is_unread(unread) => Err(PgError::unsupported(format!("input of type {}", format_type(ty)))),
         _ => Ok(Cow::Borrowed(text)),
+    }
+}
+
+/// The digits of a bit string: binary, or hexadecimal after an x.
+fn fit_bits(ty: PgType, text: &str) -> PgResult<String> {
+    let wrong =
+        |c: char, what: &str| PgError::new(SqlState::INVALID_TEXT, format!("\"{c}\" is not a valid {what} digit"));
+    let mut bits = String::with_capacity(text.len());
+    match text.strip_prefix(['x', 'X']) {
+        Some(hex) => {
+            for c in hex.chars() {
+                let digit = c.to_digit(16).ok_or_else(|| wrong(c, "hexadecimal"))?;
+                bits.push_str(&format!("{digit:04b}"));
+            }
+        }
+        None => {
+            for c in text.strip_prefix(['b', 'B']).unwrap_or(text).chars() {
+                match c {
+                    '0' | '1' => bits.push(c),
+                    _ => return Err(wrong(c, "binary")),
+                }
+            }
+        }
+    }
+    let (length, limit) = (bits.len(), ty.typmod.max(0) as usize);
+    match ty.oid {
+        oid::BIT if limit > 0 && length != limit => {
+            let message = format!("bit string length {length} does not match type bit({limit})");
+            Err(PgError::new(SqlState(*b"22026"), message))
+        }
+        oid::VARBIT if limit > 0 && length > limit => {
+            Err(PgError::new(SqlState::STRING_TRUNCATION, format!("bit string too long for type bit varying({limit})")))
+        }
+        _ => Ok(bits),
     }
 }
 
@@ -377,8 +453,20 @@ fn parse_network(ty: PgType, text: &str) -> PgResult<String> {
     if bits > width {
         return Err(unread());
     }
+    let address = match address {
+        // An IPv4 address in the last two words shows as one.
+        std::net::IpAddr::V6(v6) => match v6.segments() {
+            [0, 0, 0, 0, 0, 0, a, b] if a != 0 => {
+                let [a, c] = a.to_be_bytes();
+                let [d, e] = b.to_be_bytes();
+                format!("::{a}.{c}.{d}.{e}")
+            }
+            _ => v6.to_string(),
+        },
+        std::net::IpAddr::V4(v4) => v4.to_string(),
+    };
     if ty.oid == oid::INET {
-        return Ok(if bits == width { address.to_string() } else { format!("{address}/{bits}") });
+        return Ok(if bits == width { address } else { format!("{address}/{bits}") });
     }
     if value.checked_shl(bits).unwrap_or(0) != 0 {
         let message = format!("invalid cidr value: \"{text}\"");
@@ -392,6 +480,7 @@ fn is_unread(ty: Oid) -> bool {
     matches!(
         ty,
         oid::MONEY
+            | oid::ACLITEM
             | oid::POINT
             | oid::LSEG
             | oid::PATH
@@ -441,96 +530,4 @@ fn fit_length(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
         return Ok(Cow::Owned(format!("{text}{}", " ".repeat(limit - have))));
     }
     Ok(Cow::Borrowed(text))
-}
-
-/// The elements of a one-dimensional array literal.
-fn array_items(text: &str) -> PgResult<Vec<Option<Cow<'_, str>>>> {
-    let failed = |detail: &str| {
-        PgError::new(SqlState::INVALID_TEXT, format!("malformed array literal: \"{text}\"")).detail(detail)
-    };
-    const END: &str = "Unexpected end of input.";
-    let s = trimmed(text);
-    if s.starts_with('[') {
-        return Err(PgError::unsupported("an array literal with bounds"));
-    }
-    let mut rest = s
-        .strip_prefix('{')
-        .ok_or_else(|| failed("Array value must start with \"{\" or dimension information."))?
-        .trim_start();
-    let mut items = Vec::new();
-    if let Some(after) = rest.strip_prefix('}') {
-        return if after.is_empty() { Ok(items) } else { Err(failed("Junk after closing right brace.")) };
-    }
-    loop {
-        rest = rest.trim_start();
-        if rest.starts_with('{') {
-            return Err(PgError::unsupported("an array of more than one dimension"));
-        }
-        let mut item = String::new();
-        let quoted = rest.starts_with('"');
-        let mut end = None;
-        let mut chars = rest.char_indices().skip(quoted as usize);
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '\\' => item.push(chars.next().ok_or_else(|| failed(END))?.1),
-                '"' if quoted => {
-                    end = Some(at + 1);
-                    break;
-                }
-                '"' | '{' if !quoted => return Err(failed("Unexpected array element.")),
-                ',' | '}' if !quoted => {
-                    end = Some(at);
-                    break;
-                }
-                _ => item.push(c),
-            }
-        }
-        let end = end.ok_or_else(|| failed(END))?;
-        if quoted {
-            items.push(Some(Cow::Owned(item)));
-        } else {
-            let bare = item.trim_end();
-            if bare.is_empty() {
-                return Err(failed(&format!("Unexpected \"{}\" character.", &rest[end..end + 1])));
-            }
-            // An escape keeps NULL from meaning NULL.
-            let null = bare.eq_ignore_ascii_case("null") && !rest[..end].contains('\\');
-            items.push((!null).then(|| Cow::Owned(bare.to_owned())));
-        }
-        rest = rest[end..].trim_start();
-        if let Some(after) = rest.strip_prefix(',') {
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('}') {
-            return if after.is_empty() { Ok(items) } else { Err(failed("Junk after closing right brace.")) };
-        } else {
-            return Err(failed(if rest.is_empty() { END } else { "Unexpected array element." }));
-        }
-    }
-}
-
-/// The elements of a binary array of at most one dimension.
-fn binary_items(bytes: &[u8]) -> PgResult<Vec<Option<&[u8]>>> {
-    let word = |at: usize| -> PgResult<i32> {
-        let bytes = bytes.get(at..at + 4).ok_or_else(malformed)?;
-        Ok(i32::from_be_bytes(fixed(bytes)?))
-    };
-    match word(0)? {
-        0 => return Ok(Vec::new()),
-        1 => {}
-        2..=6 => return Err(PgError::unsupported("an array of more than one dimension")),
-        _ => return Err(malformed()),
-    }
-    let mut items = Vec::new();
-    let mut at = 20;
-    for _ in 0..word(12)? {
-        let length = word(at)?;
-        at += 4;
-        if length < 0 {
-            items.push(None);
-            continue;
-        }
-        items.push(Some(bytes.get(at..at + length as usize).ok_or_else(malformed)?));
-        at += length as usize;
-    }
-    if at == bytes.len() { Ok(items) } else { Err(malformed()) }
 }

@@ -1,6 +1,7 @@
 //! Arrow columns to wire fields.
 
 use super::*;
+use crate::types::array::{Arrays, Dimension, Shape, element_field};
 use crate::types::datetime::{
     MICROS_PER_DAY, PG_EPOCH_DAYS, PG_EPOCH_MICROS, is_finite_timestamp, timetz_parts, write_date, write_offset,
     write_time, write_timestamp,
@@ -76,7 +77,7 @@ enum Cells<'a> {
     LargeBinary(&'a LargeBinaryArray),
     BinaryView(&'a BinaryViewArray),
     Fixed(&'a FixedSizeBinaryArray),
-    List(&'a ListArray, Box<BoundColumn<'a>>),
+    List(Arrays<'a>, Box<BoundColumn<'a>>),
     Record(Vec<BoundColumn<'a>>),
 }
 
@@ -110,7 +111,8 @@ impl ColumnEncoder {
                 }
                 Kind::Text
             }
-            (array, DataType::List(field)) => {
+            (array, _) if element_field(storage).is_some() => {
+                let field = element_field(storage).ok_or_else(|| PgError::internal("an array has elements"))?;
                 let vector = matches!(array, oid::OIDVECTOR | oid::INT2VECTOR);
                 let element = match array {
                     oid::OIDVECTOR => oid::OID,
@@ -157,10 +159,11 @@ impl ColumnEncoder {
             DataType::LargeBinary => Cells::LargeBinary(array.as_binary()),
             DataType::BinaryView => Cells::BinaryView(array.as_binary_view()),
             DataType::FixedSizeBinary(_) => Cells::Fixed(array.as_fixed_size_binary()),
-            DataType::List(_) => match &self.kind {
+            list if element_field(list).is_some() => match &self.kind {
                 Kind::List(_, element, _) => {
-                    let list: &ListArray = array.as_list();
-                    Cells::List(list, Box::new(element.column(list.values().as_ref())?))
+                    let arrays = Arrays::new(array)?;
+                    let elements = element.column(arrays.list.values().as_ref())?;
+                    Cells::List(arrays, Box::new(elements))
                 }
                 _ => return Err(self.mismatch(array)),
             },
@@ -428,25 +431,48 @@ fn write_uuid(bytes: &[u8], out: &mut BytesMut) {
     }
 }
 
-fn write_list_text(list: &ListArray, elements: &BoundColumn<'_>, vector: bool, row: usize, out: &mut BytesMut) {
-    let (from, to) = (list.value_offsets()[row] as usize, list.value_offsets()[row + 1] as usize);
-    if !vector {
-        out.put_u8(b'{');
-    }
-    for i in from..to {
-        if i > from {
-            out.put_u8(if vector { b' ' } else { b',' });
-        }
+fn write_list_text(arrays: &Arrays<'_>, elements: &BoundColumn<'_>, vector: bool, row: usize, out: &mut BytesMut) {
+    let range = arrays.range(row);
+    let write = |i: usize, out: &mut BytesMut| {
         if elements.is_null(i) {
-            out.put_slice(b"NULL");
-            continue;
+            return out.put_slice(b"NULL");
         }
         let at = out.len();
         elements.write_value(i, out);
         quote_element(at, out);
+    };
+    if vector || arrays.is_plain(row) {
+        if !vector {
+            out.put_u8(b'{');
+        }
+        for i in range.clone() {
+            if i > range.start {
+                out.put_u8(if vector { b' ' } else { b',' });
+            }
+            write(i, out);
+        }
+        if !vector {
+            out.put_u8(b'}');
+        }
+        return;
     }
-    if !vector {
-        out.put_u8(b'}');
+    let shape = arrays.shape(row);
+    if shape.0.iter().any(|d| d.lower != 1) {
+        out.put_slice(shape.bounds().as_bytes());
+        out.put_u8(b'=');
+    }
+    // How many elements a part of each level holds.
+    let mut sizes: Vec<usize> = shape.0.iter().map(|d| d.length as usize).collect();
+    for level in (1..sizes.len()).rev() {
+        sizes[level - 1] *= sizes[level];
+    }
+    for (n, i) in range.clone().enumerate() {
+        if n > 0 {
+            out.put_u8(b',');
+        }
+        sizes.iter().filter(|size| n % **size == 0).for_each(|_| out.put_u8(b'{'));
+        write(i, out);
+        sizes.iter().filter(|size| (n + 1) % **size == 0).for_each(|_| out.put_u8(b'}'));
     }
 }
 
@@ -469,24 +495,26 @@ fn quote_element(at: usize, out: &mut BytesMut) {
 }
 
 fn write_list_binary(
-    list: &ListArray,
+    arrays: &Arrays<'_>,
     elements: &BoundColumn<'_>,
     element: Oid,
     vector: bool,
     row: usize,
     out: &mut BytesMut,
 ) {
-    let (from, to) = (list.value_offsets()[row] as usize, list.value_offsets()[row + 1] as usize);
-    let empty = from == to && !vector;
-    out.put_i32(if empty { 0 } else { 1 });
-    out.put_i32((from..to).any(|i| elements.is_null(i)) as i32);
+    let range = arrays.range(row);
+    let shape = match vector {
+        true => Shape(vec![Dimension { length: range.len() as i32, lower: 0 }]),
+        false => arrays.shape(row),
+    };
+    out.put_i32(shape.dimensions() as i32);
+    out.put_i32(range.clone().any(|i| elements.is_null(i)) as i32);
     out.put_u32(element.0);
-    if empty {
-        return;
+    for d in &shape.0 {
+        out.put_i32(d.length);
+        out.put_i32(d.lower);
     }
-    out.put_i32((to - from) as i32);
-    out.put_i32(if vector { 0 } else { 1 });
-    for i in from..to {
+    for i in range {
         elements.write(i, out);
     }
 }

@@ -4,6 +4,7 @@
 //! without allocation. In: a [`ColumnBuilder`] takes PostgreSQL text or binary values into an Arrow array; literals and
 //! parameters go the same way, one value at a time.
 
+mod array_input;
 mod build;
 mod encode;
 mod float;
@@ -95,6 +96,17 @@ pub fn parse_text(ty: PgType, text: &str, settings: &TextSettings) -> PgResult<S
     let mut builder = ColumnBuilder::with_settings(ty, *settings);
     builder.push_text(text)?;
     Ok(ScalarValue::try_from_array(&builder.finish()?, 0)?)
+}
+
+/// As [`parse_text`], an array that the plain form does not hold in the shaped form.
+pub fn parse_literal(ty: PgType, text: &str, settings: &TextSettings) -> PgResult<ScalarValue> {
+    let Some(shaped) = super::array::shaped(&ty.storage()) else { return parse_text(ty, text, settings) };
+    let mut builder = ColumnBuilder::with_storage(ty, &shaped, *settings);
+    builder.push_text(text)?;
+    let column = builder.finish()?;
+    let arrays = super::array::Arrays::new(column.as_ref())?;
+    let column = if arrays.is_plain(0) { arrays.to_plain()? } else { column };
+    Ok(ScalarValue::try_from_array(&column, 0)?)
 }
 
 /// One value of `ty` from PostgreSQL's binary format.

@@ -1,7 +1,7 @@
 //! Time zones: UTC, a fixed offset, or a named zone with its history.
 
 use super::*;
-use chrono::{DateTime, Offset, TimeZone};
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
 use chrono_tz::Tz;
 use std::fmt;
 
@@ -54,9 +54,9 @@ impl Zone {
             Self::Utc => 0,
             Self::Fixed(east) => *east,
             Self::Named(tz) => {
-                // Beyond chrono's years the first or last rule it knows stands.
+                // Before chrono's years the first rule it knows stands.
                 let limit = 8_000_000_000_000_000_000 / MICROS_PER_SECOND;
-                let seconds = utc_micros.div_euclid(MICROS_PER_SECOND).clamp(-limit, limit);
+                let seconds = alike(utc_micros.div_euclid(MICROS_PER_SECOND)).max(-limit);
                 DateTime::from_timestamp(seconds, 0)
                     .map_or(0, |at| tz.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc())
             }
@@ -86,6 +86,27 @@ impl Zone {
             return local_micros;
         }
         local_micros.saturating_sub(self.offset_of_local(local_micros) as i64 * MICROS_PER_SECOND)
+    }
+}
+
+/// The same moment in a year whose days fall on the same weekdays, among the last 28 of which the database has the rules:
+/// they stay as they are, as in PostgreSQL.
+fn alike(seconds: i64) -> i64 {
+    /// 2088-01-01.
+    const BEYOND: i64 = 3_723_753_600;
+    /// The calendar begins anew after 400 years.
+    const CYCLE: i64 = 146_097 * 86_400;
+    if seconds < BEYOND {
+        return seconds;
+    }
+    let within = (seconds - BEYOND) % CYCLE + BEYOND;
+    let first = |year| NaiveDate::from_ymd_opt(year, 1, 1);
+    let year = DateTime::from_timestamp(within, 0).map_or(2088, |at| at.year());
+    let kind = |day: NaiveDate| (day.weekday(), day.leap_year());
+    let like = (2060..2088).filter_map(first).find(|day| Some(kind(*day)) == first(year).map(kind));
+    match (first(year), like) {
+        (Some(this), Some(like)) => within - (this - like).num_seconds(),
+        _ => within,
     }
 }
 

@@ -137,3 +137,7 @@ SELECT now() = current_timestamp, now() = transaction_timestamp(), clock_timesta
 SELECT timestamptz '2024-07-01 12:34:56+02'::timetz, timetz '10:00+02'::time;
 -- timetz:timetz | time:time
 -- 10:34:56+00 | 10:00:00
+
+SELECT '205000-07-10 17:32:01 Europe/Helsinki'::timestamptz, '205000-01-10 17:32:01 Europe/Helsinki'::timestamptz, '2101-07-01 12:00 America/New_York'::timestamptz, '2300-03-31 12:00 Europe/Berlin'::timestamptz, '2088-12-31 23:59:59 America/Los_Angeles'::timestamptz;
+-- timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz
+-- 205000-07-10 14:32:01+00 | 205000-01-10 15:32:01+00 | 2101-07-01 16:00:00+00 | 2300-03-31 10:00:00+00 | 2089-01-01 07:59:59+00

@@ -429,3 +429,75 @@ SELECT t.n, (WITH RECURSIVE r(a) AS (SELECT 1 UNION SELECT r.a + t.n FROM r WHER
 -- 1 | 5
 -- 2 | 3
 -- 3 | 3
+
+SELECT i, sum(i) OVER (ORDER BY i ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW), count(*) OVER (ORDER BY i / 2 RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP), array_agg(i) OVER (ORDER BY i / 2 GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM generate_series(1, 6) i;
+-- i:int4 | sum:int8 | count:int8 | array_agg:_int4
+-- 1 | 2 | 5 | {1}
+-- 2 | 4 | 4 | {1,2}
+-- 3 | 6 | 4 | {1,3}
+-- 4 | 8 | 4 | {2,3,4}
+-- 5 | 10 | 4 | {2,3,5}
+-- 6 | 5 | 5 | {4,5,6}
+
+SELECT i, first_value(i) OVER w, last_value(i) OVER w, nth_value(i, 2) OVER w FROM generate_series(1, 5) i WINDOW w AS (ORDER BY i ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW);
+-- i:int4 | first_value:int4 | last_value:int4 | nth_value:int4
+-- 1 | 2 | 5 | 3
+-- 2 | 1 | 5 | 3
+-- 3 | 1 | 5 | 2
+-- 4 | 1 | 5 | 2
+-- 5 | 1 | 4 | 2
+
+SELECT g, i, sum(i) FILTER (WHERE i > 1) OVER (PARTITION BY g ORDER BY i ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW), max(i) OVER (PARTITION BY g ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP), row_number() OVER (PARTITION BY g ORDER BY i ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) FROM (VALUES ('a', 1), ('a', 2), ('b', 3), ('b', 4), ('b', NULL)) t(g, i) ORDER BY g, i;
+-- g:text | i:int4 | sum:int8 | max:int4 | row_number:int8
+-- a | 1 | ∅ | ∅ | 1
+-- a | 2 | ∅ | ∅ | 2
+-- b | 3 | ∅ | ∅ | 1
+-- b | 4 | 3 | ∅ | 2
+-- b | ∅ | 7 | ∅ | 3
+
+SELECT a < b, a <= b, a > b, a >= b FROM (VALUES (1, 2), (1, NULL), (NULL, NULL), (2, 0)) a(x, y), (VALUES (1, 2), (1, 3)) b(x, y) ORDER BY a.x, a.y, b.y;
+-- ?column?:bool | ?column?:bool | ?column?:bool | ?column?:bool
+-- f | t | f | t
+-- t | t | f | f
+-- f | f | t | t
+-- f | f | t | t
+-- f | f | t | t
+-- f | f | t | t
+-- f | f | t | t
+-- f | f | t | t
+
+SELECT count(*) FROM pg_catalog.pg_type TABLESAMPLE system (0);
+-- count:int8
+-- 0
+
+SELECT regexp_replace('abc', 'b*', 'X', 'g'), regexp_count('abc', 'b*'), regexp_split_to_array('abc', 'b*'), regexp_substr('abc', 'b*', 1, 3), regexp_instr('abc', 'b*', 1, 3), regexp_replace('abc', '^b', 'X', 2, 0), regexp_substr('abc', '^b', 2), regexp_count('abc', '^b', 2), regexp_replace('hello', 'l*$', '-', 'g');
+-- regexp_replace:text | regexp_count:int4 | regexp_split_to_array:_text | regexp_substr:text | regexp_instr:int4 | regexp_replace:text | regexp_substr:text | regexp_count:int4 | regexp_replace:text
+-- XaXXcX | 4 | {a,c} |  | 3 | abc | ∅ | 0 | hello-
+
+SELECT regexp_matches('1' || chr(10) || '2', '.?$', 'mg');
+-- regexp_matches:_text
+-- {1}
+-- {""}
+-- {2}
+-- {""}
+
+SELECT array_agg(x), string_agg(x::text, ',') FROM (SELECT x FROM generate_series(1, 5) x ORDER BY x DESC) s;
+-- array_agg:_int4 | string_agg:text
+-- {5,4,3,2,1} | 5,4,3,2,1
+
+SELECT g, array_agg(y) FROM (SELECT x % 2 AS g, x * 10 AS y FROM generate_series(1, 6) x ORDER BY x DESC) s WHERE y <> 40 GROUP BY g ORDER BY g;
+-- g:int4 | array_agg:_int4
+-- 0 | {60,20}
+-- 1 | {50,30,10}
+
+SELECT g, ARRAY(SELECT x * g FROM (SELECT x FROM generate_series(1, 3) x ORDER BY -x) s) FROM generate_series(1, 2) g ORDER BY g;
+-- g:int4 | array:_int4
+-- 1 | {3,2,1}
+-- 2 | {6,4,2}
+
+SELECT jsonb_agg(z) FROM (SELECT x + 1 AS z FROM (VALUES (3, 'b'), (1, 'c'), (2, 'a')) t(x, k) ORDER BY k LIMIT 2) s;
+-- jsonb_agg:jsonb
+-- [3, 4]
+
+SELECT 3 * ANY (ARRAY[1]);
+-- ERROR 42809 @10 op ANY/ALL (array) requires operator to yield boolean

@@ -160,3 +160,54 @@ SELECT convert_from('\xc3a9', 'UTF8'), convert_to('é', 'UTF8');
 
 SELECT substring('hello' FROM -5 FOR 2), substring('hello' FROM 2 FOR -1);
 -- ERROR 22011 @ negative substring length not allowed
+
+SELECT B'10101'::bit(3), '101'::bit(4), 'x1f'::varbit, B'101'::varbit(2), '1'::bit, 'b01'::varbit(5), X'a';
+-- bit:bit(3) | bit:bit(4) | varbit:varbit | varbit:varbit(2) | bit:bit(1) | varbit:varbit(5) | ?column?:bit
+-- 101 | 1010 | 00011111 | 10 | 1 | 01 | 1010
+
+SELECT '10x'::bit(3);
+-- ERROR 22P02 @8 "x" is not a valid binary digit
+
+SELECT 'xg'::varbit;
+-- ERROR 22P02 @8 "g" is not a valid hexadecimal digit
+
+SELECT B'1' = B'1', B'01' < B'1', B'1' || B'0', B'10' < B'100', B'101' > B'1001';
+-- ?column?:bool | ?column?:bool | ?column?:varbit | ?column?:bool | ?column?:bool
+-- t | t | 10 | t | t
+
+SELECT B'1100' & B'1010', B'1100' | B'1010', B'1100' # B'1010', ~ B'1100', B'1100' << 1, B'1100' >> 2, B'1100' << -1;
+-- ?column?:bit | ?column?:bit | ?column?:bit | ?column?:bit | ?column?:bit | ?column?:bit | ?column?:bit
+-- 1000 | 1110 | 0110 | 0011 | 1000 | 0011 | 0110
+
+SELECT B'1' & B'10';
+-- ERROR 22026 @ cannot AND bit strings of different sizes
+
+SELECT substring(B'10110' FROM 2 FOR 3), substring(B'10110' FROM 4), length(B'101'), octet_length(B'101010101'), bit_length(B'101'), position(B'11' IN B'0110'), overlay(B'0000' PLACING B'11' FROM 2), bit_count(B'1011'), get_bit(B'10', 1), set_bit(B'00', 1, 1);
+-- substring:bit | substring:bit | length:int4 | octet_length:int4 | bit_length:int4 | position:int4 | overlay:bit | bit_count:int8 | get_bit:int4 | set_bit:bit
+-- 011 | 10 | 3 | 2 | 3 | 2 | 0110 | 3 | 0 | 01
+
+SELECT get_bit(B'10', 2);
+-- ERROR 2202E @ bit index 2 out of valid range (0..1)
+
+SELECT 44::bit(10), 44::bit(3), (-44)::bit(12), 5::bigint::bit(4), B'1110'::int, B'11111111111111111111111111111111'::int, B'1110'::bit(4)::bigint;
+-- bit:bit(10) | bit:bit(3) | bit:bit(12) | bit:bit(4) | int4:int4 | int4:int4 | int8:int8
+-- 0000101100 | 100 | 111111010100 | 0101 | 14 | -1 | 14
+
+SELECT width_bucket(5, ARRAY[1, 3, 5, 10]), width_bucket(0.5, ARRAY[1, 2.5]), width_bucket('m'::text, ARRAY['a', 'n']), width_bucket(NULL, ARRAY[1]);
+-- width_bucket:int4 | width_bucket:int4 | width_bucket:int4 | width_bucket:int4
+-- 3 | 0 | 1 | ∅
+
+SELECT width_bucket(5, ARRAY[1, NULL]);
+-- ERROR 22004 @ thresholds array must not contain NULLs
+
+SELECT acosh(1), atanh(0), asind(-0.5), acosd(-0.5), float8send(1.5), float4send(-1);
+-- acosh:float8 | atanh:float8 | asind:float8 | acosd:float8 | float8send:bytea | float4send:bytea
+-- 0 | 0 | -30 | 120 | \\x3ff8000000000000 | \\xbf800000
+
+SELECT '10.0.0.0/8'::inet < '9.1.2.3/8'::inet, max(i), min(i) FROM (VALUES ('10.1.2.3'::inet), ('9.1.2.3/8'), ('::1')) t(i);
+-- ?column?:bool | max:inet | min:inet
+-- f | ::1 | 9.1.2.3/8
+
+SELECT pg_size_pretty(-1000000000000), (VALUES (1)), '\101'::text::"char";
+-- pg_size_pretty:text | column1:int4 | char:char
+-- -931 GB | 1 | A
