@@ -366,13 +366,6 @@ def tools(port):
     assert "actually processed: 5/5" in out, out
     same("what pgbench wrote", psql(port, "SELECT count(*) FROM pgbench_history"), "5\n")
     psql(port, "DROP TABLE pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
-    dump = run([tool("pg_dump", "postgresql-client-15"), *at, "--data-only", "-t", "public.kinds", "sluice"])
-    assert "COPY public.kinds (" in dump and "\\\\x00ff" in dump and "\nZoë" not in dump, dump
-    psql(port, "CREATE TABLE public.again (LIKE public.kinds)")
-    copied = [line for line in dump.splitlines() if line.startswith("COPY ")][0]
-    part = dump[dump.index(copied):].split("\\.")[0].replace("public.kinds", "public.again", 1) + "\\.\n"
-    run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *at, "-d", "sluice"], input=part)
-    same("restored", psql(port, "SELECT count(*) FROM (TABLE public.kinds EXCEPT TABLE public.again) x", "DROP TABLE public.again"), "0\n")
 
 
 # Statements of the shape that each tool asks the catalog, and what of the answer must be there.
