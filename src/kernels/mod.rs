@@ -54,7 +54,9 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-pub use aggregates::{AggregateKernel, ExactSum, FloatResult, aggregate, steady, takes_rows_in_order};
+pub use aggregates::{
+    AggregateKernel, ExactSum, FloatResult, Fold, MakeFold, aggregate, retracting, steady, takes_rows_in_order,
+};
 pub use arrays::{make_array, slice as array_slice, subscript as array_subscript};
 pub use casts::{CastKernel, cast, equality_key};
 pub use context::{CatalogLookup, Context, PrivilegeOn, RelationSize, SessionExtension};

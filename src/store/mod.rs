@@ -26,6 +26,8 @@
 //! columns, one stamp, one index entry. Memory besides the Arrow data: some 20–35 B an index entry, 4 B a row in
 //! chunks with dead rows, 4 B a row for ids in compacted chunks.
 
+mod accounts;
+mod beside;
 mod changes;
 mod chunk;
 mod index;
@@ -44,6 +46,8 @@ use std::ops::Range;
 
 pub use crate::change::RowId;
 
+pub use accounts::IndexMemory;
+pub use beside::BuiltIndex;
 pub use snapshot::TableSnapshot;
 pub use table::Table;
 pub use write::earlier_twins;
