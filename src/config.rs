@@ -118,6 +118,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     pub lake: LakeConfig,
     pub query: QueryConfig,
+    pub limits: LimitsConfig,
     pub transactions: TransactionConfig,
     /// Kafka clusters by name.
     pub kafka: BTreeMap<String, KafkaSection>,
@@ -137,6 +138,7 @@ impl Default for Config {
             tls: None,
             lake: LakeConfig::default(),
             query: QueryConfig::default(),
+            limits: LimitsConfig::default(),
             transactions: TransactionConfig::default(),
             kafka: BTreeMap::new(),
             jsonl: BTreeMap::new(),
@@ -202,6 +204,22 @@ impl Default for QueryConfig {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(2, |n| n.get());
         Self { threads, memory: 2 << 30, max_connections: 200 }
+    }
+}
+
+/// `[limits]`: limits of the process.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Bytes that the process may allocate; 0 for no limit.
+    #[serde(deserialize_with = "bytes")]
+    pub memory: usize,
+}
+
+impl Default for LimitsConfig {
+    /// Three quarters of what the machine or the container has.
+    fn default() -> Self {
+        Self { memory: crate::memory::available().map_or(0, |bytes| (bytes / 4 * 3) as usize) }
     }
 }
 

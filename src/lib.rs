@@ -13,6 +13,7 @@ pub mod engine;
 pub mod http;
 pub mod kernels;
 pub mod lake;
+pub mod memory;
 pub mod pg_catalog;
 pub mod server;
 pub mod source;
@@ -21,3 +22,6 @@ pub mod store;
 pub mod types;
 pub mod view;
 pub mod wire;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;

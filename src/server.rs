@@ -60,6 +60,8 @@ pub struct Deployment {
     pub listen: SocketAddr,
     pub http: SocketAddr,
     engine: EngineOptions,
+    /// Bytes that the process may allocate.
+    memory_limit: Option<u64>,
     database: DatabaseOptions,
     max_connections: usize,
     trust_network: bool,
@@ -103,6 +105,7 @@ impl Deployment {
             listen,
             http,
             engine: EngineOptions::new(LakeOptions::new(data)),
+            memory_limit: memory_limit(&config::LimitsConfig::default()),
             database: DatabaseOptions {
                 query_threads: query.threads,
                 memory_limit: query.memory,
@@ -163,6 +166,7 @@ impl Deployment {
             listen: config.listen,
             http: config.http,
             engine,
+            memory_limit: memory_limit(&config.limits),
             database: DatabaseOptions {
                 query_threads: config.query.threads,
                 memory_limit: config.query.memory,
@@ -176,6 +180,10 @@ impl Deployment {
             demo: None,
         })
     }
+}
+
+fn memory_limit(limits: &config::LimitsConfig) -> Option<u64> {
+    Some(limits.memory as u64).filter(|bytes| *bytes > 0)
 }
 
 /// Who may connect, as the configuration says.
@@ -250,6 +258,7 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     let schemas = Arc::new(Schemas::default());
     let statuses: Vec<Arc<SourceStatus>> =
         deployment.sources.iter().map(|s| SourceStatus::new(Arc::clone(s.name()), s.kind())).collect();
+    crate::memory::set_limit(deployment.memory_limit);
     let options = deployment.engine;
     let (known, watched) = (Arc::clone(&schemas), statuses.clone());
     let opened = tokio::task::spawn_blocking(move || {

@@ -11,6 +11,7 @@
 //! are [`BoundQuery::columns`], never the plan's schema.
 
 mod aggregate;
+mod constants;
 mod expr;
 mod from;
 mod lower;
@@ -18,6 +19,7 @@ pub mod names;
 pub mod optimize;
 pub mod overload;
 mod parse;
+mod pool;
 mod query;
 mod relation;
 mod scope;
@@ -33,6 +35,7 @@ mod tests;
 pub use lower::lower;
 pub use optimize::{optimize, session_config, session_context, session_state};
 pub use parse::{Statement, deparse, parse};
+pub use pool::memory_pool;
 pub use relation::{RelationProvider, Relations, RelationsExtension};
 pub use scope::Clause;
 pub use tree::{Expr, Rel};

@@ -43,5 +43,7 @@ pub fn session_context(
 
 /// Runs DataFusion's optimizer.
 pub fn optimize(plan: LogicalPlan, state: &SessionState) -> PgResult<LogicalPlan> {
-    Ok(state.optimize(&plan)?)
+    let plan = state.optimize(&plan)?;
+    super::constants::refuse_failing(&plan, state)?;
+    Ok(plan)
 }

@@ -42,6 +42,8 @@ pub struct Job {
     pub dropped: Vec<Arc<str>>,
     /// Rows between their old key and their new one.
     pub departed: serde_json::Value,
+    /// The gold views whose rows are those of their queries.
+    pub live: Vec<Oid>,
 }
 
 /// What became of one table.
@@ -154,7 +156,11 @@ impl Flusher {
             tables,
             positions: job.positions.iter().map(|(s, p)| (s.to_string(), p.0)).collect(),
             catalog: serde_json::Value::clone(&job.catalog),
-            extra: serde_json::json!({ "folders": folders, "departed": job.departed }),
+            extra: serde_json::json!({
+                "folders": folders,
+                "departed": job.departed,
+                "live": job.live.iter().map(|oid| oid.0).collect::<Vec<_>>(),
+            }),
         };
         self.lake.write_manifest(manifest).await?;
         self.tables.retain(|oid, _| job.folders.iter().any(|(known, _)| known == oid));

@@ -18,6 +18,7 @@ pub mod align;
 mod evolve;
 mod flush;
 mod hydrate;
+mod memory;
 mod moves;
 mod own_tables;
 mod recover;
@@ -31,7 +32,7 @@ mod write;
 
 pub use align::AlignOptions;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
-pub use status::{LakeState, Status, StreamState, TableState, ViewPhase, ViewState};
+pub use status::{LakeState, MemoryPart, MemoryPurpose, Status, StreamState, TableState, ViewPhase, ViewState};
 pub use write::{
     Overlay, SavedWrites, TableCommit, TableWrites, duplicate_key, indexed_columns, key_text, lost_race, value_text,
 };
@@ -63,6 +64,8 @@ pub struct EngineOptions {
     pub tick_events: usize,
     /// Gold views whose inputs have more rows are filled beside the tick loop.
     pub fill_beside_rows: u64,
+    /// So long sources wait after a start for views that are filled beside the loop, so that these can be read meanwhile.
+    pub start_patience: Duration,
 }
 
 impl EngineOptions {
@@ -76,6 +79,7 @@ impl EngineOptions {
             unflushed_bytes: 512 << 20,
             tick_events: 65_536,
             fill_beside_rows: 100_000,
+            start_patience: Duration::from_secs(5),
         }
     }
 }

@@ -105,13 +105,16 @@ pub(super) fn start(
         creating: vec![],
         failed: vec![],
         failures: HashMap::new(),
+        relieved: None,
+        starved: false,
+        started: begun,
     };
     let mut tables = HashMap::new();
     if let Some(manifest) = &manifest {
         lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
     }
     ensure_own_tables(&mut engine)?;
-    bind_views(&mut engine);
+    bind_views(&mut engine, manifest.as_ref());
     let rows = engine.slots.values().map(|s| s.next_row_id().0).sum();
     engine.tick.0 += 1;
     let mut changed: HashSet<Oid> = engine.slots.keys().copied().collect();
@@ -122,6 +125,7 @@ pub(super) fn start(
     engine.run_views(&mut changed);
     engine.settle();
     engine.starting = false;
+    engine.started = Instant::now();
     engine.publish(now_us());
 
     let (command_sender, commands) = crossbeam_channel::unbounded();
@@ -237,7 +241,10 @@ async fn load(
     Ok(())
 }
 
-fn bind_views(engine: &mut Engine) {
+fn bind_views(engine: &mut Engine, manifest: Option<&Manifest>) {
+    let live: HashSet<u64> = manifest
+        .and_then(|manifest| manifest.extra["live"].as_array())
+        .map_or_else(HashSet::new, |oids| oids.iter().filter_map(serde_json::Value::as_u64).collect());
     let catalog = Arc::clone(&engine.catalog);
     for relation in catalog.user_relations().filter(|r| r.kind == RelationKind::Gold) {
         let mut state = view_state(relation.oid);
@@ -253,7 +260,9 @@ fn bind_views(engine: &mut Engine) {
             Rows::Hot(table) => table.len() as u64,
             Rows::Appended { .. } => 0,
         });
-        engine.views.push(ViewSlot::new(view, state));
+        let mut slot = ViewSlot::new(view, state);
+        slot.recovered = slot.view.is_some() && live.contains(&u64::from(relation.oid.0));
+        engine.views.push(slot);
     }
     engine.order_views();
     // What a view shows before its first run is what the lake holds: right at the manifest's tick.

@@ -67,7 +67,8 @@ impl Snapshot {
 
     /// A plan that reads a relation of this snapshot. `filters` are hints: rows that fail them may still come.
     ///
-    /// Errors: `55000` for a gold view whose query fails at this tick.
+    /// Errors: `55000` for a gold view whose query fails at this tick or that is being filled, `53200` for one that was given
+    /// up at the memory limit.
     pub fn scan(
         &self,
         oid: Oid,
@@ -82,17 +83,30 @@ impl Snapshot {
         RelationScan::plan(data, projection, filters, partitions).map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)
     }
 
-    /// `55000` where a gold view has no rows to show.
+    /// `55000` or `53200` where a gold view has no rows to show.
     pub(super) fn readable(&self, view: &ViewState) -> Result<(), PgError> {
         match &view.phase {
             ViewPhase::Live => Ok(()),
             ViewPhase::Hydrating => Err(self.hydrating_view(view.oid)),
             ViewPhase::Error(reason) => Err(self.failing_view(view.oid, reason)),
+            ViewPhase::OutOfMemory(reason) => Err(self.view_without_memory(view.oid, reason)),
         }
     }
 
+    /// The name of a relation for messages.
+    pub(super) fn name_of(&self, oid: Oid) -> String {
+        self.catalog.relation(oid).map_or_else(|| oid.to_string(), |r| self.catalog.qualified_name(r))
+    }
+
+    fn view_without_memory(&self, oid: Oid, reason: &str) -> PgError {
+        let name = self.name_of(oid);
+        PgError::new(SqlState::OUT_OF_MEMORY, format!("materialized view \"{name}\" is out of memory"))
+            .detail(reason)
+            .hint("It is filled again when there is room for it: see sluice.memory, and [limits] memory.")
+    }
+
     fn failing_view(&self, oid: Oid, reason: &str) -> PgError {
-        let name = self.catalog.relation(oid).map_or_else(|| oid.to_string(), |r| self.catalog.qualified_name(r));
+        let name = self.name_of(oid);
         PgError::new(SqlState::OBJECT_NOT_IN_STATE, format!("materialized view \"{name}\" is in error"))
             .detail(format!("Its query fails over the present rows: {reason}"))
             .hint("The view heals when the rows that it fails on change; see sluice.views.")

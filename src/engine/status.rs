@@ -35,6 +35,29 @@ pub struct TableState {
     /// Version of its Delta table; `None` before the first flush.
     pub delta_version: Option<i64>,
     pub changed_tick: Tick,
+    /// What the bytes are for.
+    pub memory: Arc<[MemoryPart]>,
+}
+
+/// A part of a relation's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryPart {
+    pub purpose: MemoryPurpose,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// What memory is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemoryPurpose {
+    /// Rows, and what says which of them are dead.
+    Rows,
+    /// Appended rows that no flush has written yet.
+    Tail,
+    /// The index on the key, or in a gold view on whole rows.
+    Key,
+    /// An index on these columns, counted from 0.
+    Index(Vec<usize>),
 }
 
 /// How a gold view is doing.
@@ -45,6 +68,8 @@ pub enum ViewPhase {
     Hydrating,
     /// The view's query fails over the present rows; ingestion and other views go on.
     Error(String),
+    /// It was given up, rows and all, when the process had reached its memory limit. It is filled again when there is room.
+    OutOfMemory(String),
 }
 
 /// One gold view as of a tick.
@@ -91,6 +116,8 @@ pub struct Status {
     pub tables: Vec<TableState>,
     pub views: Vec<ViewState>,
     pub lake: LakeState,
+    /// Bytes that the process had allocated when the tick was published.
+    pub used_bytes: u64,
     /// Source transactions that were shown before they were whole (see `engine::align`).
     pub torn_transactions: u64,
     pub dead_letters: u64,

@@ -3,6 +3,7 @@
 use super::evolve;
 use super::scan::AddedRows;
 use super::snapshot::{LakeAndTail, RelationData};
+use super::status::{MemoryPart, MemoryPurpose};
 use crate::catalog::RelationKind;
 use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
 use crate::lake::LakeFiles;
@@ -56,6 +57,8 @@ pub struct Slot {
     pub rows: Rows,
     /// Bytes in memory as of about a second ago: data, index and tombstones, or the tail.
     pub bytes: u64,
+    /// What they are for.
+    pub memory: Arc<[MemoryPart]>,
     /// When they were counted, and the next row id then.
     counted: Option<(Instant, u64)>,
     /// Ids that died and that a flush has written or is writing; the lake passes over one that it does not hold.
@@ -91,6 +94,7 @@ impl Slot {
             folder,
             rows: without_retractions(rows),
             bytes: 0,
+            memory: Arc::default(),
             counted: None,
             dead: vec![],
             flushed: RowId(0),
@@ -336,6 +340,27 @@ impl Slot {
         Ok(())
     }
 
+    fn account(&self) -> Arc<[MemoryPart]> {
+        let part = |purpose, rows: usize, bytes: usize| MemoryPart { purpose, rows: rows as u64, bytes: bytes as u64 };
+        match &self.rows {
+            Rows::Hot(table) => {
+                let (all, rows) = (table.memory(), table.len());
+                let secondary = table.index_memory();
+                let of_key = all.index.saturating_sub(secondary.iter().map(|index| index.bytes).sum());
+                let mut parts = vec![part(MemoryPurpose::Rows, rows, all.data + all.tombstones)];
+                if of_key > 0 {
+                    parts.push(part(MemoryPurpose::Key, rows, of_key));
+                }
+                parts.extend(secondary.into_iter().map(|i| part(MemoryPurpose::Index(i.columns), rows, i.bytes)));
+                parts.into()
+            }
+            Rows::Appended { tail, .. } => {
+                let rows = tail.iter().map(|batch| batch.rows.num_rows()).sum();
+                [part(MemoryPurpose::Tail, rows, self.unflushed_bytes() as usize)].into()
+            }
+        }
+    }
+
     /// The relation's rows as of now, immutable.
     pub fn publish(&mut self, tick: Tick) -> RelationData {
         self.dirty = false;
@@ -343,10 +368,8 @@ impl Slot {
         let next = self.next_row_id().0;
         if self.counted.is_none_or(|(at, rows)| at.elapsed() >= COUNTING || next > rows + rows / 4) {
             self.counted = Some((Instant::now(), next));
-            self.bytes = match &self.rows {
-                Rows::Hot(table) => table.memory().total() as u64,
-                Rows::Appended { .. } => self.unflushed_bytes(),
-            };
+            self.memory = self.account();
+            self.bytes = self.memory.iter().map(|part| part.bytes).sum();
         }
         match &mut self.rows {
             Rows::Hot(table) => RelationData::Hot(table.publish(tick)),

@@ -13,6 +13,7 @@ use crate::catalog::{Catalog, NewRelation, RelationKind};
 use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
 use crate::lake::{LakeError, LakeTableKind};
+use crate::memory;
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::Table;
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema};
@@ -84,6 +85,11 @@ pub(super) struct Engine {
     pub failed: Vec<(oneshot::Sender<PgResult<()>>, PgError)>,
     /// Why views of those could not be filled.
     pub failures: HashMap<Oid, PgError>,
+    /// When a view was last given up for want of memory, or should have been.
+    pub relieved: Option<Instant>,
+    /// The memory limit is passed, and there is no view left to give up.
+    pub starved: bool,
+    pub started: Instant,
 }
 
 /// A statement whose change is visible from `tick` on and not yet durable.
@@ -131,10 +137,9 @@ impl Engine {
             let released = self.release();
             // Whoever asks must see what became of a flush even while no source brings anything.
             let restated = self.published.load().status.lake != self.lake_state;
-            // Whoever fills a view shows how far that is, and can be called off.
-            let hydrating = !self.creating.is_empty() || self.views.iter().any(|v| v.hydration.is_some());
             let dirty = self.slots.values().any(|s| s.dirty);
-            if !released.is_empty() || !changes.is_empty() || restated || dirty || hydrating {
+            // Whoever fills a view shows how far that is, and can be called off.
+            if !released.is_empty() || !changes.is_empty() || restated || dirty || self.has_work() {
                 self.tick(released, changes);
             }
             self.maintain();
@@ -170,7 +175,7 @@ impl Engine {
         let resting = now < rest;
         let unflushed_bytes: u64 = self.slots.values().map(Slot::unflushed_bytes).sum();
         let has_room = unflushed < self.options.unflushed_limit && unflushed_bytes < self.options.unflushed_bytes;
-        let take = take && has_room && !resting;
+        let take = take && has_room && !resting && !self.starved && !self.holds_back();
         let never = crossbeam_channel::never();
         let deliveries = if take { channels.deliveries.channel() } else { &never };
         let mut until = if resting { rest } else { now + HEARTBEAT };
@@ -208,6 +213,12 @@ impl Engine {
         Ok(woken)
     }
 
+    /// After a start sources wait a little for the views that are filled beside the loop: until something changes, those
+    /// show what the lake had, which is right.
+    fn holds_back(&self) -> bool {
+        self.started.elapsed() < self.options.start_patience && self.views.iter().any(|view| view.recovered)
+    }
+
     fn take(&mut self, received: Received) {
         if !self.aligner.knows(&received.delivery.stream) {
             self.observe_streams();
@@ -237,6 +248,7 @@ impl Engine {
         let now = now_us();
         self.apply_all(&released, now);
         let mut changed = self.publish_dirty();
+        self.relieve(&mut changed);
         self.run_views(&mut changed);
         // New views are filled from relations that are all at this tick.
         for (change, reply) in changes {
@@ -445,6 +457,9 @@ impl Engine {
             .filter(|r| r.kind == RelationKind::Gold && before.relation(r.oid).is_none())
             .map(|r| r.oid)
             .collect();
+        if !new_views.is_empty() {
+            memory::check()?;
+        }
         let mut bound = Vec::with_capacity(new_views.len());
         for oid in new_views {
             bound.push(View::bind(oid, &next, &self.session)?);
@@ -536,8 +551,10 @@ impl Engine {
             durable_tick: slot.durable_tick,
             delta_version: slot.delta_version,
             changed_tick: slot.changed_tick,
+            memory: Arc::clone(&slot.memory),
         };
         Status {
+            used_bytes: memory::used(),
             streams: self.positions.values().cloned().collect(),
             tables: self.slots.values().map(table).collect(),
             views: self.views.iter().map(ViewSlot::shown).collect(),
@@ -635,6 +652,7 @@ impl Engine {
             catalog,
             dropped: self.dropped.clone(),
             departed: self.departed.to_json(),
+            live: self.views.iter().filter(|v| v.state.phase == ViewPhase::Live).map(|v| v.state.oid).collect(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The gold views of the tick loop: which must move in a tick, in which order, and what happens when one fails.
 
-use super::hydrate::Hydration;
+use super::hydrate::{Hydration, Indexing};
+use super::memory::{GivenUp, is_exhaustion};
 use super::now_us;
 use super::snapshot::{RelationData, Snapshot, SnapshotRelations};
 use super::status::{Status, ViewPhase, ViewState};
@@ -12,7 +13,7 @@ use crate::types::{Oid, PgError, PgResult};
 use crate::view::{self, Delta, IndexNeed, Input, Operator, View};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A gold view and how it does.
 pub(super) struct ViewSlot {
@@ -23,29 +24,98 @@ pub(super) struct ViewSlot {
     pub keeping: Option<view::Plan>,
     /// Its first run, where that goes beside the loop; the operators are there then.
     pub hydration: Option<Hydration>,
+    /// Indexes that are made for it before that.
+    pub indexing: Option<Indexing>,
     /// The state of its operators, and the rows held, are those of the newest tick.
     live: bool,
     /// When the bytes of its state were counted: that passes over its groups, and is not done at each tick.
     counted: Option<Instant>,
     /// Indexes that it has asked for.
     pub indexes: Vec<IndexNeed>,
+    /// Its rows are those that the lake had, no input has changed since, and its operators are still to be made.
+    pub recovered: bool,
+    /// Since its query failed.
+    rest: Option<Rest>,
+    /// Since it was given up for want of memory.
+    pub given_up: Option<GivenUp>,
 }
+
+/// A view in error is not filled anew at each tick that touches it, where that takes long.
+struct Rest {
+    until: Instant,
+    /// Its inputs have changed meanwhile.
+    touched: bool,
+}
+
+/// A failing view over no more rows is tried again at once.
+const SHORT_ROWS: u64 = 10_000;
+/// A failing view rests so many times as long as its filling took, up to [`LONGEST_REST`].
+const REST_FACTOR: u32 = 10;
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 impl ViewSlot {
     pub fn new(view: Option<View>, state: ViewState) -> Self {
-        Self { view, state, keeping: None, hydration: None, live: false, counted: None, indexes: vec![] }
+        Self {
+            view,
+            state,
+            keeping: None,
+            hydration: None,
+            indexing: None,
+            live: false,
+            counted: None,
+            indexes: vec![],
+            recovered: false,
+            rest: None,
+            given_up: None,
+        }
     }
 
     /// Its operators are worth nothing any more.
     pub fn forget(&mut self) {
-        self.keeping = None;
-        self.hydration = None;
+        drop(self.take_operators());
+    }
+
+    /// [`ViewSlot::forget`], for who wants to free them elsewhere.
+    pub fn take_operators(&mut self) -> (Option<view::Plan>, Option<Hydration>) {
         self.live = false;
+        self.recovered = false;
+        self.indexing = None;
+        (self.keeping.take(), self.hydration.take())
+    }
+
+    /// It is kept from changes, where it has been compiled.
+    pub fn has_rules(&self) -> bool {
+        self.keeping.as_ref().is_some_and(|keeping| keeping.root.is_some())
+    }
+
+    /// Its first run is to come, or under way.
+    pub fn is_unfilled(&self) -> bool {
+        self.recovered || self.state.phase == ViewPhase::Hydrating
+    }
+
+    /// Whether a tick that touches it brings it up to date, or notes that it must be. One that waits for its first run, or is
+    /// in it, sees what changes when that is done; one that was given up comes back when there is room.
+    fn runs_now(&mut self, starting: bool) -> bool {
+        match (&self.state.phase, &mut self.rest) {
+            (ViewPhase::OutOfMemory(_), _) => false,
+            (ViewPhase::Error(_), Some(rest)) if rest.until > Instant::now() => {
+                rest.touched = true;
+                false
+            }
+            _ => starting || !self.is_unfilled(),
+        }
+    }
+
+    /// It has rested, and its inputs have changed meanwhile.
+    fn is_due(&self) -> bool {
+        matches!(self.state.phase, ViewPhase::Error(_))
+            && self.rest.as_ref().is_some_and(|rest| rest.touched && rest.until <= Instant::now())
     }
 
     /// Its state as others see it.
     pub fn shown(&self) -> ViewState {
-        let progress = self.hydration.as_ref().map(|hydration| (hydration.done(), hydration.total));
+        let indexing = self.indexing.as_ref().map(|indexing| (indexing.done(), indexing.total));
+        let progress = self.hydration.as_ref().map(|hydration| (hydration.done(), hydration.total)).or(indexing);
         ViewState { progress, ..self.state.clone() }
     }
 
@@ -54,6 +124,7 @@ impl ViewSlot {
         if let Some(keeping) = &mut self.keeping {
             keeping.root = Some(root);
             self.live = true;
+            self.recovered = false;
         }
     }
 }
@@ -122,35 +193,46 @@ impl Engine {
     /// Brings every view whose inputs changed up to date, in dependency order.
     pub(super) fn run_views(&mut self, changed: &mut HashSet<Oid>) {
         for i in 0..self.views.len() {
-            let slot = &self.views[i];
+            let starting = self.starting;
+            let slot = &mut self.views[i];
             let Some(view) = &slot.view else { continue };
             let oid = view.oid;
             let arrived = slot.hydration.as_ref().is_some_and(|h| h.arrived.is_some());
-            let touched = view.inputs.iter().any(|input| changed.contains(input));
-            // One that waits for its first run, or is in it, sees what changes when that is done.
-            if !arrived && (!touched || slot.state.phase == ViewPhase::Hydrating) {
+            let touched = view.inputs.iter().any(|input| changed.contains(input)) || slot.is_due();
+            if !arrived && !(touched && slot.runs_now(starting)) {
+                // What was right until now is so no longer.
+                if touched && slot.recovered {
+                    slot.recovered = false;
+                    slot.state.phase = ViewPhase::Hydrating;
+                    changed.insert(oid);
+                }
                 continue;
             }
+            let begun = slot.hydration.as_ref().map(|hydration| hydration.begun);
             let start = Instant::now();
             let outcome = match arrived {
-                true => self.go_live(i).map(|()| Ran::Moved),
+                true => self.go_live(i),
                 false => self.run_or_defer(i),
             };
-            let took = start.elapsed().as_micros() as u64;
+            let took = start.elapsed();
             let tick = self.tick;
-            let state = &mut self.views[i].state;
+            let slot = &mut self.views[i];
+            let state = &mut slot.state;
             state.runs += 1;
-            state.total_us += took;
-            state.last_us = took;
+            state.total_us += took.as_micros() as u64;
+            state.last_us = took.as_micros() as u64;
             let failed_before = state.phase != ViewPhase::Live;
             match outcome {
+                Ok(Ran::Deferred) if starting && slot.recovered => {}
                 Ok(Ran::Deferred) => {
                     state.phase = ViewPhase::Hydrating;
+                    slot.recovered = false;
                     changed.insert(oid);
                 }
                 Ok(ran) => {
                     let moved = ran == Ran::Moved;
                     state.phase = ViewPhase::Live;
+                    (slot.recovered, slot.rest) = (false, None);
                     if moved {
                         state.changed_tick = tick;
                     }
@@ -160,18 +242,39 @@ impl Engine {
                     }
                 }
                 Err(error) => {
-                    if !matches!(state.phase, ViewPhase::Error(_)) {
-                        tracing::warn!(view = %oid, %error, "a gold view's query fails");
-                    }
-                    state.phase = ViewPhase::Error(error.message.clone());
-                    if self.creating.iter().any(|c| c.views.contains(&oid)) {
-                        self.failures.insert(oid, error);
-                    }
-                    self.views[i].forget();
+                    self.fail_view(i, error, begun.map_or(took, |begun| begun.elapsed()));
                     changed.insert(oid);
                 }
             }
         }
+    }
+
+    /// A view's query has failed, after `took`.
+    pub(super) fn fail_view(&mut self, index: usize, error: PgError, took: Duration) {
+        let is_short = self.rows_under(&self.views[index]) <= SHORT_ROWS;
+        let slot = &mut self.views[index];
+        let oid = slot.state.oid;
+        if is_exhaustion(&error) {
+            self.give_up(index, &error);
+        } else {
+            if !matches!(slot.state.phase, ViewPhase::Error(_)) {
+                tracing::warn!(view = %oid, %error, "a gold view's query fails");
+            }
+            slot.state.phase = ViewPhase::Error(error.message.clone());
+            slot.rest = (!is_short)
+                .then(|| Rest { until: Instant::now() + (took * REST_FACTOR).min(LONGEST_REST), touched: false });
+            slot.forget();
+        }
+        if self.creating.iter().any(|c| c.views.contains(&oid)) {
+            self.failures.insert(oid, error);
+        }
+    }
+
+    /// Whether a tick has to come although nothing has arrived: a view is being filled, or has rested, or memory is short.
+    pub(super) fn has_work(&self) -> bool {
+        !self.creating.is_empty()
+            || self.views.iter().any(|slot| slot.is_unfilled() || slot.is_due())
+            || self.wants_relief()
     }
 
     /// Brings one view up to date in this tick, unless that takes a first run that is too long, or one of its inputs is in
@@ -179,13 +282,12 @@ impl Engine {
     pub(super) fn run_or_defer(&mut self, index: usize) -> PgResult<Ran> {
         self.begin_view(index)?;
         let slot = &self.views[index];
-        let has_rules = slot.keeping.as_ref().is_some_and(|keeping| keeping.root.is_some());
         let waits = slot
             .view
             .iter()
             .flat_map(|view| &view.inputs)
-            .any(|oid| self.views.iter().any(|v| v.state.oid == *oid && v.state.phase == ViewPhase::Hydrating));
-        if waits || (!slot.live && has_rules && !self.starting && self.is_long(slot)) {
+            .any(|oid| self.views.iter().any(|v| v.state.oid == *oid && v.is_unfilled()));
+        if waits || (!slot.live && slot.has_rules() && self.is_long(slot)) {
             if slot.live {
                 self.views[index].forget();
             }
@@ -197,6 +299,9 @@ impl Engine {
     /// Brings one view up to date; whether its rows changed. After an error its operators must be forgotten.
     pub(super) fn run_view(&mut self, index: usize) -> PgResult<bool> {
         self.begin_view(index)?;
+        if !self.views[index].live {
+            self.take_indexes(index)?;
+        }
         let slot = &self.views[index];
         let (Some(view), Some(keeping)) = (&slot.view, &slot.keeping) else { return Ok(false) };
         let oid = view.oid;
@@ -253,7 +358,7 @@ impl Engine {
         Ok(moved)
     }
 
-    /// Makes the operators of a view that has none, and the indexes that they need.
+    /// Makes the operators of a view that has none.
     pub(super) fn begin_view(&mut self, index: usize) -> PgResult<()> {
         let slot = &mut self.views[index];
         let (Some(view), None) = (&slot.view, &slot.keeping) else { return Ok(()) };
@@ -266,15 +371,31 @@ impl Engine {
         slot.state.plan = lines.into();
         slot.state.reason = (!keeping.reasons.is_empty()).then(|| keeping.reasons.join("; "));
         slot.state.recomputed = keeping.root.is_none();
-        let given_back = std::mem::replace(&mut slot.indexes, keeping.needs.clone());
-        let needs = keeping.needs.clone();
         slot.keeping = Some(keeping);
         slot.live = false;
+        Ok(())
+    }
+
+    /// Sees to the indexes that a view needs, and gives those back that it needs no more.
+    pub(super) fn take_indexes(&mut self, index: usize) -> PgResult<()> {
+        let Some(keeping) = &self.views[index].keeping else { return Ok(()) };
+        let needs = keeping.needs.clone();
         for need in &needs {
+            let there =
+                matches!(self.relations.get(&need.oid), Some(RelationData::Hot(t)) if t.has_index(&need.columns));
+            if there && self.views[index].indexes.contains(need) {
+                continue;
+            }
             let Some(Rows::Hot(table)) = self.slots.get_mut(&need.oid).map(|s| &mut s.rows) else { continue };
             table.ensure_index(&need.columns)?;
+            if !self.views[index].indexes.contains(need) {
+                self.views[index].indexes.push(need.clone());
+            }
             self.publish_slot(need.oid);
         }
+        let indexes = std::mem::take(&mut self.views[index].indexes);
+        let (kept, given_back): (Vec<_>, Vec<_>) = indexes.into_iter().partition(|known| needs.contains(known));
+        self.views[index].indexes = kept;
         self.release_indexes(&given_back);
         Ok(())
     }

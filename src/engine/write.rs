@@ -17,6 +17,7 @@ use super::tick::Engine;
 use super::{CatalogChange, Commit};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::RowId;
+use crate::memory;
 use crate::store::{Table, TableSnapshot};
 use crate::types::codec::{TextSettings, text_of};
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema};
@@ -300,6 +301,10 @@ impl Engine {
     /// Applies a transaction, rows and names in one, or nothing of it. One that writes has a tick of its own, so that its
     /// rows go through the views once and by themselves. Gives what [`Engine::change_catalog`] gives.
     pub(super) fn commit(&mut self, commit: Commit) -> PgResult<HashSet<Oid>> {
+        // While there is a view to give up, there is room for rows.
+        if self.starved && commit.tables.iter().any(|table| table.rows.num_rows() > 0) {
+            memory::check()?;
+        }
         for table in &commit.tables {
             self.verify(table)?;
         }

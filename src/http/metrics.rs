@@ -2,6 +2,7 @@
 
 use super::Pages;
 use crate::engine::{Snapshot, ViewPhase};
+use crate::memory;
 use crate::source::SourceState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -89,6 +90,11 @@ fn collect(pages: &Pages) -> Vec<Samples> {
     out.extend(sources(pages, &snapshot));
     out.extend(tables(&snapshot, now));
     out.extend(wire(pages));
+    out.push(gauge("memory_allocated_bytes", "Bytes that the process has allocated.", one(memory::used() as f64)));
+    out.extend(
+        memory::limit()
+            .map(|limit| gauge("memory_limit_bytes", "Bytes that the process may allocate.", one(limit as f64))),
+    );
     out.extend(process());
     out
 }
@@ -141,10 +147,13 @@ fn tables(snapshot: &Snapshot, now: i64) -> Vec<Samples> {
         unflushed.push((name(table.oid), table.unflushed_rows as f64));
     }
     let (mut runs, mut spent, mut failing) = (vec![], vec![], vec![]);
+    let (mut given_up, mut state) = (vec![], vec![]);
     for view in &snapshot.status.views {
         runs.push((name(view.oid), view.runs as f64));
         spent.push((name(view.oid), view.total_us as f64 / 1e6));
         failing.push((name(view.oid), f64::from(u8::from(matches!(view.phase, ViewPhase::Error(_))))));
+        given_up.push((name(view.oid), f64::from(u8::from(matches!(view.phase, ViewPhase::OutOfMemory(_))))));
+        state.push((name(view.oid), view.bytes as f64));
     }
     let lake = &snapshot.status.lake;
     let age = if lake.durable_tick >= snapshot.tick { 0.0 } else { seconds_since(lake.flushed_us, now) };
@@ -155,6 +164,8 @@ fn tables(snapshot: &Snapshot, now: i64) -> Vec<Samples> {
         total("view_runs", "Maintenance runs of a gold view.", runs),
         total("view_seconds", "Time spent on the maintenance of a gold view.", spent),
         gauge("view_failing", "1 while a gold view's query fails.", failing),
+        gauge("view_out_of_memory", "1 while a gold view is given up for want of memory.", given_up),
+        gauge("view_state_bytes", "Memory of the state of a gold view's operators.", state),
         total("flushes", "Flushes since start.", one(lake.flushes as f64)),
         gauge("last_flush_seconds", "Duration of the last flush.", one(lake.last_flush_us as f64 / 1e6)),
         gauge("not_durable_seconds", "How long the newest state has not been durable.", one(age)),

@@ -57,7 +57,9 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-pub use aggregates::{AggregateKernel, ExactSum, FloatResult, aggregate, steady, takes_rows_in_order};
+pub use aggregates::{
+    AggregateKernel, ExactSum, FloatResult, Fold, MakeFold, aggregate, retracting, steady, takes_rows_in_order,
+};
 pub use array_shape::{
     element as array_element, flat as array_elements, make_stacked as array_of_arrays, slice as array_slice,
 };

@@ -107,6 +107,9 @@ pub struct State {
     pub streams: Vec<StreamRow>,
     pub tables: Vec<TableRow>,
     pub views: Vec<ViewRow>,
+    /// Bytes that the process has allocated, and may.
+    pub used_bytes: u64,
+    pub memory_limit: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -178,12 +181,24 @@ pub struct TableRow {
     pub durable_tick: u64,
     pub delta_version: Option<i64>,
     pub changed_tick: u64,
+    pub memory: Vec<MemoryRow>,
+}
+
+/// A part of a relation's memory.
+#[derive(Debug, Clone)]
+pub struct MemoryRow {
+    /// `table`, `tail`, `key-index` or `index`.
+    pub kind: &'static str,
+    /// Of an index, counted from 0.
+    pub columns: Vec<usize>,
+    pub rows: u64,
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone)]
 pub struct ViewRow {
     pub oid: Oid,
-    /// `live`, `hydrating` or `error`.
+    /// `live`, `hydrating`, `error` or `out-of-memory`.
     pub state: &'static str,
     /// Why its query fails, where it does.
     pub error: Option<String>,

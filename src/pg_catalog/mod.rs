@@ -25,8 +25,8 @@ mod sluice;
 mod tests;
 
 pub use context::{
-    CursorRow, LakeRow, PreparedRow, SessionFacts, SessionRow, SettingRow, SourceRow, State, StreamRow, SystemContext,
-    TableRow, ViewRow,
+    CursorRow, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow, SettingRow, SourceRow, State, StreamRow,
+    SystemContext, TableRow, ViewRow,
 };
 pub use lookup::Lookup;
 pub use roles::{DATABASE, OWNER, role_oid};

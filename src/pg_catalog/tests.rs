@@ -107,6 +107,7 @@ fn state(orders: Oid, totals: Oid) -> State {
         durable_tick: 6,
         delta_version: Some(3),
         changed_tick: 7,
+        memory: vec![MemoryRow { kind: "table", columns: vec![], rows, bytes: 100 }],
     };
     State {
         tick: 9,

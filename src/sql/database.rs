@@ -10,7 +10,6 @@ use crate::engine::Commit;
 use crate::source::SourceStatus;
 use crate::types::{PgError, PgResult};
 use datafusion::execution::SessionState;
-use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::StreamExt;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -171,7 +170,7 @@ impl Drop for Database {
 
 fn environment(memory_limit: usize) -> PgResult<Arc<RuntimeEnv>> {
     // Greedy: one query may use what is free. Spilling goes to the system's temporary folder.
-    let pool = Arc::new(GreedyMemoryPool::new(memory_limit));
+    let pool = bind::memory_pool(Some(memory_limit));
     Ok(RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?)
 }
 

@@ -1,10 +1,13 @@
 //! The engine as the storage of statements.
 
-use super::storage::{Storage, StorageSnapshot};
+use super::storage::{Filling, Storage, StorageSnapshot};
 use crate::catalog::Catalog;
 use crate::change::{StreamId, Tick};
-use crate::engine::{Commit, EngineHandle, Snapshot, Status, TableState, ViewPhase, ViewState};
-use crate::pg_catalog::{LakeRow, SourceRow, State, StreamRow, TableRow, ViewRow};
+use crate::engine::{
+    Commit, EngineHandle, MemoryPart, MemoryPurpose, Snapshot, Status, TableState, ViewPhase, ViewState,
+};
+use crate::memory;
+use crate::pg_catalog::{LakeRow, MemoryRow, SourceRow, State, StreamRow, TableRow, ViewRow};
 use crate::source::{SourceState, SourceStatus, StreamStatus};
 use crate::store::TableSnapshot;
 use crate::types::{Oid, PgError, PgResult};
@@ -109,11 +112,18 @@ impl StorageSnapshot for Snapshot {
             streams: stream_rows(status, sources),
             tables: status.tables.iter().map(table_row).collect(),
             views: status.views.iter().map(view_row).collect(),
+            used_bytes: status.used_bytes,
+            memory_limit: memory::limit(),
         }
     }
 
     fn sizes(&self) -> Arc<HashMap<Oid, u64>> {
         Arc::new(self.status.tables.iter().map(|table| (table.oid, table.bytes)).collect())
+    }
+
+    fn filling(&self) -> Vec<Filling> {
+        let hydrating = self.status.views.iter().filter(|view| view.phase == ViewPhase::Hydrating);
+        hydrating.map(|view| Filling { oid: view.oid, rows: view.progress }).collect()
     }
 
     fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {
@@ -196,7 +206,18 @@ fn table_row(table: &TableState) -> TableRow {
         durable_tick: table.durable_tick.0,
         delta_version: table.delta_version,
         changed_tick: table.changed_tick.0,
+        memory: table.memory.iter().map(memory_row).collect(),
     }
+}
+
+fn memory_row(part: &MemoryPart) -> MemoryRow {
+    let (kind, columns) = match &part.purpose {
+        MemoryPurpose::Rows => ("table", vec![]),
+        MemoryPurpose::Tail => ("tail", vec![]),
+        MemoryPurpose::Key => ("key-index", vec![]),
+        MemoryPurpose::Index(columns) => ("index", columns.clone()),
+    };
+    MemoryRow { kind, columns, rows: part.rows, bytes: part.bytes }
 }
 
 fn view_row(view: &ViewState) -> ViewRow {
@@ -206,10 +227,11 @@ fn view_row(view: &ViewState) -> ViewRow {
             ViewPhase::Live => "live",
             ViewPhase::Hydrating => "hydrating",
             ViewPhase::Error(_) => "error",
+            ViewPhase::OutOfMemory(_) => "out-of-memory",
         },
         error: match &view.phase {
             ViewPhase::Live | ViewPhase::Hydrating => None,
-            ViewPhase::Error(reason) => Some(reason.clone()),
+            ViewPhase::Error(reason) | ViewPhase::OutOfMemory(reason) => Some(reason.clone()),
         },
         maintenance: match (view.recomputed, &view.reason) {
             (true, _) => "recomputed",

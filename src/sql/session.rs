@@ -31,6 +31,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 /// How a session begins.
@@ -116,6 +117,8 @@ pub struct Session {
     pub(super) statements: HashMap<String, Arc<Prepared>>,
     pub(super) cursors: HashMap<String, Cursor>,
     notices: Vec<Notice>,
+    /// Notices of a statement that goes on, where somebody listens.
+    live_notices: Option<UnboundedSender<Notice>>,
     cancel: CancelHandle,
     operation: Option<Operation>,
     statement_us: i64,
@@ -197,6 +200,7 @@ impl Session {
             statements: HashMap::new(),
             cursors: HashMap::new(),
             notices: Vec::new(),
+            live_notices: None,
             cancel,
             operation: None,
             statement_us: now_us(),
@@ -235,6 +239,13 @@ impl Session {
 
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
+    }
+
+    /// Gives the notices that come while a statement runs.
+    pub fn live_notices(&mut self) -> UnboundedReceiver<Notice> {
+        let (sender, receiver) = unbounded_channel();
+        self.live_notices = Some(sender);
+        receiver
     }
 
     pub fn take_parameter_changes(&mut self) -> Vec<(&'static str, String)> {
@@ -317,7 +328,19 @@ impl Session {
     }
 
     pub(super) fn notice(&mut self, severity: &'static str, error: PgError) {
-        self.notices.push(Notice { severity, error });
+        if self.wants(severity) {
+            self.notices.push(Notice { severity, error });
+        }
+    }
+
+    /// Whether `client_min_messages` lets a notice pass.
+    fn wants(&self, severity: &str) -> bool {
+        match (self.settings.lock().raw("client_min_messages").unwrap_or_default(), severity) {
+            (_, "INFO") => true,
+            ("error", _) => false,
+            ("warning", "NOTICE") => false,
+            _ => true,
+        }
     }
 
     // Text to statements.
@@ -696,12 +719,15 @@ impl Session {
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
         let room = self.check_room();
+        let made = self.transaction.made();
         let applied = match room.and_then(|()| self.transaction.take_commit()) {
             Ok(Some(commit)) => {
                 if commit.change.is_some() {
                     self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
                 }
-                let applied = self.database.storage.commit(commit);
+                let live = self.live_notices.clone().filter(|_| !made.is_empty() && self.wants("NOTICE"));
+                let database = Arc::clone(&self.database);
+                let applied = told_while_filling(&*database, live, made, database.storage.commit(commit));
                 match &self.operation {
                     // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
                     Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
@@ -735,6 +761,43 @@ impl Session {
         drop(settings);
         self.cursors.retain(|_, cursor| cursor.options.hold && committed);
         self.finish_pending(committed);
+    }
+}
+
+/// How often a client hears how far the views are that its statement fills.
+const PROGRESS_STEP: Duration = Duration::from_secs(1);
+
+/// Awaits a commit, and says meanwhile how far those of the relations `made` are that it fills.
+async fn told_while_filling(
+    database: &Database,
+    live: Option<UnboundedSender<Notice>>,
+    made: Vec<Oid>,
+    applied: impl Future<Output = PgResult<()>>,
+) -> PgResult<()> {
+    let Some(live) = live else { return applied.await };
+    let mut applied = std::pin::pin!(applied);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut applied => return done,
+            () = tokio::time::sleep(PROGRESS_STEP) => {}
+        }
+        let snapshot = database.storage.snapshot();
+        for filling in snapshot.filling().into_iter().filter(|filling| made.contains(&filling.oid)) {
+            let catalog = snapshot.catalog();
+            let Some(relation) = catalog.relation(filling.oid) else { continue };
+            let name = catalog.qualified_name(relation);
+            let message = match filling.rows {
+                Some((read, all)) => {
+                    let percent = (read * 100).checked_div(all).unwrap_or(100).min(100);
+                    format!("materialized view \"{name}\" is being filled: {read} of {all} rows read ({percent} %)")
+                }
+                None => format!("materialized view \"{name}\" waits to be filled"),
+            };
+            let error = PgError::new(SqlState(*b"00000"), message);
+            // Whoever listened has gone, and what he waits for with him.
+            drop(live.send(Notice { severity: "NOTICE", error }));
+        }
     }
 }
 

@@ -34,6 +34,14 @@ pub trait Storage: Send + Sync + 'static {
     }
 }
 
+/// How far the first run of a materialized view is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filling {
+    pub oid: Oid,
+    /// Rows of its inputs that were read, and that there are; none where it waits for its turn.
+    pub rows: Option<(u64, u64)>,
+}
+
 /// All relations and names at one tick.
 pub trait StorageSnapshot: Send + Sync + 'static {
     fn tick(&self) -> Tick;
@@ -71,6 +79,11 @@ pub trait StorageSnapshot: Send + Sync + 'static {
 
     /// Bytes of the relations that hold rows.
     fn sizes(&self) -> Arc<HashMap<Oid, u64>>;
+
+    /// The materialized views that are being filled.
+    fn filling(&self) -> Vec<Filling> {
+        Vec::new()
+    }
 
     /// How each materialized view is maintained, a line for each operator.
     fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {

@@ -158,6 +158,11 @@ impl Transaction {
         self.writes.contains_key(&oid)
     }
 
+    /// The OIDs that the changes took: among them those of new relations.
+    pub fn made(&self) -> Vec<Oid> {
+        self.changes.iter().filter(|change| !change.temporary).flat_map(|change| change.oids.iter().copied()).collect()
+    }
+
     /// What COMMIT has to apply; temporary relations are the session's.
     pub fn take_commit(&mut self) -> PgResult<Option<Commit>> {
         let mut changes = std::mem::take(&mut self.changes);

@@ -27,6 +27,8 @@
 //! each step for many rows at once, so that they wait for memory together ([`prefetch`]). Memory besides the Arrow data: 15–21
 //! bytes a key, 4 bytes a row in chunks with dead rows, up to 3 a row for ids in compacted chunks.
 
+mod accounts;
+mod beside;
 mod changes;
 mod chunk;
 mod deaths;
@@ -50,6 +52,8 @@ use std::ops::Range;
 
 pub use crate::change::RowId;
 
+pub use accounts::IndexMemory;
+pub use beside::BuiltIndex;
 pub use snapshot::TableSnapshot;
 pub use table::Table;
 pub use write::earlier_twins;

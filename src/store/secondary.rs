@@ -23,6 +23,15 @@ pub(super) struct Secondary {
 }
 
 impl Secondary {
+    pub fn empty(parts: Vec<KeyPart>) -> Self {
+        Self { parts, postings: Arc::new(PostingIndex::new()), users: 0 }
+    }
+
+    /// The same, asked for by one.
+    pub fn used_once(self) -> Self {
+        Self { users: 1, ..self }
+    }
+
     /// An index over the live rows of `chunks`.
     fn build(parts: Vec<KeyPart>, chunks: &ChunkList, users: usize) -> PgResult<Self> {
         let secondary = Self { parts, postings: Arc::new(PostingIndex::new()), users };

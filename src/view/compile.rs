@@ -23,7 +23,7 @@ use crate::types::{Oid, PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::{SortOptions, concat};
 use arrow::datatypes::Schema;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::SessionState;
@@ -252,10 +252,12 @@ impl Compiler<'_> {
         let mut calls = Vec::with_capacity(node.aggr_expr.len());
         for expr in &node.aggr_expr {
             let physical = input_schema.as_arrow();
-            let LoweredAggregate { aggregate: call, filter, .. } = self.lowered(expr, input_schema)?;
+            let distinct = is_distinct(expr)?;
+            let LoweredAggregate { aggregate: call, filter, .. } =
+                self.lowered(&without_distinct(expr.clone())?, input_schema)?;
             let args = call.expressions();
             let types = args.iter().map(|arg| Ok(arg.data_type(physical)?)).collect::<PgResult<Vec<_>>>()?;
-            match tally(&call, &types)? {
+            match tally(&call, distinct, &types)? {
                 Ok(tally) => calls.push(Call { args, filter, tally }),
                 Err(reason) => {
                     let keys = if sets.is_some() { vec![] } else { keys };
@@ -334,6 +336,24 @@ impl Compiler<'_> {
         let input = self.operator(&sort.input)?;
         Ok(Box::new(TopK::new(input, keys, skip, fetch)?))
     }
+}
+
+/// Is this a call with DISTINCT?
+fn is_distinct(expr: &Expr) -> PgResult<bool> {
+    Ok(expr.exists(|expr| Ok(matches!(expr, Expr::AggregateFunction(call) if call.params.distinct)))?)
+}
+
+/// The call over all rows.
+fn without_distinct(expr: Expr) -> PgResult<Expr> {
+    let name = expr.schema_name().to_string();
+    let plain = expr.transform_up(|expr| match expr {
+        Expr::AggregateFunction(mut call) if call.params.distinct => {
+            call.params.distinct = false;
+            Ok(Transformed::yes(Expr::AggregateFunction(call)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(if plain.transformed { plain.data.alias(name) } else { plain.data })
 }
 
 fn empty(node: &df::EmptyRelation) -> PgResult<RecordBatch> {

@@ -10,6 +10,7 @@ use super::keyed::{Access, Keyed};
 use super::linear::{evaluate, passing};
 use super::operator::{Emit, IndexNeed, Operator, Tick, When, line};
 use super::regroup::distinct;
+use crate::memory;
 use crate::types::{PgError, PgResult};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::take;
@@ -92,6 +93,9 @@ impl Core {
         let block = (PAIRS / width.max(1)).max(1);
         let (mut parts, mut all_numbers) = (Vec::new(), Vec::new());
         for start in (0..count).step_by(block) {
+            if start > 0 {
+                memory::check_far()?;
+            }
             let end = count.min(start + block);
             let numbers: Vec<u32> = (start..end).flat_map(|row| std::iter::repeat_n(row as u32, width)).collect();
             let found = match end - start {

@@ -21,6 +21,7 @@ mod compile;
 mod context;
 mod delta;
 mod feed;
+mod folds;
 mod join;
 mod keyed;
 mod linear;
@@ -46,6 +47,7 @@ use crate::types::{Column, ExprType, Oid, PgError, PgResult, SqlState, TableSche
 use arrow::array::RecordBatch;
 use datafusion::common::Column as DfColumn;
 use datafusion::execution::context::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::collect;
 use pg_query::NodeEnum;
@@ -56,7 +58,9 @@ use std::sync::Arc;
 pub fn session() -> SessionState {
     let mut config = bind::session_config(1);
     config.options_mut().extensions.insert(SessionExtension(Arc::new(context::ViewContext)));
-    let mut state = bind::session_state(config, Arc::default());
+    let environment =
+        RuntimeEnvBuilder::new().with_memory_pool(bind::memory_pool(None)).build_arc().unwrap_or_default();
+    let mut state = bind::session_state(config, environment);
     // Functions find their session in the options of the execution, not in those of the state.
     let options = Arc::clone(state.config().options());
     state.execution_props_mut().mark_start_execution(options);

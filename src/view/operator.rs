@@ -3,6 +3,7 @@
 use super::delta::Delta;
 use crate::bind::{Relations, RelationsExtension};
 use crate::change::RowId;
+use crate::memory;
 use crate::store::TableSnapshot;
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -62,6 +63,16 @@ impl Watch {
         self.done.load(Ordering::Relaxed)
     }
 
+    /// See [`Tick::read`].
+    pub fn read(&self, rows: usize) -> PgResult<()> {
+        memory::check_far()?;
+        self.done.fetch_add(rows as u64, Ordering::Relaxed);
+        match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(PgError::new(SqlState::QUERY_CANCELED, "the first run of a materialized view was cancelled")),
+            false => Ok(()),
+        }
+    }
+
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
@@ -72,13 +83,12 @@ impl Tick<'_> {
         self.inputs.get(&oid).ok_or_else(|| PgError::internal(format!("relation {oid} is no input of this tick")))
     }
 
-    /// Notes that rows of an input were read by a first run. `57014` where it is no longer wanted.
+    /// Notes that rows of an input were read by a first run. `57014` where it is no longer wanted, `53200` where the process
+    /// has reached its memory limit.
     pub fn read(&self, rows: usize) -> PgResult<()> {
-        let Some(watch) = self.watch else { return Ok(()) };
-        watch.done.fetch_add(rows as u64, Ordering::Relaxed);
-        match watch.cancelled.load(Ordering::Relaxed) {
-            true => Err(PgError::new(SqlState::QUERY_CANCELED, "the first run of a materialized view was cancelled")),
-            false => Ok(()),
+        match self.watch {
+            Some(watch) => watch.read(rows),
+            None => Ok(()),
         }
     }
 

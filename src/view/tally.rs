@@ -7,12 +7,15 @@
 //! | sum, avg of floats | exact sum of any doubles ([`ExactSum`]) and a count |
 //! | bool_and, bool_or | how many are true, how many false |
 //! | min, max, any value of equal ones | the values in order, each with its count |
+//! | what else has a running state that takes rows back ([`Folds`]): variance and stddev of integers and numerics, sums of numerics and intervals | that state |
 //! | any of these with DISTINCT | each value with its count; the aggregate sees a value when it comes first and when the last goes |
 //!
 //! What is not here has its groups recomputed ([`super::regroup`]).
 
+use super::aggregate::positive_zero;
 use super::delta::RowBytes;
-use crate::kernels::{ExactSum, FloatResult};
+use super::folds::Folds;
+use crate::kernels::{self, ExactSum, FloatResult};
 use crate::types::{PgError, PgResult};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray, UInt32Array, new_null_array,
@@ -45,15 +48,19 @@ pub trait Tally: Send + Sync {
     fn bytes(&self) -> usize;
 }
 
-/// The tally of an aggregate call, or why there is none.
-pub fn tally(call: &Arc<AggregateFunctionExpr>, args: &[DataType]) -> PgResult<Result<Box<dyn Tally>, String>> {
+/// The tally of an aggregate call, or why there is none. `call`: without its DISTINCT.
+pub fn tally(
+    call: &Arc<AggregateFunctionExpr>,
+    distinct: bool,
+    args: &[DataType],
+) -> PgResult<Result<Box<dyn Tally>, String>> {
     let shown = base_name(call.fun().name());
     let plain: Box<dyn Tally> = match (call.fun().name(), shown, args) {
         ("count", ..) => Box::new(Count::default()),
         ("bool_and", ..) => Box::new(Truths { all: true, trues: vec![], falses: vec![] }),
         ("bool_or", ..) => Box::new(Truths { all: false, trues: vec![], falses: vec![] }),
         (_, "sum" | "avg", [DataType::Int16 | DataType::Int32 | DataType::Int64 | DataType::Decimal128(..)])
-            if call.groups_accumulator_supported() || call.is_distinct() =>
+            if call.groups_accumulator_supported() =>
         {
             Box::new(Sum { call: Arc::clone(call), sums: vec![], counts: vec![] })
         }
@@ -69,17 +76,20 @@ pub fn tally(call: &Arc<AggregateFunctionExpr>, args: &[DataType]) -> PgResult<R
         ("min" | "max", _, [ty]) | (_, "min" | "max", [ty @ (DataType::Float32 | DataType::Float64)]) => {
             Box::new(Extreme::new(ty, shown == "max")?)
         }
-        _ => return Ok(Err(format!("{shown} cannot take rows back"))),
+        _ => match kernels::retracting(call.fun()) {
+            Some(make) => Box::new(Folds::new(make, call.field().data_type().clone())),
+            None => return Ok(Err(format!("{shown} cannot take rows back"))),
+        },
     };
-    match call.is_distinct() && !matches!(shown, "min" | "max" | "bool_and" | "bool_or" | "first_value") {
-        true => {
-            if matches!(shown, "sum" | "avg" | "exact_sum" | "exact_avg") {
-                return Ok(Err(format!("{shown}(DISTINCT) cannot take rows back")));
-            }
-            Ok(Ok(Box::new(Distinct::new(plain, args)?)))
-        }
-        false => Ok(Ok(plain)),
+    if !distinct || matches!(shown, "min" | "max" | "bool_and" | "bool_or" | "first_value") {
+        return Ok(Ok(plain));
     }
+    // Equal numerics, and equal intervals, can look different: which of them is the one depends on the order of the rows.
+    let alike = |ty: &DataType| ty.is_integer() || ty.is_floating() || matches!(ty, DataType::Decimal128(..));
+    if call.fun().name() != "count" && !args.iter().all(alike) {
+        return Ok(Err(format!("{shown}(DISTINCT) of values that are equal and not alike cannot take rows back")));
+    }
+    Ok(Ok(Box::new(Distinct::new(plain, args)?)))
 }
 
 /// A function's name without what our registry appends to tell overloads apart.
@@ -408,7 +418,8 @@ impl Tally for Distinct {
     }
 
     fn update(&mut self, args: &[ArrayRef], groups: &[u32], weights: &[i64]) -> PgResult<()> {
-        let rows = self.encoding.encode(args)?;
+        let args: Vec<ArrayRef> = args.iter().map(|arg| positive_zero(Arc::clone(arg))).collect::<PgResult<_>>()?;
+        let rows = self.encoding.encode(&args)?;
         // Which values were there before this batch, by one row of each.
         let mut touched: HashMap<(u32, &[u8]), (u32, bool), RandomState> = HashMap::default();
         for (row, (group, weight)) in groups.iter().zip(weights).enumerate() {

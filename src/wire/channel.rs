@@ -9,6 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Output is sent when there is this much of it, or when the client waits for it.
 pub const SEND_AT: usize = 64 << 10;
@@ -111,6 +112,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
             tokio::select! {
                 biased;
                 done = &mut work => return Ok(done),
+                read = self.read_more(), if room => read?,
+            }
+        }
+    }
+
+    /// [`Channel::watch`]; what `told` brings meanwhile is written by `write` and sent at once. A client that does not
+    /// read holds up neither `work` nor its end.
+    pub async fn watch_and_tell<T, N>(
+        &mut self,
+        told: &mut UnboundedReceiver<N>,
+        write: impl Fn(&mut BytesMut, N),
+        work: impl Future<Output = T>,
+    ) -> Result<T, End> {
+        // What was left behind by the statement before is no news.
+        while told.try_recv().is_ok() {}
+        let mut work = std::pin::pin!(work);
+        let mut sending = false;
+        loop {
+            if sending {
+                tokio::select! {
+                    biased;
+                    done = &mut work => return Ok(done),
+                    sent = self.flush() => {
+                        sent?;
+                        sending = false;
+                    }
+                }
+                continue;
+            }
+            let room = self.input.len() < READ_AHEAD;
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                Some(news) = told.recv() => {
+                    write(&mut self.output, news);
+                    sending = true;
+                }
                 read = self.read_more(), if room => read?,
             }
         }

@@ -10,16 +10,22 @@ use super::message::{Bind, Frame, Message, Target};
 use super::portal::{Portal, State, no_portal, no_statement};
 use super::reply::{self, Severity};
 use super::rows::{Framing, Rows, describe};
-use crate::sql::{CopyFormat, CopyIn, CopyOptions, CopyReader, Operation, Outcome, OutputColumn, Prepared, Session};
+use crate::sql::{
+    CopyFormat, CopyIn, CopyOptions, CopyReader, Notice, Operation, Outcome, OutputColumn, Prepared, Session,
+};
 use crate::types::{Oid, PgError, PgResult, SqlState};
+use bytes::BytesMut;
 use datafusion::execution::SendableRecordBatchStream;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 pub struct Connection<'a, S> {
     channel: &'a mut Channel<S>,
     session: Session,
+    /// What the session says while a statement runs.
+    told: UnboundedReceiver<Notice>,
     statements: HashMap<String, Arc<Prepared>>,
     portals: HashMap<String, Portal>,
     /// After an error: skip until Sync.
@@ -53,8 +59,9 @@ enum Progress {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
-    pub fn new(channel: &'a mut Channel<S>, session: Session) -> Self {
-        Self { channel, session, statements: HashMap::new(), portals: HashMap::new(), skipping: false }
+    pub fn new(channel: &'a mut Channel<S>, mut session: Session) -> Self {
+        let told = session.live_notices();
+        Self { channel, session, told, statements: HashMap::new(), portals: HashMap::new(), skipping: false }
     }
 
     pub async fn run(&mut self, pid: i32, secret: i32) -> End {
@@ -221,10 +228,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             };
             add(&self.channel.shared.counters.queries, 1);
             let prepared = self.channel.watch(self.session.parse(&sql[range], &[])).await??;
-            let outcome = self.channel.watch(self.session.execute(&prepared, Vec::new())).await??;
+            let execution = self.session.execute(&prepared, Vec::new());
+            let outcome = self.channel.watch_and_tell(&mut self.told, notice, execution).await??;
             if nth == last && last > 0 && matches!(outcome, Outcome::Done { .. }) {
                 // What cannot be committed was not done.
-                self.channel.watch(self.session.end_implicit()).await??;
+                let end = self.session.end_implicit();
+                self.channel.watch_and_tell(&mut self.told, notice, end).await??;
             }
             self.simple_outcome(outcome, &operation).await?;
             *offset = 0;
@@ -402,7 +411,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let parameters = std::mem::take(&mut portal.parameters);
             portal.state = State::Failed;
             let execution = self.session.execute(&portal.prepared, parameters);
-            match self.channel.watch(execution).await?? {
+            match self.channel.watch_and_tell(&mut self.told, notice, execution).await?? {
                 Outcome::Empty => {
                     portal.state = State::Done { rows: None };
                     return Ok(Progress::Finished(String::new()));
@@ -508,6 +517,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         add(&self.channel.shared.counters.rows, count);
         Ok(count)
     }
+}
+
+fn notice(out: &mut BytesMut, notice: Notice) {
+    reply::notice(out, notice.severity, &notice.error);
 }
 
 async fn send_rows<S: AsyncRead + AsyncWrite + Unpin>(

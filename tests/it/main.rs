@@ -7,6 +7,7 @@ mod freshness;
 mod kafka;
 mod key_changes;
 mod landing;
+mod large_views;
 mod limits;
 mod one_tick;
 mod operations;

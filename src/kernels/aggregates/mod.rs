@@ -10,6 +10,7 @@ mod extremes;
 mod fold;
 mod gather;
 mod moments;
+mod numeric_sum;
 mod regression;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ mod totals;
 mod udaf;
 
 pub use exact::{ExactSum, FloatResult};
-pub use udaf::{steady, takes_rows_in_order};
+pub use fold::Fold;
+pub use udaf::{MakeFold, retracting, steady, takes_rows_in_order};
 
 use super::facts::{ProcRow, facts};
 use super::kernel::no_kernel;

@@ -3,6 +3,7 @@
 
 use super::AggregateKernel;
 use super::fold::Fold;
+use super::numeric_sum::NumericSum;
 use super::udaf::{MakeFold, Plan, make};
 use crate::kernels::adapt::{Kind, downcast};
 use crate::kernels::facts::ProcRow;
@@ -109,21 +110,22 @@ impl Fold for FloatMoment {
 #[derive(Debug)]
 struct NumericMoment {
     shape: Shape,
-    /// Of integers, which can be taken back: a numeric's scale, NaN and infinities cannot.
-    integers: bool,
     n: i64,
-    sum: Numeric,
-    squares: Numeric,
+    sum: NumericSum,
+    squares: NumericSum,
 }
 
 impl NumericMoment {
     fn each(&mut self, array: &ArrayRef, sign: i64) -> PgResult<()> {
         let step = |s: &mut Self, value: Numeric| -> PgResult<()> {
             let square = value.mul(&value)?;
-            (s.sum, s.squares) = match sign {
-                1 => (s.sum.add(&value)?, s.squares.add(&square)?),
-                _ => (s.sum.sub(&value)?, s.squares.sub(&square)?),
-            };
+            if sign > 0 {
+                s.sum.add(&value)?;
+                s.squares.add(&square)?;
+            } else {
+                s.sum.remove(&value)?;
+                s.squares.remove(&square)?;
+            }
             s.n += sign;
             Ok(())
         };
@@ -154,12 +156,12 @@ impl Fold for NumericMoment {
     }
 
     fn retracts(&self) -> bool {
-        self.integers
+        true
     }
 
     fn state(&self) -> PgResult<Vec<ScalarValue>> {
         let numeric = |n: &Numeric| ScalarValue::Binary(Some(sortable(n)));
-        Ok(vec![ScalarValue::Int64(Some(self.n)), numeric(&self.sum), numeric(&self.squares)])
+        Ok(vec![ScalarValue::Int64(Some(self.n)), numeric(&self.sum.value()), numeric(&self.squares.value())])
     }
 
     fn merge(&mut self, states: &[ArrayRef]) -> PgResult<()> {
@@ -167,8 +169,8 @@ impl Fold for NumericMoment {
         self.n += downcast::<Int64Array>(n)?.iter().flatten().sum::<i64>();
         let (sums, all) = (Num::column(sum)?, Num::column(squares)?);
         for i in 0..sum.len() {
-            self.sum = self.sum.add(&Num::item(&sums, i)?)?;
-            self.squares = self.squares.add(&Num::item(&all, i)?)?;
+            self.sum.add(&Num::item(&sums, i)?)?;
+            self.squares.add(&Num::item(&all, i)?)?;
         }
         Ok(())
     }
@@ -178,8 +180,8 @@ impl Fold for NumericMoment {
         if divisor <= 0 {
             return Ok(ScalarValue::Binary(None));
         }
-        let n = Numeric::from(self.n);
-        let spread = n.mul(&self.squares)?.sub(&self.sum.mul(&self.sum)?)?;
+        let (n, sum) = (Numeric::from(self.n), self.sum.value());
+        let spread = n.mul(&self.squares.value())?.sub(&sum.mul(&sum)?)?;
         let value = if spread.is_nan() {
             Numeric::NAN
         } else if spread.signum() <= 0 {
@@ -195,7 +197,7 @@ impl Fold for NumericMoment {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self)
+        self.sum.bytes() + self.squares.bytes() + 16
     }
 }
 
@@ -207,12 +209,7 @@ pub fn moment(row: &ProcRow, arg: &ExprType) -> PgResult<AggregateKernel> {
             vec![DataType::Float64; 3],
         ),
         oid::INT2 | oid::INT4 | oid::INT8 | oid::NUMERIC => (
-            {
-                let integers = arg.pg.oid != oid::NUMERIC;
-                Arc::new(move || {
-                    Box::new(NumericMoment { shape, integers, n: 0, sum: Numeric::ZERO, squares: Numeric::ZERO })
-                })
-            },
+            Arc::new(move || Box::new(NumericMoment { shape, n: 0, sum: NumericSum::ZERO, squares: NumericSum::ZERO })),
             vec![DataType::Int64, DataType::Binary, DataType::Binary],
         ),
         _ => return Err(no_kernel(row.name, std::slice::from_ref(arg))),

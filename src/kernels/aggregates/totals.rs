@@ -3,6 +3,7 @@
 
 use super::AggregateKernel;
 use super::fold::Fold;
+use super::numeric_sum::NumericSum;
 use super::udaf::{MakeFold, MakeGroups, Plan, make};
 use crate::kernels::adapt::{Fixed, Kind, downcast};
 use crate::kernels::facts::ProcRow;
@@ -294,7 +295,7 @@ where
 /// sum and avg of numerics in the sortable form.
 #[derive(Debug)]
 struct NumericTotal {
-    sum: Numeric,
+    sum: NumericSum,
     count: i64,
     average: bool,
 }
@@ -309,20 +310,28 @@ impl NumericTotal {
 impl Fold for NumericTotal {
     fn update(&mut self, args: &[ArrayRef]) -> PgResult<()> {
         self.each(&args[0], |s, v| {
-            (s.sum, s.count) = (s.sum.add(&v)?, s.count + 1);
-            Ok(())
+            s.count += 1;
+            s.sum.add(&v)
         })
     }
 
+    fn retract(&mut self, args: &[ArrayRef]) -> PgResult<()> {
+        self.each(&args[0], |s, v| {
+            s.count -= 1;
+            s.sum.remove(&v)
+        })
+    }
+
+    fn retracts(&self) -> bool {
+        true
+    }
+
     fn state(&self) -> PgResult<Vec<ScalarValue>> {
-        Ok(vec![ScalarValue::Binary(Some(sortable(&self.sum))), ScalarValue::Int64(Some(self.count))])
+        Ok(vec![ScalarValue::Binary(Some(sortable(&self.sum.value()))), ScalarValue::Int64(Some(self.count))])
     }
 
     fn merge(&mut self, states: &[ArrayRef]) -> PgResult<()> {
-        self.each(&states[0], |s, v| {
-            s.sum = s.sum.add(&v)?;
-            Ok(())
-        })?;
+        self.each(&states[0], |s, v| s.sum.add(&v))?;
         self.count += downcast::<Int64Array>(&states[1])?.iter().flatten().sum::<i64>();
         Ok(())
     }
@@ -330,14 +339,14 @@ impl Fold for NumericTotal {
     fn evaluate(&self) -> PgResult<ScalarValue> {
         let value = match (self.count, self.average) {
             (0, _) => None,
-            (_, false) => Some(sortable(&self.sum)),
-            (n, true) => Some(sortable(&self.sum.div(&Numeric::from(n))?)),
+            (_, false) => Some(sortable(&self.sum.value())),
+            (n, true) => Some(sortable(&self.sum.value().div(&Numeric::from(n))?)),
         };
         Ok(ScalarValue::Binary(value))
     }
 
     fn size(&self) -> usize {
-        size_of_val(self)
+        self.sum.bytes() + 16
     }
 }
 
@@ -448,7 +457,7 @@ pub fn total(row: &ProcRow, arg: &ExprType) -> PgResult<AggregateKernel> {
         }
         (oid::NUMERIC, _) => {
             input = ExprType::of(PgType::new(oid::NUMERIC));
-            let fold: MakeFold = Arc::new(move || Box::new(NumericTotal { sum: Numeric::ZERO, count: 0, average }));
+            let fold: MakeFold = Arc::new(move || Box::new(NumericTotal { sum: NumericSum::ZERO, count: 0, average }));
             Plan::Running { fold, groups: None, state: vec![DataType::Binary, DataType::Int64] }
         }
         (oid::INTERVAL, _) => {

@@ -166,6 +166,15 @@ pub fn takes_rows_in_order(udf: &AggregateUDF) -> bool {
     }
 }
 
+/// The running state of an aggregate of ours that rows can be taken back from; `None` where they cannot.
+pub fn retracting(udf: &AggregateUDF) -> Option<MakeFold> {
+    let inner: &dyn std::any::Any = udf.inner().as_ref();
+    match &inner.downcast_ref::<Udaf>()?.plan {
+        Plan::Running { fold, .. } if fold().retracts() => Some(Arc::clone(fold)),
+        _ => None,
+    }
+}
+
 /// The same aggregate with a result that does not depend on the order of its rows, where it does: sums of floats are exact,
 /// and other aggregates of floats take their values in order, if the caller gives the argument as ORDER BY.
 pub fn steady(udf: &AggregateUDF) -> Option<Arc<AggregateUDF>> {

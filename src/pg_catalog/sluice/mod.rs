@@ -1,7 +1,9 @@
-//! `sluice`: how fresh everything is (promise 7): sources, streams, tables, views and ticks at the statement's tick.
+//! `sluice`: how fresh everything is (promise 7): sources, streams, tables, views, memory and ticks at the
+//! statement's tick.
 //!
 //! `sluice.dead_letters` is a table with rows of its own and is not made here.
 
+mod memory;
 mod sources;
 mod streams;
 mod tables;
@@ -37,8 +39,9 @@ const fn perhaps(name: &'static str, ty: Oid) -> OwnColumn {
 
 const TEXT_ARRAY: Oid = Oid(1009);
 
-/// OIDs are written down and never change: the next is 13912.
-pub(super) const RELATIONS: &[Own] = &[sources::SOURCES, streams::STREAMS, tables::TABLES, views::VIEWS, ticks::TICKS];
+/// OIDs are written down and never change: the next is 13914.
+pub(super) const RELATIONS: &[Own] =
+    &[sources::SOURCES, streams::STREAMS, tables::TABLES, views::VIEWS, ticks::TICKS, memory::MEMORY];
 
 /// PostgreSQL's float seconds of µs.
 fn seconds(us: u64) -> f64 {

@@ -16,9 +16,11 @@ pub struct Raw {
     pub tables: Vec<u16>,
     pub steps: Vec<Vec<RawChange>>,
     pub views: Vec<Vec<u16>>,
-    /// How many steps come before the views; whether the engine is started anew in the end.
+    /// How many steps come before the views; whether the engine is started anew in the end, and fills its views beside.
     pub before: u8,
-    pub restart: bool,
+    pub restart: Option<bool>,
+    /// A table that its source changes, before which step, and whether it widens a column.
+    pub altered: Option<(u8, u8, bool)>,
 }
 
 pub fn raw(steps: usize, views: usize) -> impl Strategy<Value = Raw> {
@@ -28,9 +30,17 @@ pub fn raw(steps: usize, views: usize) -> impl Strategy<Value = Raw> {
         vec(vec(change, 0..12), 1..=steps),
         vec(vec(any::<u16>(), 0..120), 1..=views),
         0..3u8,
-        prop::bool::weighted(0.1),
+        prop::option::weighted(0.1, any::<bool>()),
+        prop::option::weighted(0.15, any::<(u8, u8, bool)>()),
     );
-    parts.prop_map(|(tables, steps, views, before, restart)| Raw { tables, steps, views, before, restart })
+    parts.prop_map(|(tables, steps, views, before, restart, altered)| Raw {
+        tables,
+        steps,
+        views,
+        before,
+        restart,
+        altered,
+    })
 }
 
 #[derive(Clone)]
@@ -40,7 +50,9 @@ pub struct Case {
     pub views: Vec<View>,
     /// Steps before the views are created.
     before: usize,
-    pub restart: bool,
+    pub restart: Option<bool>,
+    /// Step, table, whether a column is widened.
+    pub altered: Option<(usize, usize, bool)>,
 }
 
 /// What was seen over many cases.
@@ -70,13 +82,19 @@ impl From<&Raw> for Case {
             sources.push(view.as_source());
             views.push(view);
         }
-        Self { tables, before: usize::from(raw.before).min(steps.len()), steps, views, restart: raw.restart }
+        let altered = raw.altered.map(|(step, table, widens)| {
+            (usize::from(step) % steps.len().max(1), usize::from(table) % tables.len(), widens)
+        });
+        Self { tables, before: usize::from(raw.before).min(steps.len()), steps, views, restart: raw.restart, altered }
     }
 }
 
 impl Case {
     pub fn drop_steps(&mut self, range: Range<usize>) {
         self.before -= range.clone().filter(|i| *i < self.before).count();
+        if let Some((step, ..)) = &mut self.altered {
+            *step -= range.clone().filter(|i| *i < *step).count();
+        }
         self.steps.drain(range);
     }
 
@@ -86,11 +104,16 @@ impl Case {
         let postgres = Postgres::named(&self.tables).await;
         rig.feed(announced(&self.tables), 2).await;
         let mut live = Vec::new();
+        let mut tables = self.tables.clone();
         for (i, step) in self.steps.iter().enumerate() {
             if i == self.before {
                 live = self.create(&mut rig, postgres.as_ref(), seen).await?;
             }
-            rig.feed(Change::together(step, &self.tables), step.len()).await;
+            // PostgreSQL alters no column that a view reads.
+            if let Some((_, table, widens)) = self.altered.filter(|(step, ..)| *step == i && postgres.is_none()) {
+                tables[table] = tables[table].altered(widens).0;
+            }
+            rig.feed(Change::together(step, &tables), step.len()).await;
             if let Some(postgres) = &postgres {
                 postgres.feed(step, &self.tables).await;
             }
@@ -100,10 +123,11 @@ impl Case {
         if self.before == self.steps.len() {
             live = self.create(&mut rig, postgres.as_ref(), seen).await?;
         }
-        if let (true, Some(first)) = (self.restart, self.steps.first()) {
-            rig = rig.restart().await;
+        if let (Some(beside), Some(first)) = (self.restart, self.steps.first()) {
+            rig = rig.restart(beside).await;
             self.compare(&mut rig, None, &live, seen).await.map_err(|e| format!("after a restart: {e}"))?;
-            rig.feed(Change::together(first, &self.tables), first.len()).await;
+            rig.feed(Change::together(first, &tables), first.len()).await;
+            rig.filled().await;
             let compared = self.compare(&mut rig, None, &live, seen).await;
             compared.map_err(|e| format!("after a restart and tick 1 once more: {e}"))?;
         }
@@ -197,13 +221,17 @@ impl Case {
                 lines.extend(self.views.iter().map(|v| v.create() + ";"));
             }
             let Some(step) = self.steps.get(i) else { continue };
+            if let Some((_, table, widens)) = self.altered.filter(|(step, ..)| *step == i) {
+                lines.push(self.tables[table].altered(widens).1);
+            }
             lines.push(format!("-- tick {}", i + 1));
             lines.push("BEGIN;".to_string());
             lines.extend(step.iter().map(|change| change.sql(&self.tables)));
             lines.push("COMMIT;".to_string());
         }
-        if self.restart {
-            lines.push("-- a restart, and tick 1 once more".to_string());
+        if let Some(beside) = self.restart {
+            let how = if beside { ", views filled beside," } else { "" };
+            lines.push(format!("-- a restart{how} and tick 1 once more"));
         }
         lines.join("\n")
     }

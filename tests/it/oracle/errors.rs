@@ -90,3 +90,24 @@ async fn a_view_fails_while_its_query_does_and_heals() {
     }
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn a_constant_that_fails_does_so_without_rows_too() {
+    let columns = [("id", Ty::Int4), ("word", Ty::Text), ("number", Ty::Int4)];
+    let columns = columns.map(|(name, ty)| (name.to_string(), ty)).to_vec();
+    let tables = [Table::new("t".to_string(), columns, vec![0])];
+    let mut rig = Rig::start().await;
+    rig.feed(announced(&tables), 2).await;
+    for sql in [
+        "SELECT id + 1 / 0 AS x FROM silver.t",
+        "SELECT count(*) AS n FROM silver.t WHERE number = 1 / 0",
+        "SELECT a.id FROM silver.t AS a LEFT JOIN silver.t AS b ON a.id = b.id AND b.number > 7 % 0",
+    ] {
+        let asked = rig.run(sql).await.expect_err(sql);
+        let made = rig.run(&format!("CREATE MATERIALIZED VIEW gold.x AS {sql}")).await.expect_err(sql);
+        assert_eq!((asked.state, &asked.message), (made.state, &made.message), "{sql}");
+        assert_eq!(asked.message, "division by zero", "{sql}");
+    }
+    rig.must("SELECT CASE WHEN id > 0 THEN 1 ELSE 1 / 0 END AS x FROM silver.t").await;
+    rig.stop().await;
+}

@@ -80,11 +80,18 @@ impl Rig {
         Self { folder, engine, database, session, sender, next }
     }
 
-    /// Ends the engine in order and starts another one over its lake.
-    pub async fn restart(self) -> Self {
+    /// Ends the engine in order and starts another one over its lake, which fills its views beside the loop if so asked.
+    pub async fn restart(self, beside: bool) -> Self {
         let Self { folder, engine, next, .. } = self;
         engine.shutdown().await.expect("the engine ends in order");
-        Self::over(folder, next, None).await
+        Self::over(folder, next, beside.then_some(0)).await
+    }
+
+    /// Waits until no view is being filled.
+    pub async fn filled(&self) {
+        let mut ticks = self.engine.ticks();
+        let filled = ticks.wait_for(|_| !self.phases().contains(&ViewPhase::Hydrating));
+        tokio::time::timeout(PATIENCE, filled).await.expect("the views are filled").expect("the engine lives");
     }
 
     pub async fn stop(self) {

@@ -29,7 +29,8 @@ impl<'a> Shrinker<'a> {
 
     fn pass(&mut self) -> bool {
         let mut smaller = false;
-        smaller |= self.case.restart && self.attempt(|case| case.restart = false);
+        smaller |= self.case.restart.is_some() && self.attempt(|case| case.restart = None);
+        smaller |= self.case.altered.is_some() && self.attempt(|case| case.altered = None);
         smaller |= self.fewer(|case| case.views.len(), |case, range| drop(case.views.drain(range)));
         smaller |= self.fewer(|case| case.steps.len(), Case::drop_steps);
         for i in 0..self.case.steps.len() {

@@ -21,11 +21,24 @@ pub enum Ty {
     Timestamp,
     Numeric,
     Date,
+    Interval,
+    Jsonb,
     Other,
 }
 
-pub const STORED: [Ty; 9] =
-    [Ty::Int4, Ty::Text, Ty::Int8, Ty::Fixed, Ty::Float, Ty::Bool, Ty::Timestamp, Ty::Numeric, Ty::Date];
+pub const STORED: [Ty; 11] = [
+    Ty::Int4,
+    Ty::Text,
+    Ty::Int8,
+    Ty::Fixed,
+    Ty::Float,
+    Ty::Bool,
+    Ty::Timestamp,
+    Ty::Numeric,
+    Ty::Date,
+    Ty::Interval,
+    Ty::Jsonb,
+];
 
 impl Ty {
     pub fn pg(self) -> PgType {
@@ -39,6 +52,8 @@ impl Ty {
             Self::Bool => PgType::new(oid::BOOL),
             Self::Timestamp => PgType::new(oid::TIMESTAMP),
             Self::Date => PgType::new(oid::DATE),
+            Self::Interval => PgType::new(oid::INTERVAL),
+            Self::Jsonb => PgType::new(oid::JSONB),
         }
     }
 
@@ -53,6 +68,8 @@ impl Ty {
             Self::Bool => "bool",
             Self::Timestamp => "timestamp",
             Self::Date => "date",
+            Self::Interval => "interval",
+            Self::Jsonb => "jsonb",
         }
     }
 
@@ -71,6 +88,12 @@ impl Ty {
                 &["infinity", "1969-12-31 23:59:59.999999"],
             ),
             Self::Date => (&["2024-01-01", "2024-01-02", "2024-02-29"], &["infinity", "0044-03-15 BC"]),
+            // None that are equal and look different: which one stands for both is open.
+            Self::Interval => (&["1 day", "02:00:00", "00:30:00", "1 mon", "-1 day"], &["1 year -3 days"]),
+            Self::Jsonb => (
+                &["1", "{\"a\": 1}", "{\"a\": 2, \"b\": [1, 2]}", "[]", "\"x\"", "null"],
+                &["1.0", "[1, {\"a\": null}]", "{\"a\": {\"b\": true}}"],
+            ),
         }
     }
 
@@ -149,6 +172,8 @@ impl Table {
                 Ty::Bool => 'b',
                 Ty::Timestamp => 't',
                 Ty::Date => 'd',
+                Ty::Interval => 'v',
+                Ty::Jsonb => 'j',
             };
             columns.push((format!("{letter}{i}"), ty));
         }
@@ -163,6 +188,24 @@ impl Table {
 
     pub fn qualified(&self) -> String {
         format!("silver.{}", self.name)
+    }
+
+    /// The table after its source has changed it, and the statement that says so.
+    pub fn altered(&self, widened: bool) -> (Self, String) {
+        let name = self.qualified();
+        let mut columns = self.columns.clone();
+        let narrow = (0..columns.len()).find(|i| columns[*i].1 == Ty::Int4 && !self.key.contains(i));
+        let sql = match narrow.filter(|_| widened) {
+            Some(at) => {
+                columns[at].1 = Ty::Int8;
+                format!("ALTER TABLE {name} ALTER {} TYPE int8;", columns[at].0)
+            }
+            None => {
+                columns.push((format!("later{}", columns.len()), Ty::Int4));
+                format!("ALTER TABLE {name} ADD {} int4;", columns[columns.len() - 1].0)
+            }
+        };
+        (Self::new(self.name.clone(), columns, self.key.clone()), sql)
     }
 
     pub fn create(&self) -> String {
@@ -193,7 +236,7 @@ impl Table {
         let column = |(i, (_, ty)): (usize, &(String, Ty))| {
             let mut builder = ColumnBuilder::new(ty.pg());
             for row in rows {
-                match &row[i] {
+                match row.get(i).and_then(Option::as_ref) {
                     Some(text) => builder.push_text(text).expect("the oracle's values belong to their types"),
                     None => builder.push_null(),
                 }

@@ -93,7 +93,7 @@ impl Maker<'_> {
                 (format!($text, x = x), Ty::$result)
             }};
         }
-        match self.tape.pick(30) {
+        match self.tape.pick(36) {
             0 | 1 => {
                 self.shape("count");
                 ("count(*)".to_string(), Ty::Int8)
@@ -112,7 +112,17 @@ impl Maker<'_> {
             // Not exact: shown, not summed again.
             11 => call!("avg of floats", Float, Other, "avg({x})"),
             12..=15 => {
-                let usable = [Ty::Int4, Ty::Text, Ty::Int8, Ty::Fixed, Ty::Float, Ty::Timestamp, Ty::Numeric, Ty::Date];
+                let usable = [
+                    Ty::Int4,
+                    Ty::Text,
+                    Ty::Int8,
+                    Ty::Fixed,
+                    Ty::Float,
+                    Ty::Timestamp,
+                    Ty::Numeric,
+                    Ty::Date,
+                    Ty::Interval,
+                ];
                 let ty = *self.tape.choose(&usable);
                 self.shape("min and max");
                 self.represent(ty);
@@ -123,6 +133,12 @@ impl Maker<'_> {
             17 => call!("bool_and and bool_or", Bool, Bool, "bool_or({x})"),
             18 => call!("variance and stddev", Int4, Numeric, "stddev({x}), 6)"),
             19 => call!("variance and stddev", Fixed, Numeric, "var_pop({x}), 6)"),
+            30 => call!("variance and stddev", Numeric, Numeric, "stddev_samp({x}), 6)"),
+            31 => call!("variance and stddev", Int8, Numeric, "var_samp(DISTINCT {x}), 6)"),
+            32 => call!("avg of numerics", Numeric, Numeric, "avg({x})"),
+            33 => call!("sum of intervals", Interval, Interval, "sum({x})"),
+            34 => call!("sum distinct", Fixed, Numeric, "sum(DISTINCT {x})"),
+            35 => call!("avg distinct", Int4, Numeric, "avg(DISTINCT {x})"),
             20 | 21 => {
                 let column = self.tape.choose(scope).clone();
                 self.shape("count distinct");

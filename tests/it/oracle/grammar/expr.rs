@@ -47,7 +47,9 @@ impl Maker<'_> {
             }
             8 => {
                 let (a, b) = (self.expr(ty, scope, depth - 1), self.leaf(ty, scope));
-                let name = self.tape.choose(&["coalesce", "nullif", "greatest", "least"]);
+                // There is no greatest(interval) yet.
+                let names = if ty == Ty::Interval { 2 } else { 4 };
+                let name = self.tape.choose(&["coalesce", "nullif", "greatest", "least"][..names]);
                 if *name != "coalesce" && *name != "nullif" {
                     self.represent(ty);
                 }
@@ -78,7 +80,8 @@ impl Maker<'_> {
             (Ty::Int8, 2) => format!("({} % 4)", e!(Int8)),
             (Ty::Int8, 3) => format!("abs({})", e!(Int8)),
             (Ty::Int8, _) => format!("{}::int8", e!(Int4)),
-            (Ty::Text, 0 | 1) => format!("({} || {})", e!(Text), e!(Text)),
+            (Ty::Text, 0) => format!("({} || {})", e!(Text), e!(Text)),
+            (Ty::Text, 1) => format!("({} ->> 'a')", e!(Jsonb)),
             (Ty::Text, 2) => format!("upper({})", e!(Text)),
             (Ty::Text, 3) => format!("substr({}, 1, 1)", e!(Text)),
             (Ty::Text, 4) => format!("{}::text", e!(Int4)),
@@ -100,6 +103,14 @@ impl Maker<'_> {
             (Ty::Timestamp, 0..=3) => format!("date_trunc('hour', {})", e!(Timestamp)),
             (Ty::Timestamp, 4) => format!("({} + interval '30 minutes')", e!(Timestamp)),
             (Ty::Timestamp, _) => format!("{}::timestamp", e!(Date)),
+            (Ty::Interval, 0 | 1) => format!("({} + {})", e!(Interval), e!(Interval)),
+            (Ty::Interval, 2) => format!("({} * 2)", e!(Interval)),
+            (Ty::Interval, 3) => format!("(- {})", e!(Interval)),
+            (Ty::Interval, _) => format!("(({} % 20) * interval '1 hour')", e!(Int4)),
+            (Ty::Jsonb, 0 | 1) => format!("jsonb_build_object('k', {})", e!(Int4)),
+            (Ty::Jsonb, 2) => format!("({} -> 'a')", e!(Jsonb)),
+            (Ty::Jsonb, 3) => format!("({} || '[7]'::jsonb)", e!(Jsonb)),
+            (Ty::Jsonb, _) => format!("to_jsonb({})", e!(Text)),
             (Ty::Date, 0 | 1) => format!("({} + 1)", e!(Date)),
             (Ty::Date, _) => format!("{}::date", e!(Timestamp)),
             (Ty::Other, _) => self.leaf(Ty::Text, scope),
@@ -133,7 +144,8 @@ impl Maker<'_> {
         let value = value?;
         self.represent(ty);
         match self.tape.pick(3) {
-            2 => {
+            // There is no max(jsonb).
+            choice if choice == 2 || ty == Ty::Jsonb => {
                 self.shape("scalar subquery with LIMIT 1");
                 let order = self.total_order(&[], &columns);
                 Some(format!("(SELECT {value} {from}{filter} ORDER BY {order} LIMIT 1)"))

@@ -36,6 +36,12 @@ impl Maker<'_> {
                 break;
             }
             if self.tape.once_in(12) {
+                let (set, columns) = self.set_of_each_row(&scope);
+                sql = format!("{sql} {set}");
+                scope.extend(columns);
+                continue;
+            }
+            if self.tape.once_in(12) {
                 let (lateral, columns) = self.lateral(&scope);
                 sql = format!("{sql} {lateral}");
                 scope.extend(columns);
@@ -91,6 +97,29 @@ impl Maker<'_> {
             }
             _ => equality,
         }
+    }
+
+    /// A set-returning function of the columns before it.
+    fn set_of_each_row(&mut self, scope: &[Column]) -> (String, Vec<Column>) {
+        self.shape("set-returning function");
+        let name = self.name('f');
+        let before = std::mem::replace(&mut self.plain, true);
+        let (call, ty) = match self.tape.pick(4) {
+            0 => (format!("generate_series(1, {} % 4)", self.expr(Ty::Int4, scope, 0)), Ty::Int4),
+            1 => (
+                format!("unnest(ARRAY[{}, {}])", self.expr(Ty::Text, scope, 1), self.expr(Ty::Text, scope, 0)),
+                Ty::Text,
+            ),
+            2 => {
+                let value = self.expr(Ty::Jsonb, scope, 0);
+                (format!("jsonb_array_elements(jsonb_build_array({value}, 1))"), Ty::Jsonb)
+            }
+            _ => (format!("string_to_table({}, 'a')", self.expr(Ty::Text, scope, 0)), Ty::Text),
+        };
+        self.plain = before;
+        let word = self.tape.choose(&["CROSS JOIN LATERAL", "LEFT JOIN LATERAL"]);
+        let on = if word.starts_with("LEFT") { " ON true" } else { "" };
+        (format!("{word} {call} AS {name}(c0){on}"), vec![Column { sql: format!("{name}.c0"), ty }])
     }
 
     fn lateral(&mut self, scope: &[Column]) -> (String, Vec<Column>) {

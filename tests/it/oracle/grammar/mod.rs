@@ -120,7 +120,7 @@ impl Maker<'_> {
 
     /// Notes that one value of several equal ones is chosen.
     fn represent(&mut self, ty: Ty) {
-        self.loose |= matches!(ty, Ty::Float | Ty::Numeric | Ty::Other);
+        self.loose |= matches!(ty, Ty::Float | Ty::Numeric | Ty::Interval | Ty::Jsonb | Ty::Other);
     }
 
     fn query(&mut self, depth: usize) -> Query {
