@@ -199,7 +199,8 @@ impl Engine {
             let oid = view.oid;
             let arrived = slot.hydration.as_ref().is_some_and(|h| h.arrived.is_some());
             let touched = view.inputs.iter().any(|input| changed.contains(input)) || slot.is_due();
-            if !arrived && !(touched && slot.runs_now(starting)) {
+            let due = arrived || touched && slot.runs_now(starting);
+            if !due {
                 // What was right until now is so no longer.
                 if touched && slot.recovered {
                     slot.recovered = false;

@@ -231,7 +231,7 @@ impl CatalogLookup for Lookup {
             let of = if grant { held & grantable | grantable } else { held };
             !wanted.is_empty() && of.contains(wanted)
         };
-        let built_in = |exists: bool| exists.then(|| access.superuser || !grant);
+        let built_in = |exists: bool| exists.then_some(access.superuser || !grant);
         match on {
             PrivilegeOn::Relation(oid) | PrivilegeOn::Column(oid, _) | PrivilegeOn::Sequence(oid) => {
                 let Some(relation) = self.catalog.relation(oid) else {

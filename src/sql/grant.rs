@@ -51,7 +51,10 @@ struct Heard {
     part: Vec<String>,
 }
 
-fn parse_privileges(list: &[Node]) -> PgResult<(Option<Privileges>, Vec<(Option<Privileges>, Vec<String>)>)> {
+/// Privileges on some columns; `None`: all that there are.
+type OnColumns = (Option<Privileges>, Vec<String>);
+
+fn parse_privileges(list: &[Node]) -> PgResult<(Option<Privileges>, Vec<OnColumns>)> {
     if list.is_empty() {
         return Ok((None, Vec::new()));
     }

@@ -727,7 +727,7 @@ impl Session {
                 }
                 let live = self.live_notices.clone().filter(|_| !made.is_empty() && self.wants("NOTICE"));
                 let database = Arc::clone(&self.database);
-                let applied = told_while_filling(&*database, live, made, database.storage.commit(commit));
+                let applied = told_while_filling(&database, live, made, database.storage.commit(commit));
                 match &self.operation {
                     // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
                     Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {

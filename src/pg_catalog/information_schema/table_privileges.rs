@@ -19,7 +19,7 @@ pub fn of_roles(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 /// Whether a grant is for whoever asks to see.
 pub fn concerns(cx: &SystemContext<'_>, grant: &Grant, public: bool) -> bool {
     let own = cx.has_rights_of(grant.grantor) || (grant.grantee != EVERYBODY && cx.has_rights_of(grant.grantee));
-    own && (public || grant.grantee != EVERYBODY) || (public && grant.grantee == EVERYBODY)
+    if grant.grantee == EVERYBODY { public } else { own }
 }
 
 /// A grantee's name.
