@@ -18,7 +18,7 @@ use super::{CatalogChange, Commit};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::RowId;
 use crate::memory;
-use crate::store::{Table, TableSnapshot};
+use crate::store::{MOST_ROWS, Table, TableSnapshot};
 use crate::types::codec::{TextSettings, text_of};
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -31,8 +31,8 @@ use roaring::RoaringTreemap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Row ids from here on are a transaction's own; no table ever counts so far.
-const OWN: RowId = RowId(1 << 62);
+/// Row ids from here on are a transaction's own: half of those that a table can have.
+const OWN: RowId = RowId(MOST_ROWS / 2);
 
 /// What a transaction did to one table's rows.
 pub struct TableWrites {

@@ -16,7 +16,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 const SLOTS: usize = 8;
 /// Bits of a row id.
 pub(super) const ID_BITS: u32 = 48;
-const ID: u64 = (1 << ID_BITS) - 1;
+/// Row ids are below this.
+pub const MOST_ROWS: u64 = 1 << ID_BITS;
+const ID: u64 = MOST_ROWS - 1;
 /// Never used since the shard was made: nothing lies behind it.
 const EMPTY: u64 = 0;
 /// Used once: something may lie behind it.

@@ -54,6 +54,7 @@ pub use crate::change::RowId;
 
 pub use accounts::IndexMemory;
 pub use beside::BuiltIndex;
+pub use hash::MOST_ROWS;
 pub use snapshot::TableSnapshot;
 pub use table::Table;
 pub use write::earlier_twins;
