@@ -57,7 +57,7 @@ def tool(name, package):
 
 
 def run(command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
     assert done.returncode == 0, f"{command[0]}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 

@@ -38,6 +38,15 @@ const REAL: &[Need] = &[
         package: "python3-venv",
         there: || runs_with("python3", &["-c", "import ensurepip"]),
     },
+    Need { what: "Node.js", package: "nodejs", there: || runs("node", "--version") },
+    Need { what: "npm", package: "npm", there: || runs("npm", "--version") },
+    Need {
+        what: "Go",
+        package: "golang-go",
+        there: || runs("go", "version") || Path::new("/usr/local/go/bin/go").exists(),
+    },
+    Need { what: "the ODBC driver manager", package: "unixodbc", there: || runs("odbcinst", "--version") },
+    Need { what: "PostgreSQL's ODBC driver", package: "odbc-postgresql", there: has_odbc_driver },
 ];
 
 const HELP: &str = "\
@@ -111,6 +120,11 @@ fn has_libclang() -> bool {
     };
     // The library alone is not enough: bindgen reads the compiler's own headers, which the -dev package brings.
     places.iter().any(has)
+}
+
+fn has_odbc_driver() -> bool {
+    let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    folders.map(|folder| folder.path().join("odbc/psqlodbcw.so")).any(|driver| driver.exists())
 }
 
 fn has_postgres() -> bool {
