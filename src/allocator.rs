@@ -82,8 +82,9 @@ mod glibc {
         /// Every second piece is freed, so that nothing lies free at the end of the heap.
         #[test]
         fn freed_pieces_between_others_are_given_back() {
+            let _alone = crate::memory::ALONE.lock();
             const PIECE: usize = 32 << 10;
-            let mut pieces: Vec<Option<Vec<u8>>> = (0..16_384).map(|_| Some(vec![1; PIECE])).collect();
+            let mut pieces: Vec<Option<Vec<u8>>> = (0..32_768).map(|_| Some(vec![1; PIECE])).collect();
             let full = resident();
             pieces.iter_mut().step_by(2).for_each(|piece| *piece = None);
             give_back_beyond(64 << 20);
