@@ -53,11 +53,16 @@ mod glibc {
     }
 
     fn give_back_beyond(kept: u64) {
-        let unused = resident().saturating_sub(in_use());
+        let resident = resident();
+        // What Rust has allocated is known at once; to count everything takes a walk over what is free, under the allocator's locks.
+        if resident.saturating_sub(crate::memory::used()) <= kept {
+            return;
+        }
+        let unused = resident.saturating_sub(in_use());
         if unused > kept {
             // SAFETY: takes the allocator's own locks, and touches only what is free.
             unsafe { libc::malloc_trim(0) };
-            tracing::debug!(unused, resident = resident(), "freed memory was given back");
+            tracing::debug!(unused, resident, "freed memory was given back");
         }
     }
 

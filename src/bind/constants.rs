@@ -3,23 +3,17 @@
 //! DataFusion's optimizer leaves such an expression as it is, to fail when a first row, or an empty batch, meets it: the same
 //! query would fail by one plan and not by another. What CASE and coalesce may pass over is left to them.
 
+use super::lower::one_row;
 use crate::types::PgResult;
-use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::Schema;
 use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
 use datafusion::physical_expr::create_physical_expr;
-use std::sync::Arc;
 
 /// The error of the first constant in an optimised plan that cannot be computed: class 22 alone.
 pub fn refuse_failing(plan: &LogicalPlan, state: &SessionState) -> PgResult<()> {
-    let one = RecordBatch::try_new_with_options(
-        Arc::new(Schema::empty()),
-        vec![],
-        &RecordBatchOptions::new().with_row_count(Some(1)),
-    )?;
+    let one = one_row()?;
     let nothing = DFSchema::empty();
     let compute = |expr: &Expr| -> PgResult<()> {
         let physical = create_physical_expr(expr, &nothing, state.execution_props(), &Default::default())?;

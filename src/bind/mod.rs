@@ -32,7 +32,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use lower::lower;
+pub use lower::{lower, one_row};
 pub use optimize::{optimize, session_config, session_context, session_state};
 pub use parse::{Statement, deparse, parse};
 pub use pool::memory_pool;

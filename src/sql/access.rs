@@ -53,7 +53,7 @@ impl Acting {
     }
 }
 
-/// Whether the name means the role of a session with these settings.
+/// The role of this name; `42704` where there is none.
 pub fn role_named<'a>(catalog: &'a Catalog, name: &str) -> PgResult<&'a Arc<Role>> {
     catalog.roles().named(name).ok_or_else(|| undefined_role(name))
 }

@@ -211,12 +211,12 @@ fn payload(name: &str, before: Seen, now: Seen) -> String {
 impl Database {
     /// Tells listeners of changes, tick by tick, for as long as somebody watches.
     fn watch(self: &Arc<Self>) {
+        let Some(mut ticks) = self.storage.ticks() else { return };
         let mut watching = self.channels.watching.lock();
         if std::mem::replace(&mut *watching, true) {
             return;
         }
         let database = Arc::downgrade(self);
-        let Some(mut ticks) = self.storage.ticks() else { return };
         self.runtime().spawn(async move {
             let mut known: HashMap<Oid, Seen> = HashMap::new();
             loop {

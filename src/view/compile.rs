@@ -17,7 +17,7 @@ use super::recompute::Recompute;
 use super::regroup::{EachRow, Regroup};
 use super::tally::tally;
 use super::topk::TopK;
-use crate::bind::RelationProvider;
+use crate::bind::{RelationProvider, one_row};
 use crate::catalog::{Catalog, RelationKind};
 use crate::types::{Oid, PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -183,11 +183,7 @@ impl Compiler<'_> {
     }
 
     fn values(&self, node: &df::Values) -> PgResult<RecordBatch> {
-        let one = RecordBatch::try_new_with_options(
-            Arc::new(Schema::empty()),
-            vec![],
-            &RecordBatchOptions::new().with_row_count(Some(1)),
-        )?;
+        let one = one_row()?;
         let nothing = DFSchema::empty();
         let mut columns = Vec::with_capacity(node.schema.fields().len());
         for column in 0..node.schema.fields().len() {

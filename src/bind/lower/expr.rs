@@ -2,7 +2,8 @@
 
 use crate::bind::tree::{ColId, Expr, ExprKind, Truth};
 use crate::types::{PgError, PgResult};
-use arrow::datatypes::{DataType, Field};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{BinaryExpr, Case, Cast, InList, Placeholder, ScalarFunction};
 use datafusion::logical_expr::{Expr as Df, lit};
@@ -95,6 +96,12 @@ pub fn key_storage(expr: &Expr) -> DataType {
     crate::kernels::equality_key(&expr.ty).map_or_else(|| expr.ty.storage.clone(), |k| k.result.storage)
 }
 
+/// One row without columns, over which constants are computed.
+pub fn one_row() -> PgResult<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?)
+}
+
 /// The value of an expression without columns and parameters.
 pub fn constant(expr: &Expr) -> PgResult<ScalarValue> {
     use datafusion::logical_expr::ColumnarValue;
@@ -107,9 +114,7 @@ pub fn constant(expr: &Expr) -> PgResult<ScalarValue> {
         &ExecutionProps::new(),
         &Default::default(),
     )?;
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(1));
-    let batch = arrow::array::RecordBatch::try_new_with_options(Arc::clone(schema.inner()), Vec::new(), &options)?;
-    Ok(match physical.evaluate(&batch)? {
+    Ok(match physical.evaluate(&one_row()?)? {
         ColumnarValue::Scalar(value) => value,
         ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0)?,
     })

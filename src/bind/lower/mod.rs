@@ -26,6 +26,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) use expr::constant;
+pub use expr::one_row;
 use expr::{cast, column, key, lower_expr, name};
 
 /// The plan of a query: fields `c1`, `c2`, … in the order and storage of [`BoundQuery::columns`]; parameters are

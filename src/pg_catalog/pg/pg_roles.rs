@@ -5,37 +5,43 @@ use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::roles::roles;
 use crate::pg_catalog::rows::{Cell, Rows, row};
 
+/// What `pg_authid` has as well.
+pub const ATTRIBUTES: [&str; 11] = [
+    "oid",
+    "rolname",
+    "rolsuper",
+    "rolinherit",
+    "rolcreaterole",
+    "rolcreatedb",
+    "rolcanlogin",
+    "rolreplication",
+    "rolbypassrls",
+    "rolconnlimit",
+    "rolvaliduntil",
+];
+
+/// The values of [`ATTRIBUTES`].
+pub fn attributes(role: &Role) -> [Cell<'_>; ATTRIBUTES.len()] {
+    [
+        role.oid.into(),
+        (&role.name).into(),
+        role.superuser.into(),
+        role.inherit.into(),
+        role.create_role.into(),
+        role.create_database.into(),
+        role.login.into(),
+        role.replication.into(),
+        role.bypass_rls.into(),
+        role.connection_limit.into(),
+        role.valid_until_us.map(Cell::At).into(),
+    ]
+}
+
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constant("rolpassword", "********");
-    rows.columns(&[
-        "oid",
-        "rolname",
-        "rolsuper",
-        "rolinherit",
-        "rolcreaterole",
-        "rolcreatedb",
-        "rolcanlogin",
-        "rolreplication",
-        "rolbypassrls",
-        "rolconnlimit",
-        "rolvaliduntil",
-        "rolconfig",
-    ]);
+    rows.columns(&ATTRIBUTES).columns(&["rolconfig"]);
     for role in roles(cx) {
-        rows.push(row![
-            role.oid,
-            &role.name,
-            role.superuser,
-            role.inherit,
-            role.create_role,
-            role.create_database,
-            role.login,
-            role.replication,
-            role.bypass_rls,
-            role.connection_limit,
-            role.valid_until_us.map(Cell::At),
-            settings(&role),
-        ]);
+        rows.push(&[&attributes(&role)[..], row![settings(&role)]].concat());
     }
 }
 
