@@ -132,9 +132,10 @@ impl Job {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| PgError::internal(format!("cannot start a runtime: {error}")))?;
         let session = view::session();
+        let relations = Arc::clone(&self.relations);
         let tick = view::Tick {
             inputs: &self.inputs,
-            relations: Arc::clone(&self.relations) as Arc<dyn crate::bind::Relations>,
+            relations: &|| Arc::clone(&relations) as Arc<dyn crate::bind::Relations>,
             session: &session,
             runtime: &runtime,
             watch: Some(&self.watch),
@@ -176,7 +177,7 @@ impl Engine {
         for hydration in self.views.iter_mut().filter_map(|view| view.hydration.as_mut()) {
             for oid in hydration.pinned.keys() {
                 let Some(slot) = self.slots.get(oid) else { continue };
-                hydration.died.entry(*oid).or_default().extend(&slot.died);
+                hydration.died.entry(*oid).or_default().extend(slot.died.iter());
                 hydration.added.entry(*oid).or_default().extend(slot.added_rows().iter().cloned());
             }
         }
@@ -359,7 +360,7 @@ impl Engine {
             let input = match (old, self.relations.get(oid).ok_or_else(missing)?) {
                 (RelationData::Hot(old), RelationData::Hot(new)) => {
                     let mut dead = hydration.died.remove(oid).unwrap_or_default();
-                    dead.extend(&slot.died);
+                    dead.extend(slot.died.iter());
                     Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::new(dead) }
                 }
                 _ => {
@@ -372,7 +373,7 @@ impl Engine {
         }
         let tick = view::Tick {
             inputs: &inputs,
-            relations: self.working() as Arc<dyn crate::bind::Relations>,
+            relations: &|| self.working() as Arc<dyn crate::bind::Relations>,
             session: &self.session,
             runtime: &self.runtime,
             watch: None,

@@ -81,7 +81,7 @@ pub struct Slot {
     /// A view reads it.
     watched: bool,
     /// Of a hot table that is watched: the ids that died in this tick.
-    pub died: Vec<RowId>,
+    pub died: Arc<Vec<RowId>>,
     /// Of an append-only table that is watched: the rows of this tick, as they are stored.
     added: Vec<RecordBatch>,
 }
@@ -107,7 +107,7 @@ impl Slot {
             dirty: true,
             indexes: Vec::new(),
             watched: false,
-            died: vec![],
+            died: Arc::default(),
             added: vec![],
         }
     }
@@ -115,7 +115,10 @@ impl Slot {
     /// A new tick, in which nothing has changed yet.
     pub fn begin_tick(&mut self, watched: bool) {
         self.watched = watched;
-        self.died.clear();
+        match Arc::get_mut(&mut self.died) {
+            Some(died) => died.clear(),
+            None => self.died = Arc::default(),
+        }
         self.added.clear();
     }
 
@@ -167,7 +170,7 @@ impl Slot {
     fn note(&mut self, delta: TableDelta) {
         let written = self.written;
         if self.watched {
-            self.died.extend(&delta.dead);
+            Arc::make_mut(&mut self.died).extend(&delta.dead);
         }
         self.dead.extend(delta.dead.into_iter().filter(|id| *id < written));
         self.dirty = true;

@@ -313,34 +313,12 @@ impl Engine {
             }
         }
         let inputs = self.inputs(keeping.scans.iter().copied())?;
-        let relations = self.working();
-        let tick = view::Tick {
-            inputs: &inputs,
-            relations: Arc::clone(&relations) as Arc<dyn crate::bind::Relations>,
-            session: &self.session,
-            runtime: &self.runtime,
-            watch: None,
-        };
+        // The operators are out of their slot while they run over what the engine has.
+        let Some(mut keeping) = self.views[index].keeping.take() else { return Ok(false) };
+        let delta = self.step_view(index, &mut keeping, &inputs);
         let slot = &mut self.views[index];
-        let (Some(view), Some(keeping)) = (&slot.view, &mut slot.keeping) else { return Ok(false) };
-        let delta: Option<Delta> = match (&mut keeping.root, slot.live) {
-            (Some(root), true) => Some(root.step(&tick)?).filter(|delta| !delta.is_empty()),
-            (None, true) if !view::any_changed(&tick, keeping.scans.iter())? => None,
-            (root, _) => {
-                let mut rows = Vec::new();
-                match root {
-                    Some(root) => root.hydrate(&tick, &mut |piece| {
-                        rows.push(piece);
-                        Ok(())
-                    })?,
-                    None => rows = self.runtime.block_on(view.compute(relations, &self.session))?,
-                }
-                let Some(RelationData::Hot(held)) = self.relations.get(&oid) else {
-                    return Err(PgError::internal("a view without rows"));
-                };
-                view::difference(held, &rows)?
-            }
-        };
+        let keeping = slot.keeping.insert(keeping);
+        let delta = delta?;
         slot.live = true;
         if slot.counted.is_none_or(|at| at.elapsed() >= COUNTING) {
             slot.counted = Some(Instant::now());
@@ -357,6 +335,38 @@ impl Engine {
             self.views[index].state.rows = self.relations.get(&oid).map_or(0, RelationData::rows);
         }
         Ok(moved)
+    }
+
+    /// What changes in a view's rows: by its operators, or from a run of all of it.
+    fn step_view(
+        &self,
+        index: usize,
+        keeping: &mut view::Plan,
+        inputs: &HashMap<Oid, Input>,
+    ) -> PgResult<Option<Delta>> {
+        let slot = &self.views[index];
+        let Some(view) = &slot.view else { return Ok(None) };
+        let relations = || self.working() as Arc<dyn crate::bind::Relations>;
+        let (session, runtime) = (&self.session, &self.runtime);
+        let tick = view::Tick { inputs, relations: &relations, session, runtime, watch: None };
+        match (&mut keeping.root, slot.live) {
+            (Some(root), true) => Ok(Some(root.step(&tick)?).filter(|delta| !delta.is_empty())),
+            (None, true) if !view::any_changed(&tick, keeping.scans.iter())? => Ok(None),
+            (root, _) => {
+                let mut rows = Vec::new();
+                match root {
+                    Some(root) => root.hydrate(&tick, &mut |piece| {
+                        rows.push(piece);
+                        Ok(())
+                    })?,
+                    None => rows = runtime.block_on(view.compute(relations(), session))?,
+                }
+                let Some(RelationData::Hot(held)) = self.relations.get(&view.oid) else {
+                    return Err(PgError::internal("a view without rows"));
+                };
+                view::difference(held, &rows)
+            }
+        }
     }
 
     /// Makes the operators of a view that has none.
@@ -418,7 +428,7 @@ impl Engine {
             let new = self.relations.get(&oid).ok_or_else(missing)?;
             let input = match (new, self.before.get(&oid).unwrap_or(new)) {
                 (RelationData::Hot(new), RelationData::Hot(old)) => {
-                    Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::new(slot.died.clone()) }
+                    Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::clone(&slot.died) }
                 }
                 _ => Input::Appended { added: slot.added() },
             };

@@ -19,6 +19,7 @@ use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
 use crate::types::{PgError, PgResult, SqlState, oid};
 use datafusion::logical_expr::Operator;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 type Bytes = Fixed<16>;
@@ -148,7 +149,11 @@ enum Unit {
 
 fn unit(name: &str, ty: &str) -> PgResult<Unit> {
     use Unit::*;
-    Ok(match name.to_ascii_lowercase().as_str() {
+    let lower = match name.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    };
+    Ok(match &*lower {
         "microsecond" | "microseconds" | "us" | "usec" | "usecs" | "useconds" => Microseconds,
         "millisecond" | "milliseconds" | "ms" | "msec" | "msecs" | "mseconds" => Milliseconds,
         "second" | "seconds" | "s" | "sec" | "secs" => Second,
@@ -206,9 +211,7 @@ fn truncate(name: &str, micros: i64, ty: &str) -> PgResult<i64> {
         return Ok(micros);
     }
     let (days, time) = split_micros(micros);
-    let f = Fields::of(micros);
     let to_time = |step: i64| Some(days * MICROS_PER_DAY + time / step * step);
-    let to_date = |year: i64, month: u32| timestamp_of(days_from_civil(year, month, 1), 0);
     let truncated = match unit {
         Microseconds => Some(micros),
         Milliseconds => to_time(1000),
@@ -217,20 +220,28 @@ fn truncate(name: &str, micros: i64, ty: &str) -> PgResult<i64> {
         Hour => to_time(3600 * MICROS_PER_SECOND),
         Day => timestamp_of(days, 0),
         Week => timestamp_of(days - (days + 3).rem_euclid(7), 0),
-        Month => to_date(f.year, f.month),
-        Quarter => to_date(f.year, (f.month - 1) / 3 * 3 + 1),
-        Year => to_date(f.year, 1),
-        Decade => to_date(if f.year > 0 { f.year / 10 * 10 } else { -((8 - (f.year - 1)) / 10) * 10 }, 1),
-        Century => {
-            to_date(if f.year > 0 { (f.year + 99) / 100 * 100 - 99 } else { -((99 - (f.year - 1)) / 100) * 100 + 1 }, 1)
-        }
-        Millennium => to_date(
-            if f.year > 0 { (f.year + 999) / 1000 * 1000 - 999 } else { -((999 - (f.year - 1)) / 1000) * 1000 + 1 },
-            1,
-        ),
-        _ => return Err(unsupported_unit(name, ty)),
+        _ => return truncate_to_months(unit, &Fields::of(micros)).ok_or_else(|| unsupported_unit(name, ty))?,
     };
     truncated.ok_or_else(timestamp_out_of_range)
+}
+
+/// The beginning of a month or of a longer span; `None` for other units.
+fn truncate_to_months(unit: Unit, f: &Fields) -> Option<PgResult<i64>> {
+    use Unit::*;
+    let (year, month) = match unit {
+        Month => (f.year, f.month),
+        Quarter => (f.year, (f.month - 1) / 3 * 3 + 1),
+        Year => (f.year, 1),
+        Decade => (if f.year > 0 { f.year / 10 * 10 } else { -((8 - (f.year - 1)) / 10) * 10 }, 1),
+        Century => {
+            (if f.year > 0 { (f.year + 99) / 100 * 100 - 99 } else { -((99 - (f.year - 1)) / 100) * 100 + 1 }, 1)
+        }
+        Millennium => {
+            (if f.year > 0 { (f.year + 999) / 1000 * 1000 - 999 } else { -((999 - (f.year - 1)) / 1000) * 1000 + 1 }, 1)
+        }
+        _ => return None,
+    };
+    Some(timestamp_of(days_from_civil(year, month, 1), 0).ok_or_else(timestamp_out_of_range))
 }
 
 fn truncate_in(zone: &Zone, name: &str, micros: i64) -> PgResult<i64> {

@@ -2,6 +2,7 @@
 
 use super::activity::Activities;
 use super::channels::Channels;
+use super::effort::Effort;
 use super::plan_cache::PlanCache;
 use super::session::{Outcome, Session, Startup};
 use super::storage::{CatalogChange, Storage, StorageSnapshot};
@@ -59,6 +60,8 @@ pub struct Database {
     /// Roles whose passwords are in the configuration.
     configured: OnceLock<Vec<String>>,
     runtime: Option<Runtime>,
+    /// Where queries run that may take long: other threads, to which the system prefers all others.
+    long: Option<Runtime>,
 }
 
 impl Database {
@@ -68,14 +71,10 @@ impl Database {
         sources: Vec<Arc<SourceStatus>>,
         options: DatabaseOptions,
     ) -> PgResult<Arc<Self>> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(options.query_threads.max(1))
-            .thread_name("sluice-query")
-            // Optimizer passes and nested plans recurse deeply.
-            .thread_stack_size(8 << 20)
-            .enable_all()
-            .build()
-            .map_err(|e| PgError::internal(format!("cannot start the query threads: {e}")))?;
+        let threads = options.query_threads.max(1);
+        let runtime = query_threads("sluice-query", threads, || {})?;
+        // Twice as many: operators that do not yield hold a thread each.
+        let long = query_threads("sluice-long", 2 * threads, give_way)?;
         let environment = environment(options.memory_limit)?;
         Ok(Arc::new(Self {
             storage: Box::new(storage),
@@ -90,6 +89,7 @@ impl Database {
             channels: Channels::default(),
             configured: OnceLock::new(),
             runtime: Some(runtime),
+            long: Some(long),
         }))
     }
 
@@ -157,14 +157,44 @@ impl Database {
     pub(super) fn runtime(&self) -> &Handle {
         self.runtime.as_ref().expect("the runtime is only taken on drop").handle()
     }
+
+    /// The threads for queries of this effort.
+    pub(super) fn runtime_for(&self, effort: Effort) -> &Handle {
+        match (effort, &self.long) {
+            (Effort::Long, Some(long)) => long.handle(),
+            _ => self.runtime(),
+        }
+    }
 }
 
 impl Drop for Database {
     fn drop(&mut self) {
         // Dropping a runtime inside another one's task panics; its queries were stopped with their sessions.
-        if let Some(runtime) = self.runtime.take() {
+        for runtime in [self.runtime.take(), self.long.take()].into_iter().flatten() {
             runtime.shutdown_background();
         }
+    }
+}
+
+fn query_threads(name: &str, threads: usize, on_start: impl Fn() + Send + Sync + 'static) -> PgResult<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        // Optimizer passes and nested plans recurse deeply.
+        .thread_stack_size(8 << 20)
+        .on_thread_start(on_start)
+        .enable_all()
+        .build()
+        .map_err(|e| PgError::internal(format!("cannot start the query threads: {e}")))
+}
+
+/// Lets the system prefer all other threads of the process to this one: about a tenth of a core that both want is left to it.
+fn give_way() {
+    const NICENESS: libc::c_int = 10;
+    // SAFETY: a call without pointers. On Linux 0 names the calling thread, not its process.
+    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) } != 0;
+    if failed {
+        tracing::warn!(error = %std::io::Error::last_os_error(), "long queries run at the priority of all others");
     }
 }
 

@@ -62,6 +62,10 @@ impl StorageSnapshot for Snapshot {
         Snapshot::table(self, oid).cloned()
     }
 
+    fn rows(&self, oid: Oid) -> Option<u64> {
+        Snapshot::rows(self, oid)
+    }
+
     fn look_up(
         &self,
         oid: Oid,

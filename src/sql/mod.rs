@@ -23,6 +23,7 @@ mod database;
 mod ddl;
 mod define;
 mod direct;
+mod effort;
 mod engine;
 mod explain;
 mod fair;

@@ -6,6 +6,7 @@
 use super::context::StatementContext;
 use super::database::Database;
 use super::direct::Direct;
+use super::effort::effort;
 use super::fair::{Dropped, fair};
 use super::kept::{Keeper, Kept, Versions};
 use super::relations::{SnapshotRelations, Staged};
@@ -80,7 +81,8 @@ impl Execution {
         database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
         let dropped = Dropped::default();
         let seen = Arc::clone(&dropped);
-        let task = database.runtime().spawn(async move {
+        let effort = effort(&self.query.plan, &|oid| self.view.snapshot.rows(oid));
+        let task = database.runtime_for(effort).spawn(async move {
             if let Err(error) = self.feed(&sender, &seen).await {
                 let _ = sender.send(Err(error)).await;
             }

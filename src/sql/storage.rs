@@ -62,6 +62,11 @@ pub trait StorageSnapshot: Send + Sync + 'static {
     /// A table that lies in memory whole.
     fn table(&self, oid: Oid) -> Option<TableSnapshot>;
 
+    /// Rows of a stored relation; `None` for a system relation.
+    fn rows(&self, oid: Oid) -> Option<u64> {
+        self.table(oid).map(|table| table.len() as u64)
+    }
+
     /// The row of one key, in these columns: `conditions` name columns of the relation and what they equal. `None` where the
     /// conditions are not the relation's key, one value of its own type for each column: then [`StorageSnapshot::scan`] knows.
     fn look_up(

@@ -12,7 +12,9 @@ use super::feed::Fed;
 use super::join::{self, Join, Kind};
 use super::keyed::Keyed;
 use super::linear::{Constant, Filter, Project, Renamed, Scan, Union};
+use super::numbered::numbered;
 use super::operator::{IndexNeed, Operator};
+use super::ranked::Ranked;
 use super::recompute::Recompute;
 use super::regroup::{EachRow, Regroup};
 use super::tally::tally;
@@ -27,13 +29,13 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::SessionState;
-use datafusion::logical_expr::expr::GroupingSet;
+use datafusion::logical_expr::expr::{GroupingSet, Sort as SortExpr};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{self as df, Expr, FetchType, LogicalPlan, SkipType};
 use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBuilder};
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How a view is kept, ready to begin.
@@ -51,7 +53,7 @@ pub struct Plan {
 /// Compiles a view's optimised plan. Nothing is refused: what cannot be compiled is recomputed.
 pub fn compile(plan: &LogicalPlan, catalog: &Catalog, session: &SessionState) -> PgResult<Plan> {
     let scans = scanned(plan)?;
-    let mut compiler = Compiler { catalog, session, needs: vec![], reasons: vec![] };
+    let mut compiler = Compiler { catalog, session, needs: vec![], reasons: vec![], wanted: HashMap::new() };
     let root = match compiler.make(plan) {
         Ok(Made::Operator(root)) => Some(root),
         Ok(Made::Ruleless(reason)) => {
@@ -97,6 +99,8 @@ struct Compiler<'a> {
     session: &'a SessionState,
     needs: Vec<IndexNeed>,
     reasons: Vec<String>,
+    /// The `row_number()`s of which few are wanted, and how many; by their nodes, which live as long as the plan.
+    wanted: HashMap<*const df::Window, usize>,
 }
 
 impl Compiler<'_> {
@@ -134,6 +138,9 @@ impl Compiler<'_> {
                 Box::new(Project::new(input, exprs, Arc::clone(node.schema.inner())))
             }
             LogicalPlan::Filter(node) => {
+                if let Some((window, most)) = numbered(node) {
+                    self.wanted.insert(std::ptr::from_ref(window), most);
+                }
                 let input = match self.make(&node.input)? {
                     Made::Operator(input) => input,
                     ruleless => return Ok(ruleless),
@@ -298,6 +305,12 @@ impl Compiler<'_> {
             keys
         });
         let keys = self.exprs(&common, node.input.schema())?;
+        let ordered = node.window_expr.first().and_then(window_call).filter(|call| !call.params.order_by.is_empty());
+        if let (Some(most), Some(call)) = (self.wanted.remove(&std::ptr::from_ref(node)), ordered) {
+            let order = self.sort_keys(&call.params.order_by, node.input.schema())?;
+            let input = self.operator(&node.input)?;
+            return Ok(Box::new(Ranked::new(input, keys, order, most, node.schema.as_arrow())?));
+        }
         let over = |feed| Ok(LogicalPlan::Window(df::Window { input: Arc::new(feed), ..node.clone() }));
         self.regroup(&node.input, keys, over, &node.schema, "window functions".to_string())
     }
@@ -324,13 +337,17 @@ impl Compiler<'_> {
 
     fn top(&mut self, sort: &df::Sort, skip: usize, fetch: Option<usize>) -> PgResult<Box<dyn Operator>> {
         let Some(fetch) = fetch else { return Err(PgError::unsupported("OFFSET without LIMIT has no rule")) };
-        let keys = sort.expr.iter().map(|key| {
-            let options = SortOptions { descending: !key.asc, nulls_first: key.nulls_first };
-            Ok((self.expr(&key.expr, sort.input.schema())?, options))
-        });
-        let keys = keys.collect::<PgResult<Vec<_>>>()?;
+        let keys = self.sort_keys(&sort.expr, sort.input.schema())?;
         let input = self.operator(&sort.input)?;
         Ok(Box::new(TopK::new(input, keys, skip, fetch)?))
+    }
+
+    fn sort_keys(&self, keys: &[SortExpr], schema: &DFSchema) -> PgResult<Vec<(Arc<dyn PhysicalExpr>, SortOptions)>> {
+        let one = |key: &SortExpr| {
+            let options = SortOptions { descending: !key.asc, nulls_first: key.nulls_first };
+            Ok((self.expr(&key.expr, schema)?, options))
+        };
+        keys.iter().map(one).collect()
     }
 }
 

@@ -6,8 +6,9 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt
 use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use datafusion::common::hash_utils::create_hashes;
+use foldhash::fast::{FixedState, RandomState};
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What changed in a multiset of rows. A row may be there several times; what counts is the sum of its weights.
@@ -114,6 +115,34 @@ impl RowBytes {
     pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> PgResult<Vec<ArrayRef>> {
         let parser = self.converter.parser();
         Ok(self.converter.convert_rows(rows.into_iter().map(|bytes| parser.parse(bytes)))?)
+    }
+
+    /// Rows that come and go in one delta cancel; others stay as they are. As [`RowBytes::consolidate`], but rows are told
+    /// apart by hashes first, and only those that may cancel are encoded: usually none.
+    pub fn cancel(&self, delta: Delta) -> PgResult<Delta> {
+        if delta.rows.num_columns() == 0 {
+            return self.consolidate(delta);
+        }
+        if !delta.is_mixed() {
+            return Ok(delta);
+        }
+        let mut hashes = vec![0; delta.len()];
+        create_hashes(delta.rows.columns(), &FixedState::default(), &mut hashes)?;
+        let of =
+            |come: bool| hashes.iter().zip(&delta.weights).filter(move |(_, w)| (**w > 0) == come).map(|(h, _)| *h);
+        let gone: HashSet<u64, RandomState> = of(false).collect();
+        let crossed: HashSet<u64, RandomState> = of(true).filter(|hash| gone.contains(hash)).collect();
+        if crossed.is_empty() {
+            return Ok(delta);
+        }
+        let rows = 0..delta.len() as u32;
+        let (may, stay): (Vec<u32>, Vec<u32>) = rows.partition(|row| crossed.contains(&hashes[*row as usize]));
+        let part = |rows: Vec<u32>| {
+            let weights = rows.iter().map(|row| delta.weights[*row as usize]).collect();
+            Delta::take(&delta.rows, rows, weights)
+        };
+        let rest = self.consolidate(part(may)?)?;
+        Delta::concat(delta.rows.schema_ref(), vec![part(stay)?, rest])
     }
 
     /// Each row once, with its weight; rows whose weights cancel are gone.

@@ -460,7 +460,7 @@ impl Operator for Join {
         // A pair of two rows that both change is made with the other's old and new version: what is in neither state
         // must be gone before an expression sees it.
         let crossed = deltas.iter().all(|delta| !delta.is_empty());
-        if crossed && delta.is_mixed() { self.bytes.consolidate(delta) } else { Ok(delta) }
+        if crossed { self.bytes.cancel(delta) } else { Ok(delta) }
     }
 
     fn seekable(&self, columns: &[usize], needs: &mut Vec<IndexNeed>) -> bool {

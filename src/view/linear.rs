@@ -115,7 +115,7 @@ impl Operator for Scan {
                 }
             }
             Input::Appended { .. } => {
-                let plan = tick.relations.scan(self.oid, Some(&self.projection), &[], None)?;
+                let plan = (tick.relations)().scan(self.oid, Some(&self.projection), &[], None)?;
                 tick.stream(plan, &mut |rows| {
                     tick.read(rows.num_rows())?;
                     in_pieces(self.named(rows)?, emit)
@@ -150,7 +150,7 @@ impl Operator for Scan {
         }
         // A change of columns that nobody reads ends here.
         let delta = Delta::concat(&self.schema, parts)?;
-        if delta.is_mixed() { self.bytes.consolidate(delta) } else { Ok(delta) }
+        self.bytes.cancel(delta)
     }
 
     fn seekable(&self, columns: &[usize], needs: &mut Vec<IndexNeed>) -> bool {

@@ -42,8 +42,8 @@ pub trait Added: Send + Sync {
 /// One tick, as the operators of a view see it.
 pub struct Tick<'a> {
     pub inputs: &'a HashMap<Oid, Input>,
-    /// All relations as of after the tick.
-    pub relations: Arc<dyn Relations>,
+    /// Gives all relations as of after the tick, to who must run a plan over them.
+    pub relations: &'a dyn Fn() -> Arc<dyn Relations>,
     pub session: &'a SessionState,
     pub runtime: &'a Runtime,
     /// Whoever looks on while a first run goes.
@@ -99,7 +99,7 @@ impl Tick<'_> {
 
     fn state(&self) -> SessionState {
         let mut state = self.session.clone();
-        state.config_mut().set_extension(Arc::new(RelationsExtension(Arc::clone(&self.relations))));
+        state.config_mut().set_extension(Arc::new(RelationsExtension((self.relations)())));
         state
     }
 

@@ -55,7 +55,7 @@ cargo xtask <word>
   demo [options]   build the release binary and run the embedded demo (no broker, no configuration)
   test [filter]    the inner ring of tests: needs Cargo's registry and Debian's packages only
   real             the outer ring: Apache Kafka, Debezium, PostgreSQL, Delta readers in Python
-  bench [words]    the whole path's CPU, freshness and memory, and the hot store's: see docs/PERFORMANCE.md
+  bench [words]    the whole path's CPU, freshness and memory; `store`: the hot store's; `view`: a gold view's: see docs/PERFORMANCE.md
   lint             format and clippy, as CI runs them
   setup            only install or name what building needs
 
@@ -199,12 +199,12 @@ fn real(args: &[String]) -> Result<(), String> {
     run(Command::new("python3").current_dir(root()).arg("tests/real/run.py").args(args))
 }
 
-/// `store` alone: the hot store; else the path, with the words for its bench.
+/// `store` or `view` alone: the hot store, or a gold view's ticks; else the path, with the words for its bench.
 fn bench(args: &[String]) -> Result<(), String> {
-    if let [word, rest @ ..] = args
-        && word == "store"
+    if let [bench, rest @ ..] = args
+        && matches!(bench.as_str(), "store" | "view")
     {
-        return run(cargo().args(["bench", "--locked", "--bench", "store", "--"]).args(rest));
+        return run(cargo().args(["bench", "--locked", "--bench", bench, "--"]).args(rest));
     }
     run(cargo().args(["build", "--release", "--locked", "--bin", "sluice"]))?;
     // A package of its own: nothing of the server is linked into it.

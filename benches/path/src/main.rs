@@ -1,12 +1,14 @@
 //! The whole path: a broker, the release binary, a client.
 //!
 //! `cargo xtask bench [events] [freshness seconds] [overload seconds] [words…]` builds the binary and runs this; a word chooses
-//! one part (`ingest`, `schema`, `freshness`, `overload`). In the environment, `SLUICE_BINARY` is another build, `BENCH_SOURCE`
+//! one part (`ingest`, `schema`, `freshness`, `views`, `restart`, `overload`). In the environment, `SLUICE_BINARY` is another build, `BENCH_SOURCE`
 //! more lines for the Kafka source's section, `BENCH_PERF` the file for a `perf record` of the ingestion. Prints:
 //!
 //! - CPU per event from the broker to silver queryable and everything flushed to Delta, for events without and with a schema
 //!   block, and as a ratio to a baseline of the same run: the same payloads parsed by `serde_json` into a tree;
 //! - freshness at fixed rates: from the broker's acknowledgement to visible in a gold view by a polling client;
+//! - the same with ten gold views, and with a heavy query beside them; and what ten views cost an event;
+//! - the time from start to the first right answer, of tables of 1M and 10M rows with a gold view;
 //! - resident memory while more comes than is taken.
 //!
 //! CPU is the server's process, user and system, whatever else the machine does; latencies need an idle machine, so the load
@@ -15,7 +17,9 @@
 mod broker;
 mod client;
 mod event;
+mod restart;
 mod server;
+mod views;
 
 use broker::Broker;
 use client::Client;
@@ -107,7 +111,7 @@ fn ingest(binary: &Path, events: u64, with_schema: bool) -> (f64, f64) {
 /// `perf record` of the server until it ends, into `$BENCH_PERF`.
 fn perf(server: &Server) {
     let out = std::env::var("BENCH_PERF").unwrap_or_default();
-    let arguments = ["record", "-F", "999", "-g", "-o", &out, "-p", &server.id().to_string()];
+    let arguments = ["record", "-F", "499", "--call-graph", "dwarf,16384", "-o", &out, "-p", &server.id().to_string()];
     let child = std::process::Command::new("perf").args(arguments).spawn();
     drop(child.inspect(|_| std::thread::sleep(Duration::from_millis(500))));
 }
@@ -160,19 +164,63 @@ impl Baseline {
     }
 }
 
-/// From acknowledged to visible in gold.
-fn freshness(binary: &Path, rate: u64, seconds: u64) {
+/// A broker, and a server that has every key, as one that has run for a while, and the first so many views.
+fn set_up_with_views(binary: &Path, count: usize) -> (Broker, Server, Client) {
     let (broker, server, mut client) = set_up(binary, false);
-    // Every key is there before the clock starts, as in a system that has run for a while.
     broker.acknowledge(KEYS);
     until(&mut client, PROGRESS, KEYS, ASK_EVERY);
-    client
-        .query(
-            "CREATE MATERIALIZED VIEW gold.kpi AS SELECT segment, count(*) AS orders, sum(amount) AS revenue, avg(amount) AS mean, \
-             max(seq) AS newest FROM silver.orders GROUP BY segment",
-        )
-        .expect("the view can be made");
+    for sql in views::TABLES {
+        client.query(sql).expect("the table can be made");
+    }
+    for (name, query) in &views::VIEWS[..count] {
+        client.query(&format!("CREATE MATERIALIZED VIEW gold.{name} AS {query}")).expect("the view can be made");
+    }
+    (broker, server, client)
+}
+
+/// CPU µs per event that changes a row that is there, everything flushed at the end.
+fn updates(binary: &Path, events: u64, views: usize) -> f64 {
+    let (broker, server, mut client) = set_up_with_views(binary, views);
+    until(&mut client, DURABLE, KEYS, ASK_EVERY);
+    let (cpu, threads) = (server.cpu(), server.cpu_by_thread());
+    if std::env::var_os("BENCH_PERF").is_some() {
+        perf(&server);
+    }
+    let end = KEYS + events;
+    broker.acknowledge(end);
+    until(&mut client, PROGRESS, end, ASK_EVERY);
+    until(&mut client, DURABLE, end, ASK_EVERY);
+    let per_event = |seconds: f64| seconds * 1e6 / events as f64;
+    let spent = per_event(server.cpu() - cpu);
+    let engine = |threads: &std::collections::BTreeMap<String, f64>| threads.get("engine").copied().unwrap_or(0.0);
+    let by_engine = per_event(engine(&server.cpu_by_thread()) - engine(&threads));
+    println!("  {views} views: {spent:.2} µs of CPU per event, the engine {by_engine:.2}; load {}", load());
+    if views > 0 {
+        let newest = number(&mut client, "SELECT newest FROM gold.whole");
+        assert_eq!(newest, end as i64 - 1, "the newest event in a view over a view");
+    }
+    spent
+}
+
+/// From acknowledged to visible in gold: p50 and p99 in ms. `heavy`: with a query beside it that never ends.
+fn freshness(binary: &Path, rate: u64, seconds: u64, views: usize, heavy: bool) -> (f64, f64) {
+    let (broker, server, mut client) = set_up_with_views(binary, views);
     client.prepare("SELECT max(newest) FROM gold.kpi").expect("gold can be read");
+    let load_ends = Arc::new(AtomicBool::new(!heavy));
+    let loading = heavy.then(|| {
+        let (port, ends) = (server.port, Arc::clone(&load_ends));
+        std::thread::spawn(move || {
+            let mut client = Client::connect(port).expect("sluice takes connections");
+            client.query("SET statement_timeout = '2s'").expect("the setting is there");
+            let mut asked = 0;
+            while !ends.load(Ordering::Acquire) {
+                // It may run into its time.
+                drop(client.query(views::HEAVY));
+                asked += 1;
+            }
+            asked
+        })
+    });
     let cpu = server.cpu();
     let done = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&done);
@@ -213,9 +261,12 @@ fn freshness(binary: &Path, rate: u64, seconds: u64) {
     let at = |q: f64| {
         lags.get(((lags.len() as f64 * q) as usize).min(lags.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
     };
+    load_ends.store(true, Ordering::Release);
+    let asked = loading.map_or(0, |thread| thread.join().expect("the heavy queries end"));
+    let beside = if heavy { format!(", {asked} heavy queries beside") } else { String::new() };
     let produced = points.last().map_or(0, |(end, _)| end - KEYS);
     println!(
-        "  {rate} events/s: p50 {:.1} ms, p90 {:.1}, p99 {:.1}, p99.9 {:.1}, longest {:.1}; {} points, {unseen} never seen",
+        "  {rate} events/s, {views} views{beside}: p50 {:.1} ms, p90 {:.1}, p99 {:.1}, p99.9 {:.1}, longest {:.1}; {} points, {unseen} never seen",
         at(0.5),
         at(0.9),
         at(0.99),
@@ -233,6 +284,7 @@ fn freshness(binary: &Path, rate: u64, seconds: u64) {
         server.resident_mib(),
         load(),
     );
+    (at(0.5), at(0.99))
 }
 
 /// Resident memory while the log is always longer than what was read of it.
@@ -290,7 +342,28 @@ fn main() {
     if wanted("freshness") {
         println!("acknowledged → visible in gold:   target at 10,000/s: p99 below 100 ms");
         for rate in [2_000, 10_000] {
-            freshness(&binary, rate, fresh_seconds);
+            freshness(&binary, rate, fresh_seconds, 1, false);
+        }
+    }
+    if wanted("views") || words.contains(&"updates") {
+        println!("ten gold views:   target: CPU of an event at most 1.5 × that without");
+        let (none, ten) = (updates(&binary, events, 0), updates(&binary, events, views::VIEWS.len()));
+        println!("  = {:.2} × without views", ten / none);
+    }
+    if wanted("views") {
+        println!(
+            "  target: p50 below 5 ms and p99 below 25 at 2,000/s, 15 and 50 at 10,000/s; p99 at most 2 × that beside a heavy query"
+        );
+        for rate in [2_000, 10_000] {
+            let (_, alone) = freshness(&binary, rate, fresh_seconds, views::VIEWS.len(), false);
+            let (_, beside) = freshness(&binary, rate, fresh_seconds, views::VIEWS.len(), true);
+            println!("  = {:.2} × p99 beside a heavy query", beside / alone);
+        }
+    }
+    if wanted("restart") {
+        println!("start to the first right answer:   target: 1M rows below 1 s, 10M below 8 s");
+        for rows in [1_000_000, 10_000_000] {
+            restart::measure(&binary, rows);
         }
     }
     if wanted("overload") {

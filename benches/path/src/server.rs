@@ -17,7 +17,9 @@ impl Drop for Server {
         // It may be gone already; the folder is the system's to clean up then.
         drop(self.child.kill());
         drop(self.child.wait());
-        drop(std::fs::remove_dir_all(&self.folder));
+        if !self.folder.as_os_str().is_empty() {
+            drop(std::fs::remove_dir_all(&self.folder));
+        }
     }
 }
 
@@ -34,6 +36,18 @@ impl Server {
              \"amount numeric(12,2)\", \"created_at timestamp(3)\", \"note text\"]\n"
         );
         std::fs::write(folder.join("sluice.toml"), config).expect("the folder can be written");
+        Self::serve(binary, folder)
+    }
+
+    /// Kills the process and starts one over the same folder.
+    pub fn restart(mut self, binary: &Path) -> Self {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        // The folder goes on to the next.
+        Self::serve(binary, std::mem::take(&mut self.folder))
+    }
+
+    fn serve(binary: &Path, folder: PathBuf) -> Self {
         let mut child = Command::new(binary)
             .args(["serve", "--config", "sluice.toml"])
             .current_dir(&folder)

@@ -92,7 +92,7 @@ fn rel(node: &Rel) -> PgResult<LogicalPlan> {
             Ok(LogicalPlanBuilder::from(plan).limit_by_expr(offset, count)?.build()?)
         }
         Rel::RowNumber { input, id, partition_by, order_by } => {
-            let partition_by = partition_by.iter().map(key).collect::<PgResult<Vec<_>>>()?;
+            let partition_by = partition_by.iter().map(partition_key).collect::<PgResult<Vec<_>>>()?;
             numbered(rel(input)?, *id, partition_by, sort_keys(order_by)?)
         }
         Rel::Distinct { input, columns, exact } => distinct(rel(input)?, columns, *exact),
@@ -145,6 +145,16 @@ fn sort_keys(keys: &[SortKey]) -> PgResult<Vec<Sort>> {
 }
 
 /// Ranks of a window function's rows need no more than this.
+/// A key of PARTITION BY. Both zeros are one partition; DataFusion, which sorts by the keys, would make two.
+fn partition_key(expr: &Expr) -> PgResult<Df> {
+    let key = key(expr)?;
+    Ok(match expr.ty.storage {
+        DataType::Float32 => key + lit(0f32),
+        DataType::Float64 => key + lit(0f64),
+        _ => key,
+    })
+}
+
 fn numbered(plan: LogicalPlan, id: ColId, partition_by: Vec<Df>, order_by: Vec<Sort>) -> PgResult<LogicalPlan> {
     let kept = all(&plan);
     let function = datafusion::functions_window::row_number::row_number_udwf();
@@ -181,7 +191,7 @@ fn window(call: &WindowCall) -> PgResult<Df> {
     };
     let params = WindowFunctionParams {
         args: or_one(call.args.iter().map(lower_expr).collect::<PgResult<_>>()?, &call.function),
-        partition_by: call.partition_by.iter().map(key).collect::<PgResult<_>>()?,
+        partition_by: call.partition_by.iter().map(partition_key).collect::<PgResult<_>>()?,
         order_by: sort_keys(&call.order_by)?,
         window_frame: frame(&call.frame, &call.order_by)?,
         filter: call.filter.as_ref().map(lower_expr).transpose()?.map(Box::new),

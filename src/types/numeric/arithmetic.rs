@@ -188,8 +188,9 @@ impl Numeric {
             (a.clone(), b.scaled_up(shift.unsigned_abs()))
         };
         if let (Unscaled::Small(x), Unscaled::Small(y)) = (&top, &bottom)
-            && let (Some(quotient), Some(remainder)) = (x.checked_div(*y), x.checked_rem(*y))
+            && let Some(quotient) = x.checked_div(*y)
         {
+            let remainder = x - quotient * y;
             let up = remainder.unsigned_abs() >= y.unsigned_abs() - remainder.unsigned_abs();
             let away = if (*x < 0) == (*y < 0) { 1 } else { -1 };
             return Ok(Self::new(if up { quotient + away } else { quotient }, scale));
@@ -203,15 +204,27 @@ impl Numeric {
         if v.is_zero() {
             return (0, 0);
         }
-        let digits = v.digits();
-        // The exponent of the first decimal digit, then of the group of four it lies in.
-        let exponent = digits.len() as i32 - 1 - scale;
-        let weight = exponent.div_euclid(4);
-        let in_first = (exponent.rem_euclid(4) + 1) as usize;
-        let mut first = digits.bytes().take(in_first).fold(0, |n, b| n * 10 + (b - b'0') as i32);
-        for _ in digits.len()..in_first {
-            first *= 10;
+        // The exponent of the first decimal digit, then of the group of four it lies in, which may reach beyond the last one.
+        let group = |digits: u32| {
+            let exponent = digits as i32 - 1 - scale;
+            (exponent.div_euclid(4), exponent.rem_euclid(4) as u32 + 1)
+        };
+        if let Unscaled::Small(small) = v {
+            let magnitude = small.unsigned_abs();
+            let digits = match u64::try_from(magnitude) {
+                Ok(short) => short.ilog10() + 1,
+                Err(_) => magnitude.ilog10() + 1,
+            };
+            let (weight, in_first) = group(digits);
+            let first = match digits.checked_sub(in_first) {
+                Some(more) => magnitude / 10u128.pow(more),
+                None => magnitude * 10u128.pow(in_first - digits),
+            };
+            return (weight, first as i32);
         }
+        let digits = v.digits();
+        let (weight, in_first) = group(digits.len() as u32);
+        let first = digits.bytes().take(in_first as usize).fold(0, |n, b| n * 10 + (b - b'0') as i32);
         (weight, first)
     }
 

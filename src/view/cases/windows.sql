@@ -11,3 +11,8 @@ SELECT * FROM (SELECT id, status, amount, row_number() OVER (PARTITION BY status
 SELECT DISTINCT ON (status) status, id, amount FROM orders ORDER BY status, amount DESC;
 SELECT id, rank() OVER (PARTITION BY c.segment ORDER BY o.amount) AS r FROM (SELECT customer_id, amount FROM orders) o JOIN customers c ON c.id = o.customer_id;
 SELECT id, row_number() OVER (PARTITION BY status ORDER BY qty) AS n, sum(qty) OVER (PARTITION BY customer_id) AS s FROM orders;
+SELECT customer_id, id, amount FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY amount DESC NULLS LAST, id) AS n FROM orders) x WHERE n = 1;
+SELECT bucket, id, n FROM (SELECT id % 3 AS bucket, id, row_number() OVER (PARTITION BY id % 3 ORDER BY qty, amount DESC) AS n FROM orders) x WHERE n < 3 AND id > 2;
+SELECT id, n FROM (SELECT id, row_number() OVER (ORDER BY rate DESC) AS n FROM payments) x WHERE 4 >= n;
+SELECT c.segment, x.id FROM (SELECT *, row_number() OVER (PARTITION BY customer_id, status ORDER BY id DESC) AS n FROM orders) x JOIN customers c ON c.id = x.customer_id WHERE x.n = 1;
+SELECT rate, paid FROM (SELECT rate, paid, row_number() OVER (PARTITION BY rate ORDER BY paid) AS n FROM payments) x WHERE n <= 2;

@@ -501,3 +501,9 @@ SELECT jsonb_agg(z) FROM (SELECT x + 1 AS z FROM (VALUES (3, 'b'), (1, 'c'), (2,
 
 SELECT 3 * ANY (ARRAY[1]);
 -- ERROR 42809 @10 op ANY/ALL (array) requires operator to yield boolean
+
+SELECT count(*) OVER (PARTITION BY x) FROM (VALUES (0.0::float8), ('-0'::float8), (1.0)) t(x) ORDER BY 1;
+-- count:int8
+-- 1
+-- 2
+-- 2
