@@ -1,5 +1,6 @@
 //! Rows out of columns, as columns: the living ones, or one.
 
+use super::prefetch::prefetch;
 use crate::types::PgResult;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch,
@@ -16,6 +17,18 @@ pub(super) fn keep_rows(batch: &RecordBatch, alive: BooleanBuffer) -> PgResult<R
     let columns = batch.columns().iter().map(|column| keep.column(column)).collect::<PgResult<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(keep.count));
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+/// Asks for a row of a column; of a text for where it is.
+pub(super) fn prefetch_value(array: &ArrayRef, row: usize) {
+    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) {
+        prefetch(array.values(), row);
+    }
+    downcast_primitive_array!(
+        array => primitive(array, row),
+        DataType::Utf8 => prefetch(array.as_string::<i32>().value_offsets(), row),
+        _ => {}
+    );
 }
 
 /// One row of a column, as a column that shares nothing with it.
