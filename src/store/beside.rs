@@ -4,7 +4,7 @@
 //! came and went since, in proportion to that and to what was compacted, and takes it as one that was asked for.
 
 use super::chunk::Chunk;
-use super::key::{hash_row, hash_rows, parts_of};
+use super::key::{hash_row, parts_of};
 use super::list::ChunkList;
 use super::postings::PostingIndex;
 use super::secondary::Secondary;
