@@ -220,7 +220,8 @@ impl ChunkList {
             let (of, row) = (&self.chunk(*slot).batch, slot.row as usize);
             columns.iter().for_each(|c| prefetch_lines(of.column(*c).as_ref(), 2));
             columns.iter().for_each(|c| prefetch_value(of.column(*c), row));
-            return columns.iter().map(|c| copy_row(of.column(*c), row)).collect();
+            let columns: Vec<&ArrayRef> = columns.iter().map(|c| of.column(*c)).collect();
+            return copy_row(&columns, row);
         }
         let mut sources = Sources::new(self, 0);
         let picks: Vec<(usize, usize)> = slots.iter().map(|slot| sources.pick(*slot)).collect();

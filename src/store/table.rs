@@ -47,6 +47,8 @@ pub struct Table {
     pub(super) secondaries: Vec<Secondary>,
     pub(super) next_id: u64,
     len: usize,
+    /// A batch without rows: one-row changes have no time to make it.
+    nothing: RecordBatch,
     /// The epoch of the newest publish; what dies now is dead from the next one on.
     pub(super) epoch: u64,
     pub(super) pins: Vec<Pin>,
@@ -108,6 +110,7 @@ impl Table {
 
     fn with(schema: Arc<TableSchema>, rows: Rows, parts: Vec<KeyPart>) -> Table {
         Table {
+            nothing: RecordBatch::new_empty(Arc::clone(schema.arrow())),
             schema,
             rows,
             parts,
@@ -373,6 +376,7 @@ impl Table {
         self.chunks = chunks;
         self.secondaries = secondaries;
         self.parts = parts;
+        self.nothing = RecordBatch::new_empty(Arc::clone(schema.arrow()));
         self.schema = schema;
         self.dirty = true;
         Ok(())
@@ -479,8 +483,8 @@ impl Table {
             .map_err(|error| PgError::internal(format!("rows do not fit their table: {error}")))
     }
 
-    fn no_rows(&self) -> RecordBatch {
-        RecordBatch::new_empty(Arc::clone(self.schema.arrow()))
+    pub(super) fn no_rows(&self) -> RecordBatch {
+        self.nothing.clone()
     }
 
     /// So many rows more can be told apart.

@@ -30,7 +30,7 @@ impl Table {
         }
         let added = match rows.num_rows() {
             0 => TableDelta {
-                inserted: RecordBatch::new_empty(Arc::clone(self.schema.arrow())),
+                inserted: self.no_rows(),
                 inserted_ids: self.next_id..self.next_id,
                 retracted: retracted.clone(),
                 dead: Vec::new(),
