@@ -4,9 +4,9 @@
 //! came and went since, in proportion to that and to what was compacted, and takes it as one that was asked for.
 
 use super::chunk::Chunk;
-use super::index::PostingIndex;
-use super::key::{hash_row, hash_rows, parts_of};
+use super::key::{hash_row, parts_of};
 use super::list::ChunkList;
+use super::postings::PostingIndex;
 use super::secondary::Secondary;
 use super::snapshot::TableSnapshot;
 use super::table::Table;
@@ -30,12 +30,7 @@ impl TableSnapshot {
         let secondary = Secondary::empty(parts);
         for chunk in state.chunks.iter() {
             chunk.prepare(&secondary.parts)?;
-            let hashes = hash_rows(chunk.indexed(&secondary.parts), chunk.rows());
-            for (row, (hash, id)) in hashes.into_iter().zip(chunk.ids.tail_from(0)).enumerate() {
-                if chunk.alive_at(row, state.epoch) {
-                    secondary.postings.insert(hash, id);
-                }
-            }
+            secondary.insert(chunk, state.epoch);
             each(chunk.rows())?;
         }
         let (schema, chunks) = (Arc::clone(&state.schema), state.chunks.clone());
@@ -76,7 +71,9 @@ impl Table {
                 continue;
             }
             let ids = chunk.ids.tail_from(0);
-            for (row, id) in ids.into_iter().enumerate().filter(|(row, _)| chunk.alive_at(*row, epoch)) {
+            let seen = chunk.mask_at(epoch);
+            let was_seen = |row: &usize| seen.as_ref().is_none_or(|seen| seen.value(*row));
+            for (row, id) in ids.into_iter().enumerate().filter(|(row, _)| was_seen(row)) {
                 let lives = match same {
                     true => chunk.is_alive(row),
                     false => self.chunks.locate(id).is_some_and(|at| self.chunks.chunk(at).is_alive(at.row as usize)),

@@ -2,7 +2,6 @@
 
 use super::RowId;
 use super::key::{hash_rows, probe_columns, rows_equal};
-use super::list::Slot;
 use super::snapshot::TableSnapshot;
 use crate::types::{PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -25,8 +24,7 @@ impl TableSnapshot {
 
     /// The rows with these ids that live here, in the order of `ids`.
     pub fn rows_of(&self, ids: &[RowId], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
-        let slots: Vec<Slot> = ids.iter().filter_map(|id| self.state().visible(id.0)).collect();
-        self.gather(&slots, projection)
+        self.gather(&self.state().visible_each(ids), projection)
     }
 
     /// For each key whether a row has it: in `columns`, or in the key of the table where they are its key.

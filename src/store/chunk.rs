@@ -1,7 +1,7 @@
 //! A chunk: immutable rows, their ids, and when each of them died.
 
 use super::RowId;
-use super::deaths::{Deaths, NOW};
+use super::deaths::Deaths;
 use super::filter::keep_rows;
 use super::ids::Ids;
 use super::key::{KeyColumn, KeyPart, key_columns};
@@ -35,7 +35,7 @@ impl<T> PerColumn<T> {
     }
 }
 
-/// Immutable rows in ascending id order; only death stamps are added. What a look-up reads stands together.
+/// Immutable rows in ascending id order; only deaths are added. What a look-up reads stands together.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Chunk {
@@ -102,14 +102,19 @@ impl Chunk {
 
     /// Does the row live for the writer?
     pub fn is_alive(&self, row: usize) -> bool {
-        self.alive_at(row, NOW)
+        self.deaths.get().is_none_or(|deaths| deaths.is_alive(row))
     }
 
     pub fn alive_at(&self, row: usize, epoch: u64) -> bool {
         self.deaths.get().is_none_or(|deaths| deaths.alive_at(row, epoch))
     }
 
-    /// Can the stamps hold this epoch? Not 2³² epochs after the chunk's first death: then it must be made anew.
+    /// The same, if few steps tell it.
+    pub fn alive_soon(&self, row: usize, epoch: u64) -> Option<bool> {
+        self.deaths.get().map_or(Some(true), |deaths| deaths.alive_soon(row, epoch))
+    }
+
+    /// Can the list of deaths hold this epoch? Not 2³² epochs after the chunk's first death: then it must be made anew.
     pub fn can_kill(&self, epoch: u64) -> bool {
         self.deaths.get().is_none_or(|deaths| deaths.can_hold(epoch))
     }
@@ -119,7 +124,7 @@ impl Chunk {
         self.deaths.get_or_init(|| Deaths::new(self.rows(), epoch)).kill(row, epoch);
     }
 
-    /// Asks for the stamp of a row's death, and for what says where its key is.
+    /// Asks for what says whether a row lives, and for what says where its key is.
     #[inline]
     pub fn prefetch_state(&self, row: usize) {
         self.keys.iter().for_each(|key| prefetch_lines(key, 2));
@@ -141,7 +146,7 @@ impl Chunk {
     }
 
     /// The rows alive at `epoch`; `None`: all.
-    fn mask_at(&self, epoch: u64) -> Option<BooleanBuffer> {
+    pub fn mask_at(&self, epoch: u64) -> Option<BooleanBuffer> {
         let deaths = self.deaths.get()?;
         (deaths.base <= epoch).then(|| deaths.mask(epoch))
     }

@@ -1,5 +1,6 @@
 //! Rows out of columns, as columns: the living ones, or one.
 
+use super::prefetch::prefetch;
 use crate::types::PgResult;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch,
@@ -7,7 +8,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::{FilterBuilder, FilterPredicate, take};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, ToByteSlice};
 use std::sync::Arc;
 
 /// The rows of `batch` whose bit is set; the bits are as many as the rows.
@@ -18,25 +19,93 @@ pub(super) fn keep_rows(batch: &RecordBatch, alive: BooleanBuffer) -> PgResult<R
     Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
 }
 
-/// One row of a column, as a column that shares nothing with it.
-pub(super) fn copy_row(array: &ArrayRef, row: usize) -> PgResult<ArrayRef> {
-    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) -> ArrayRef {
-        let values = ScalarBuffer::from(vec![array.value(row)]);
-        Arc::new(PrimitiveArray::<T>::new(values, None).with_data_type(array.data_type().clone()))
-    }
-    if array.is_null(row) {
-        return Ok(new_null_array(array.data_type(), 1));
+/// Asks for a row of a column; of a text for where it is.
+pub(super) fn prefetch_value(array: &ArrayRef, row: usize) {
+    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, row: usize) {
+        prefetch(array.values(), row);
     }
     downcast_primitive_array!(
-        array => return Ok(primitive(array, row)),
+        array => primitive(array, row),
+        DataType::Utf8 => prefetch(array.as_string::<i32>().value_offsets(), row),
+        _ => {}
+    );
+}
+
+/// One row of some columns, as columns that share nothing with them: fixed-width values and texts lie in one piece of memory.
+pub(super) fn copy_row(columns: &[&ArrayRef], row: usize) -> PgResult<Vec<ArrayRef>> {
+    let words = columns.iter().map(|column| words_of(column, row)).sum();
+    let mut packed: Vec<i128> = Vec::with_capacity(words);
+    columns.iter().for_each(|column| pack(column, row, &mut packed));
+    let (packed, mut at) = (Buffer::from_vec(packed), 0);
+    let unpacked = columns.iter().map(|column| {
+        let column = match words_of(column, row) {
+            0 if column.is_null(row) => new_null_array(column.data_type(), 1),
+            0 => take(column, &UInt32Array::from_value(row as u32, 1), None)?,
+            words => {
+                at += words;
+                unpack(column, row, &packed, at - words)?
+            }
+        };
+        Ok(column)
+    });
+    unpacked.collect()
+}
+
+/// How many words the row of a column takes: none where it is NULL, or of another form.
+fn words_of(array: &ArrayRef, row: usize) -> usize {
+    fn primitive<T: ArrowPrimitiveType>(_: &PrimitiveArray<T>) -> usize {
+        usize::from(size_of::<T::Native>() <= WORD)
+    }
+    if array.is_null(row) {
+        return 0;
+    }
+    downcast_primitive_array!(
+        array => primitive(array),
+        DataType::Utf8 => 1 + array.as_string::<i32>().value(row).len().div_ceil(WORD),
+        _ => 0,
+    )
+}
+
+const WORD: usize = size_of::<i128>();
+
+fn pack(array: &ArrayRef, row: usize, words: &mut Vec<i128>) {
+    fn word(bytes: &[u8]) -> i128 {
+        let mut word = [0; WORD];
+        word[..bytes.len()].copy_from_slice(bytes);
+        i128::from_ne_bytes(word)
+    }
+    if words_of(array, row) == 0 {
+        return;
+    }
+    downcast_primitive_array!(
+        array => words.push(word(array.value(row).to_byte_slice())),
         DataType::Utf8 => {
-            let value = array.as_string::<i32>().value(row);
-            return Ok(Arc::new(StringArray::new(OffsetBuffer::from_lengths([value.len()]), value.as_bytes().into(), None)));
+            let text = array.as_string::<i32>().value(row).as_bytes();
+            words.push(word([0, text.len() as i32].to_byte_slice()));
+            words.extend(text.chunks(WORD).map(word));
         }
         _ => {}
     );
-    Ok(take(array, &UInt32Array::from_value(row as u32, 1), None)?)
 }
+
+/// The column whose row [`pack`] has put to word `at`.
+fn unpack(array: &ArrayRef, row: usize, packed: &Buffer, at: usize) -> PgResult<ArrayRef> {
+    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, packed: &Buffer, at: usize) -> ArrayRef {
+        let values = ScalarBuffer::new(packed.clone(), at * (WORD / size_of::<T::Native>()), 1);
+        Arc::new(PrimitiveArray::<T>::new(values, None).with_data_type(array.data_type().clone()))
+    }
+    downcast_primitive_array!(
+        array => Ok(primitive(array, packed, at)),
+        _ => {
+            let offsets = OffsetBuffer::new(ScalarBuffer::new(packed.clone(), at * (WORD / size_of::<i32>()), 2));
+            let text = packed.slice_with_length((at + 1) * WORD, array.as_string::<i32>().value_length(row) as usize);
+            Ok(Arc::new(StringArray::try_new(offsets, text, None)?) as ArrayRef)
+        }
+    )
+}
+
+/// Blocks of 64 values that a copy asks for ahead.
+const AHEAD: usize = 2;
 
 struct Keep {
     alive: BooleanBuffer,
@@ -77,7 +146,10 @@ impl Keep {
         let spare = kept.spare_capacity_mut();
         let bits = self.alive.bit_chunks();
         let mut to = 0;
-        for (part, word) in values.chunks(64).zip(bits.iter_padded()) {
+        for (block, (part, word)) in values.chunks(64).zip(bits.iter_padded()).enumerate() {
+            // A copy that looks at each value comes to few lines of memory at once by itself.
+            let ahead = (block + AHEAD) * 64;
+            (0..size_of::<T>()).for_each(|line| prefetch(values, ahead + line * 64 / size_of::<T>()));
             for (nth, value) in part.iter().enumerate() {
                 spare[to].write(*value);
                 to += (word >> nth & 1) as usize;
@@ -139,8 +211,11 @@ mod tests {
             let bits = alive.slice(start, rows.len() - start);
             let kept = keep_rows(&part, bits.clone()).unwrap();
             prop_assert_eq!(kept, filter_record_batch(&part, &BooleanArray::new(bits, None)).unwrap());
-            for (row, column) in (0..part.num_rows()).flat_map(|row| part.columns().iter().map(move |c| (row, c))) {
-                prop_assert_eq!(copy_row(column, row).unwrap().to_data(), column.slice(row, 1).to_data());
+            let columns: Vec<&ArrayRef> = part.columns().iter().collect();
+            for row in 0..part.num_rows() {
+                for (copy, column) in copy_row(&columns, row).unwrap().iter().zip(&columns) {
+                    prop_assert_eq!(copy.to_data(), column.slice(row, 1).to_data());
+                }
             }
         }
     }

@@ -7,7 +7,7 @@
 //! **Readers.** A slot changes by one atomic store, and entries never move: a shard that is full is replaced by a bigger
 //! copy, and a reader that still holds the old one sees the table as it was then.
 
-use super::prefetch::{AHEAD, prefetch};
+use super::prefetch::{BLOCK, prefetch};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -88,22 +88,21 @@ impl Shard {
         let mark = mark(hash);
         let mut at = self.home(hash as u32);
         for _ in 0..self.lines.len() {
+            let line = &self.lines[at].0;
             // Without a jump for each slot: which of them it will be cannot be guessed.
-            let (mut more, mut same) = (true, 0u32);
-            for (nth, slot) in self.lines[at].0.iter().enumerate() {
-                let word = slot.load(Ordering::Acquire);
-                more &= word != EMPTY;
-                same |= u32::from((word ^ mark) >> ID_BITS == 0) << nth;
+            let mut same = 0u32;
+            for (nth, slot) in line.iter().enumerate() {
+                same |= u32::from((slot.load(Ordering::Acquire) ^ mark) >> ID_BITS == 0) << nth;
             }
             while same != 0 {
-                let slot = at * SLOTS + same.trailing_zeros() as usize;
-                let word = self.slot(slot).load(Ordering::Acquire);
-                if (word ^ mark) >> ID_BITS == 0 && each(slot, word & ID) {
+                let nth = same.trailing_zeros() as usize;
+                let word = line[nth % SLOTS].load(Ordering::Acquire);
+                if (word ^ mark) >> ID_BITS == 0 && each(at * SLOTS + nth, word & ID) {
                     return true;
                 }
                 same &= same - 1;
             }
-            if !more {
+            if line.iter().any(|slot| slot.load(Ordering::Acquire) == EMPTY) {
                 return false;
             }
             at += 1;
@@ -228,7 +227,7 @@ impl Shards {
 }
 
 /// Where an entry lies; any insertion, removal or growth makes it void.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
     shard: u32,
     slot: u32,
@@ -245,36 +244,32 @@ impl HashIds {
         Self { shards: ArcSwap::from_pointee(Shards(vec![Arc::new(Shard::new(1))])) }
     }
 
-    /// Gives `each` the number of a hash with every place and id that may be under it.
-    pub fn candidates(&self, hashes: impl Iterator<Item = u64> + Clone, mut each: impl FnMut(usize, Place, u64)) {
+    /// Gives `each` the number of a hash with a place and an id that may be under it, until it says that this was it.
+    pub fn candidates(&self, hashes: &[u64], mut each: impl FnMut(usize, Place, u64) -> bool) {
         let shards = self.shards.load();
-        let mut ahead = hashes.clone();
-        ahead.by_ref().take(AHEAD).for_each(|hash| shards.prefetch(hash));
-        for (nth, hash) in hashes.enumerate() {
-            if let Some(next) = ahead.next() {
-                shards.prefetch(next);
+        for (block, hashes) in hashes.chunks(BLOCK).enumerate() {
+            hashes.iter().for_each(|hash| shards.prefetch(*hash));
+            for (nth, hash) in hashes.iter().enumerate() {
+                let shard = shards.number(*hash as u32);
+                shards.0[shard].scan(*hash, |slot, id| {
+                    each(block * BLOCK + nth, Place { shard: shard as u32, slot: slot as u32 }, id)
+                });
             }
-            let shard = shards.number(hash as u32);
-            shards.0[shard].scan(hash, |slot, id| {
-                each(nth, Place { shard: shard as u32, slot: slot as u32 }, id);
-                false
-            });
         }
     }
 
-    pub fn insert_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
+    pub fn insert_each(&self, entries: &[(u64, u64)]) {
         let mut shards = self.shards.load_full();
-        let mut ahead = entries.clone().skip(AHEAD);
-        for (hash, id) in entries {
-            if let Some((next, _)) = ahead.next() {
-                shards.prefetch_whole(next);
+        for entries in entries.chunks(BLOCK) {
+            entries.iter().for_each(|(hash, _)| shards.prefetch_whole(*hash));
+            for (hash, id) in entries {
+                while shards.of(*hash).is_full() {
+                    let live = shards.of(*hash).live();
+                    shards = Arc::new(shards.resized(shards.number(*hash as u32), live + live * 3 / 4 + 6));
+                    self.shards.store(Arc::clone(&shards));
+                }
+                shards.of(*hash).insert(mark(*hash), *hash as u32, *id & ID);
             }
-            while shards.of(hash).is_full() {
-                let live = shards.of(hash).live();
-                shards = Arc::new(shards.resized(shards.number(hash as u32), live + live * 3 / 4 + 6));
-                self.shards.store(Arc::clone(&shards));
-            }
-            shards.of(hash).insert(mark(hash), hash as u32, id & ID);
         }
     }
 
@@ -290,22 +285,21 @@ impl HashIds {
     }
 
     /// Removes the entries of these hashes and ids, where they are there.
-    pub fn remove_each(&self, entries: impl Iterator<Item = (u64, u64)> + Clone) {
+    pub fn remove_each(&self, entries: &[(u64, u64)]) {
         let shards = self.shards.load_full();
-        let mut ahead = entries.clone().skip(AHEAD);
         let mut wide = false;
-        for (hash, id) in entries {
-            if let Some((next, _)) = ahead.next() {
-                shards.prefetch(next);
+        for entries in entries.chunks(BLOCK) {
+            entries.iter().for_each(|(hash, _)| shards.prefetch(*hash));
+            for (hash, id) in entries {
+                let shard = shards.of(*hash);
+                shard.scan(*hash, |slot, other| {
+                    if other == *id {
+                        shard.remove(slot);
+                    }
+                    other == *id
+                });
+                wide |= shard.is_wide();
             }
-            let shard = shards.of(hash);
-            shard.scan(hash, |slot, other| {
-                if other == id {
-                    shard.remove(slot);
-                }
-                other == id
-            });
-            wide |= shard.is_wide();
         }
         if wide {
             self.shrink(&shards);
@@ -354,9 +348,20 @@ mod tests {
         (n ^ n >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
     }
 
+    fn spreads(count: u64) -> Vec<u64> {
+        (0..count).map(spread).collect()
+    }
+
+    fn pairs(ids: std::ops::Range<u64>) -> Vec<(u64, u64)> {
+        ids.map(|n| (spread(n), n)).collect()
+    }
+
     fn ids_of(table: &HashIds, hash: u64) -> Vec<u64> {
         let mut ids = Vec::new();
-        table.candidates(std::iter::once(hash), |_, _, id| ids.push(id));
+        table.candidates(&[hash], |_, _, id| {
+            ids.push(id);
+            false
+        });
         ids.sort_unstable();
         ids
     }
@@ -396,7 +401,7 @@ mod tests {
                     Step::Insert(keys) => {
                         let new: Vec<_> = keys.iter().zip(next..).map(|(key, id)| (hash(*key), id)).collect();
                         next += new.len() as u64;
-                        table.insert_each(new.iter().copied());
+                        table.insert_each(&new);
                         model.extend(new);
                     }
                     Step::Remove(keys) => {
@@ -408,13 +413,18 @@ mod tests {
                         }
                         // And one that is not there.
                         gone.push((hash(7), next + 1));
-                        table.remove_each(gone.iter().copied());
+                        table.remove_each(&gone);
                     }
                     Step::Replace(nth) if !model.is_empty() => {
                         let at = usize::from(nth) % model.len();
                         let (hash, id) = model[at];
                         let mut place = None;
-                        table.candidates(std::iter::once(hash), |_, found, other| if other == id { place = Some(found) });
+                        table.candidates(&[hash], |_, found, other| {
+                            if other == id {
+                                place = Some(found);
+                            }
+                            other == id
+                        });
                         table.replace_each(place.map(|place| (place, next)).into_iter());
                         model[at].1 = next;
                         next += 1;
@@ -438,14 +448,17 @@ mod tests {
         let table = HashIds::new();
         let count = 300_000;
         for start in (0..count).step_by(1_000) {
-            table.insert_each((start..start + 1_000).map(|n| (spread(n), n)));
+            table.insert_each(&pairs(start..start + 1_000));
         }
         assert_eq!(table.shards.load().0.len(), MOST_SHARDS);
         let mut found = vec![0; count as usize];
-        table.candidates((0..count).map(spread), |nth, _, id| found[nth] += u32::from(nth as u64 == id));
+        table.candidates(&spreads(count), |nth, _, id| {
+            found[nth] += u32::from(nth as u64 == id);
+            false
+        });
         assert!(found.iter().all(|n| *n == 1));
         assert!(table.bytes() < count as usize * 24, "{} bytes", table.bytes());
-        table.remove_each((0..count).map(|n| (spread(n), n)));
+        table.remove_each(&pairs(0..count));
         assert_eq!(table.len(), 0);
         assert!(table.bytes() < 256 * 1_024, "{} bytes of nothing", table.bytes());
     }
@@ -453,30 +466,33 @@ mod tests {
     #[test]
     fn a_reader_finds_what_stays_while_the_table_grows_and_shrinks() {
         let table = HashIds::new();
-        table.insert_each((0..500).map(|n| (spread(n), n)));
+        table.insert_each(&pairs(0..500));
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     let mut found = 0;
-                    table.candidates((0..500).map(spread), |nth, _, id| {
-                        found += usize::from(nth as u64 == id % 1_000_000)
+                    table.candidates(&spreads(500), |nth, _, id| {
+                        found += usize::from(nth as u64 == id % 1_000_000);
+                        false
                     });
                     assert_eq!(found, 500);
                 }
             });
             for round in 1..40u64 {
                 let others = 1_000..1_000 + 400 * round;
-                table.insert_each(others.clone().map(|n| (spread(n), n)));
+                table.insert_each(&pairs(others.clone()));
                 // The other half of the ids says which round it was.
                 let mut places = Vec::new();
-                table.candidates((0..500).map(spread), |nth, place, id| {
-                    if nth as u64 == id % 1_000_000 {
+                table.candidates(&spreads(500), |nth, place, id| {
+                    let is_it = nth as u64 == id % 1_000_000;
+                    if is_it {
                         places.push((place, nth as u64 + round * 1_000_000));
                     }
+                    is_it
                 });
                 table.replace_each(places.into_iter());
-                table.remove_each(others.map(|n| (spread(n), n)));
+                table.remove_each(&pairs(others));
             }
             done.store(true, Ordering::Relaxed);
         });

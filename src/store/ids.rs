@@ -1,5 +1,7 @@
 //! The ids of a chunk's rows.
 
+use super::prefetch::prefetch;
+
 /// Ids in a line of a bitmap.
 const SPAN: u64 = 64 * WORDS as u64;
 const WORDS: usize = 6;
@@ -72,6 +74,15 @@ impl Ids {
                 (offsets.get(row) == Some(&offset)).then_some(row)
             }
             Ids::Far(ids) => ids.binary_search(&id).ok(),
+        }
+    }
+
+    /// Asks for what [`Ids::find`] reads first.
+    #[inline]
+    pub fn prefetch(&self, id: u64) {
+        match self {
+            Ids::Dense(bitmap) => prefetch(&bitmap.lines, (id.saturating_sub(bitmap.first) / SPAN) as usize),
+            Ids::Contiguous { .. } | Ids::Near { .. } | Ids::Far(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The list of a table's chunks, in pages: a snapshot shares the pages, and a change copies the page it touches.
 
 use super::chunk::Chunk;
-use super::filter::copy_row;
+use super::filter::{copy_row, prefetch_value};
 use super::hash::Place;
 use super::prefetch::prefetch_lines;
 use crate::types::PgResult;
@@ -34,6 +34,13 @@ pub(super) struct Slot {
     page: u32,
     chunk: u32,
     pub row: u32,
+}
+
+impl Slot {
+    /// The same for all rows of a chunk.
+    pub fn chunk(&self) -> (u32, u32) {
+        (self.page, self.chunk)
+    }
 }
 
 /// A row version that an index gave for a key.
@@ -150,22 +157,35 @@ impl ChunkList {
         Some(Slot { row: row as u32, ..slot })
     }
 
-    /// Locates all of `wanted`, those that are not there leaving it, and asks for their keys and stamps: in steps, each of which
-    /// asks for what the next one reads.
-    pub fn locate_each(&self, wanted: &mut Vec<Candidate>) {
-        wanted.retain_mut(|candidate| {
-            let Some(slot) = self.chunk_of(candidate.id) else { return false };
+    /// Locates all of `wanted`, and asks for whether they live: in steps, each of which asks for what the next one reads. Those that
+    /// are there come first, in their order; gives how many they are.
+    pub fn locate_rows(&self, wanted: &mut [Candidate]) -> usize {
+        let mut there = 0;
+        for nth in 0..wanted.len() {
+            let Some(slot) = self.chunk_of(wanted[nth].id) else { continue };
             prefetch_lines::<Chunk>(self.chunk(slot), 3);
-            candidate.slot = slot;
-            true
-        });
-        wanted.retain_mut(|candidate| {
+            wanted[there] = Candidate { slot, ..wanted[nth] };
+            there += 1;
+        }
+        for Candidate { id, slot, .. } in &wanted[..there] {
+            self.chunk(*slot).ids.prefetch(*id);
+        }
+        let mut found = 0;
+        for nth in 0..there {
+            let candidate = wanted[nth];
             let chunk = self.chunk(candidate.slot);
-            let Some(row) = chunk.ids.find(candidate.id) else { return false };
+            let Some(row) = chunk.ids.find(candidate.id) else { continue };
             chunk.prefetch_state(row);
-            candidate.slot.row = row as u32;
-            true
-        });
+            wanted[found] = Candidate { slot: Slot { row: row as u32, ..candidate.slot }, ..candidate };
+            found += 1;
+        }
+        found
+    }
+
+    /// [`ChunkList::locate_rows`] for those whose keys are read next; those that are not there leave.
+    pub fn locate_each(&self, wanted: &mut Vec<Candidate>) {
+        let there = self.locate_rows(wanted);
+        wanted.truncate(there);
         for Candidate { slot, .. } in wanted.iter() {
             self.chunk(*slot).prefetch_key(slot.row as usize);
         }
@@ -190,15 +210,18 @@ impl ChunkList {
             return Ok(RecordBatch::new_empty(Arc::clone(schema)));
         }
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(slots.len()));
+        let arrays = self.gather_columns(slots, columns)?;
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
+    }
+
+    /// The same without a schema, for at least one row.
+    pub fn gather_columns(&self, slots: &[Slot], columns: &[usize]) -> PgResult<Vec<ArrayRef>> {
         if let [slot] = slots {
-            let of = &self.chunk(*slot).batch;
+            let (of, row) = (&self.chunk(*slot).batch, slot.row as usize);
             columns.iter().for_each(|c| prefetch_lines(of.column(*c).as_ref(), 2));
-            let arrays = columns.iter().map(|c| copy_row(of.column(*c), slot.row as usize));
-            return Ok(RecordBatch::try_new_with_options(
-                Arc::clone(schema),
-                arrays.collect::<PgResult<Vec<_>>>()?,
-                &options,
-            )?);
+            columns.iter().for_each(|c| prefetch_value(of.column(*c), row));
+            let columns: Vec<&ArrayRef> = columns.iter().map(|c| of.column(*c)).collect();
+            return copy_row(&columns, row);
         }
         let mut sources = Sources::new(self, 0);
         let picks: Vec<(usize, usize)> = slots.iter().map(|slot| sources.pick(*slot)).collect();
@@ -215,7 +238,7 @@ impl ChunkList {
                 })
                 .collect::<Result<Vec<_>, _>>()?,
         };
-        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
+        Ok(arrays)
     }
 
     /// `column` of `batch`, with the values of stored rows where `values` says so.

@@ -4,7 +4,7 @@ use super::RowId;
 use super::chunk::Chunk;
 use super::deaths::NOW;
 use super::ids::Ids;
-use super::index::PostingIndex;
+use super::postings::PostingIndex;
 use super::snapshot::Pin;
 use super::table::{Rows, Table};
 use crate::types::PgResult;
@@ -151,11 +151,18 @@ impl Run {
     }
 }
 
+/// Does somebody hold a snapshot that sees what came with the row id `id`, and ended when the row `end` came?
+pub(super) fn is_seen(pins: &[Pin], id: u64, end: u64) -> bool {
+    let after = pins.partition_point(|pin| pin.next_id <= id);
+    pins[after..].iter().take_while(|pin| pin.next_id <= end).any(|pin| pin.state.strong_count() > 0)
+}
+
 impl Table {
     /// One bounded piece of background work; true where there is more. `budget_rows`: about how many rows may be
     /// copied, and how many dead index entries removed. Changes no answer and no id.
     pub fn maintain(&mut self, budget_rows: usize) -> bool {
         self.unpin();
+        self.unlink(budget_rows.max(1));
         self.collect(budget_rows.max(1));
         let mut budget = budget_rows.max(1);
         // Every chunk is looked at. After few changes nothing can be worth it yet, and one-row ticks are many.
@@ -214,8 +221,9 @@ impl Table {
                 break;
             }
         }
-        if self.garbage.waiting() > garbage_high {
+        if self.garbage.waiting() > garbage_high || self.links() > 2 * self.most_links() {
             self.unpin();
+            self.unlink(garbage_high / 8);
             self.collect(garbage_high / 8);
         }
     }
@@ -263,9 +271,34 @@ impl Table {
         });
     }
 
-    /// No snapshot that somebody holds sees the rows with ids from here on.
-    pub(super) fn unseen_from(&self) -> u64 {
-        self.pins.iter().rev().find(|pin| pin.state.strong_count() > 0).map_or(0, |pin| pin.next_id)
+    /// Links from versions to their predecessors in the key index.
+    fn links(&self) -> usize {
+        if let Rows::Keyed(index) = &self.rows { index.before.len() } else { 0 }
+    }
+
+    /// From how many links on the key index keeps by itself what they lead to.
+    fn most_links(&self) -> usize {
+        self.policy.garbage_high.max(self.len() / 2)
+    }
+
+    /// Forgets the links that no snapshot needs any more. Where a snapshot is held for so long that they become many, the key
+    /// index keeps what is seen through about `limit` of the oldest.
+    fn unlink(&mut self, limit: usize) {
+        let Rows::Keyed(index) = &self.rows else { return };
+        match self.pins.iter().find(|pin| pin.state.strong_count() > 0) {
+            None => index.before.clear(),
+            Some(oldest) => index.before.forget_below(oldest.next_id),
+        }
+        let index = Arc::clone(index);
+        let mut done = 0;
+        while done < limit && index.before.len() > self.most_links() {
+            let links = index.before.oldest();
+            let seen = links.iter().filter(|link| is_seen(&self.pins, link.before, link.id));
+            let kept: Vec<(u64, u64)> = seen.map(|link| (link.hash, link.before)).collect();
+            self.keep(&index, &kept);
+            index.before.drop_oldest();
+            done += links.len().max(1);
+        }
     }
 
     /// Removes up to `limit` dead versions from the indexes that no snapshot sees. A version is seen by the snapshots
@@ -286,8 +319,11 @@ impl Table {
                 false
             });
             match (&secondary, &self.rows) {
-                (Some(postings), _) => entries.iter().for_each(|dead| postings.remove(dead.hash, dead.id)),
-                (None, Rows::Keyed(index)) => index.forget_each(entries.iter().map(|dead| (dead.hash, dead.id))),
+                (Some(postings), _) => postings.remove_each(entries.iter().map(|dead| (dead.hash, dead.id))),
+                (None, Rows::Keyed(index)) => {
+                    let entries: Vec<(u64, u64)> = entries.iter().map(|dead| (dead.hash, dead.id)).collect();
+                    index.forget_each(&entries);
+                }
                 (None, _) => {}
             }
         }

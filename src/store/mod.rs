@@ -39,6 +39,8 @@ mod index;
 mod key;
 mod list;
 mod maintain;
+mod postings;
+mod predecessors;
 mod prefetch;
 mod secondary;
 mod snapshot;

@@ -5,8 +5,6 @@
 
 /// Rows that are on their way through the steps at once: what they ask for fits into the first cache.
 pub(super) const BLOCK: usize = 128;
-/// How many places ahead a loop asks.
-pub(super) const AHEAD: usize = 16;
 
 /// Asks for the cache line of `values[at]`; nothing where there is no such value.
 #[inline(always)]

@@ -3,11 +3,15 @@
 //! Views ask for them ([`Table::ensure_index`]) and share them: one index for each set of columns, however many ask. A
 //! snapshot answers from the indexes that the table had when it was published.
 
+use super::RowId;
 use super::chunk::Chunk;
-use super::index::PostingIndex;
-use super::key::{KeyPart, hash_row, hash_rows, parts_of, probe_columns, rows_equal};
-use super::list::{ChunkList, Slot};
-use super::snapshot::{State, TableSnapshot};
+use super::deaths::NOW;
+use super::hash::Place;
+use super::key::{KeyColumn, KeyPart, hash_row, hash_rows, parts_of, probe_columns, rows_equal};
+use super::list::{Candidate, ChunkList, Slot};
+use super::postings::PostingIndex;
+use super::prefetch::BLOCK;
+use super::snapshot::{Sight, State, TableSnapshot};
 use super::table::Table;
 use crate::types::{PgError, PgResult, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -37,17 +41,21 @@ impl Secondary {
         let secondary = Self { parts, postings: Arc::new(PostingIndex::new()), users };
         for chunk in chunks.iter() {
             chunk.prepare(&secondary.parts)?;
-            secondary.insert(chunk);
+            secondary.insert(chunk, NOW);
         }
         Ok(secondary)
     }
 
-    /// Adds the rows of a prepared chunk that live for the writer.
-    pub fn insert(&self, chunk: &Chunk) {
+    /// Adds the rows of a prepared chunk that live at `epoch`.
+    pub fn insert(&self, chunk: &Chunk, epoch: u64) {
         let hashes = hash_rows(chunk.indexed(&self.parts), chunk.rows());
-        for (row, (hash, id)) in hashes.into_iter().zip(chunk.ids.tail_from(0)).enumerate() {
-            if chunk.is_alive(row) {
-                self.postings.insert(hash, id);
+        let entries = hashes.into_iter().zip(chunk.ids.tail_from(0));
+        match chunk.mask_at(epoch) {
+            None => self.postings.insert_each(entries),
+            Some(lives) => {
+                let living: Vec<_> =
+                    entries.zip(lives.iter()).filter(|(_, lives)| *lives).map(|(entry, _)| entry).collect();
+                self.postings.insert_each(living.into_iter());
             }
         }
     }
@@ -128,25 +136,68 @@ impl TableSnapshot {
         }
         let mut found: Vec<Slot> = Vec::new();
         let mut numbers = Vec::new();
-        for (number, hash) in hash_rows(&probes, keys[0].len()).into_iter().enumerate() {
-            // Only ids are copied under the shard's lock: the writer must not wait while rows are compared.
-            let candidates = index.postings.find(hash, usize::MAX, |id| id < state.next_id);
-            for slot in candidates.into_iter().filter_map(|id| state.visible(id)) {
-                let chunk = state.chunks.chunk(slot);
-                if rows_equal(&probes, number, chunk.indexed(&index.parts), slot.row as usize) {
-                    found.push(slot);
-                    numbers.push(number as u32);
-                }
-            }
-        }
+        state.matches(index, &probes, &hash_rows(&probes, keys[0].len()), |number, _, slot| {
+            found.push(slot);
+            numbers.push(number as u32);
+        });
         Ok((self.gather(&found, projection)?, numbers))
     }
 }
 
 impl State {
+    /// Gives `each` the number of a key, ascending, with the id and the place of every row that has it.
+    pub(super) fn matches(
+        &self,
+        index: &Secondary,
+        probes: &[KeyColumn],
+        hashes: &[u64],
+        mut each: impl FnMut(usize, u64, Slot),
+    ) {
+        let mut sight = Sight::new(self);
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for (nth, hashes) in hashes.chunks(BLOCK).enumerate() {
+            // Only ids are copied under the locks of the index: the writer must not wait while rows are compared.
+            index.postings.find_each(hashes, |nth, id| {
+                if id < self.next_id {
+                    candidates.push(Candidate::new(nth, Place::default(), id));
+                }
+            });
+            for part in candidates.chunks_mut(BLOCK) {
+                let there = self.chunks.locate_rows(part);
+                let column = |candidate: &Candidate| {
+                    let chunk = self.chunks.chunk(candidate.slot);
+                    chunk.indexed(&index.parts).for_each(|column| column.prefetch(candidate.slot.row as usize));
+                };
+                part[..there].iter().for_each(column);
+                for Candidate { nth: key, id, slot, .. } in &part[..there] {
+                    let (key, columns) = (nth * BLOCK + key, self.chunks.chunk(*slot).indexed(&index.parts));
+                    if rows_equal(probes, key, columns, slot.row as usize) && sight.sees(*slot) {
+                        each(key, *id, *slot);
+                    }
+                }
+            }
+            candidates.clear();
+        }
+    }
+
     /// Where the row is, if this state sees it.
     pub(super) fn visible(&self, id: u64) -> Option<Slot> {
         let slot = if id < self.next_id { self.chunks.locate(id)? } else { return None };
         self.chunks.chunk(slot).alive_at(slot.row as usize, self.epoch).then_some(slot)
+    }
+
+    /// Where the rows are that this state sees, in their order.
+    pub(super) fn visible_each(&self, ids: &[RowId]) -> Vec<Slot> {
+        let mut sight = Sight::new(self);
+        let mut slots = Vec::with_capacity(ids.len());
+        let mut wanted: Vec<Candidate> = Vec::with_capacity(ids.len().min(BLOCK));
+        for ids in ids.chunks(BLOCK) {
+            let known = ids.iter().filter(|id| id.0 < self.next_id);
+            wanted.extend(known.map(|id| Candidate::new(0, Place::default(), id.0)));
+            let there = self.chunks.locate_rows(&mut wanted);
+            slots.extend(wanted[..there].iter().map(|row| row.slot).filter(|slot| sight.sees(*slot)));
+            wanted.clear();
+        }
+        slots
     }
 }

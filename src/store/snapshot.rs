@@ -10,8 +10,10 @@ use super::secondary::Secondary;
 use crate::change::Tick;
 use crate::types::{PgError, PgResult, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
+use hashbrown::HashMap;
 use std::sync::{Arc, Weak};
 
 /// The state of a table at one publish.
@@ -186,19 +188,28 @@ impl State {
         probes: &[KeyColumn],
         mut each: impl FnMut(usize, u64, Slot),
     ) {
+        let mut sight = Sight::new(self);
         let mut candidates: Vec<Candidate> = Vec::with_capacity(hashes.len().min(BLOCK));
         let mut found: Vec<Option<(u64, Slot)>> = vec![None; hashes.len().min(BLOCK)];
         for (nth, hashes) in hashes.chunks(BLOCK).enumerate() {
             let start = nth * BLOCK;
             found.fill(None);
-            index.newest(hashes.iter().copied(), |nth, place, id| candidates.push(Candidate::new(nth, place, id)));
-            self.accept(&mut candidates, probes, start, &mut found);
+            index.newest(hashes, |nth, place, id| {
+                candidates.push(Candidate::new(nth, place, id));
+                true
+            });
+            self.accept(index, &mut sight, &mut candidates, probes, start, &mut found);
             if found[..hashes.len()].iter().any(Option::is_none) {
-                // What is not there may have died since, and be kept.
                 let numbers: Vec<usize> = (0..hashes.len()).filter(|nth| found[*nth].is_none()).collect();
-                let hashes = numbers.iter().map(|nth| hashes[*nth]);
-                index.older(hashes, |nth, place, id| candidates.push(Candidate::new(numbers[nth], place, id)));
-                self.accept(&mut candidates, probes, start, &mut found);
+                let hashes: Vec<u64> = numbers.iter().map(|nth| hashes[*nth]).collect();
+                let mut add = |nth: usize, place, id| {
+                    candidates.push(Candidate::new(numbers[nth], place, id));
+                    false
+                };
+                // Behind what was found first there may be more, and what is not there may have died since, and be kept.
+                index.newest(&hashes, &mut add);
+                index.kept(&hashes, &mut add);
+                self.accept(index, &mut sight, &mut candidates, probes, start, &mut found);
             }
             for (nth, row) in found.iter().enumerate() {
                 if let Some((id, slot)) = row {
@@ -208,21 +219,53 @@ impl State {
         }
     }
 
-    /// Moves the candidates that are seen and have the right key to `found`.
+    /// Moves the candidates that `sight` sees and have the right key to `found`.
     fn accept(
         &self,
+        index: &KeyIndex,
+        sight: &mut Sight,
         candidates: &mut Vec<Candidate>,
         probes: &[KeyColumn],
         start: usize,
         found: &mut [Option<(u64, Slot)>],
     ) {
-        candidates.retain(|candidate| candidate.id < self.next_id);
+        if candidates.iter().any(|candidate| candidate.id >= self.next_id) {
+            let links = index.before.load();
+            candidates.retain_mut(|candidate| match links.go_back(candidate.id, self.next_id) {
+                Some(id) => {
+                    candidate.id = id;
+                    true
+                }
+                None => false,
+            });
+        }
         self.chunks.locate_each(candidates);
         for Candidate { nth, id, slot, .. } in candidates.drain(..) {
             let (chunk, at) = (self.chunks.chunk(slot), slot.row as usize);
-            if rows_equal(probes, start + nth, &chunk.keys, at) && chunk.alive_at(at, self.epoch) {
+            if rows_equal(probes, start + nth, &chunk.keys, at) && sight.sees(slot) {
                 found[nth] = Some((id, slot));
             }
         }
+    }
+}
+
+/// Which rows a state sees, for who asks about many.
+pub(super) struct Sight<'a> {
+    state: &'a State,
+    /// The rows of chunks in which many have died since.
+    masks: HashMap<(u32, u32), Option<BooleanBuffer>>,
+}
+
+impl<'a> Sight<'a> {
+    pub fn new(state: &'a State) -> Self {
+        Self { state, masks: HashMap::new() }
+    }
+
+    pub fn sees(&mut self, slot: Slot) -> bool {
+        let (chunk, row) = (self.state.chunks.chunk(slot), slot.row as usize);
+        chunk.alive_soon(row, self.state.epoch).unwrap_or_else(|| {
+            let mask = self.masks.entry(slot.chunk()).or_insert_with(|| chunk.mask_at(self.state.epoch));
+            mask.as_ref().is_none_or(|mask| mask.value(row))
+        })
     }
 }

@@ -4,10 +4,12 @@ use super::chunk::Chunk;
 use super::deaths::NOW;
 use super::hash::{ID_BITS, Place};
 use super::ids::Ids;
-use super::index::{KeyIndex, PostingIndex};
+use super::index::KeyIndex;
 use super::key::{KeyColumn, KeyPart, hash_rows, key_columns, key_parts, probe_columns, rows_equal, whole_row};
 use super::list::{Candidate, ChunkList, Slot, Value};
-use super::maintain::{Garbage, Grave, Policy};
+use super::maintain::{Garbage, Grave, Policy, is_seen};
+use super::postings::PostingIndex;
+use super::predecessors::Succession;
 use super::prefetch::BLOCK;
 use super::secondary::Secondary;
 use super::snapshot::{Pin, State, TableSnapshot};
@@ -45,6 +47,8 @@ pub struct Table {
     pub(super) secondaries: Vec<Secondary>,
     pub(super) next_id: u64,
     len: usize,
+    /// A batch without rows: one-row changes have no time to make it.
+    nothing: RecordBatch,
     /// The epoch of the newest publish; what dies now is dead from the next one on.
     pub(super) epoch: u64,
     pub(super) pins: Vec<Pin>,
@@ -106,6 +110,7 @@ impl Table {
 
     fn with(schema: Arc<TableSchema>, rows: Rows, parts: Vec<KeyPart>) -> Table {
         Table {
+            nothing: RecordBatch::new_empty(Arc::clone(schema.arrow())),
             schema,
             rows,
             parts,
@@ -201,14 +206,15 @@ impl Table {
             false => self.chunks_of(&inserted)?,
         };
         // What the index is to hold afterwards: in whose place each new version comes, which are new, which go.
-        let (mut died, mut replaced, mut new, mut gone) = (Vec::with_capacity(old.len()), vec![], vec![], vec![]);
+        let (mut died, mut replaced) = (Vec::with_capacity(old.len()), Vec::with_capacity(old.len()));
+        let (mut new, mut gone) = (vec![], vec![]);
         let mut next_id = self.next_id;
         for (row, old) in distinct.last.iter().zip(&old) {
             let hash = hashes[*row as usize];
             let is_delete = ops[*row as usize] == RowOp::Delete;
             match old {
                 Some(old) if is_delete => gone.push((hash, old.id)),
-                Some(old) => replaced.push((old.place, next_id)),
+                Some(old) => replaced.push((old.place, Succession { id: next_id, before: old.id, hash })),
                 None if is_delete => {}
                 None => new.push((hash, next_id)),
             }
@@ -218,9 +224,11 @@ impl Table {
         let retracted = self.retracted(&died)?;
 
         let dead = self.bury(&died)?;
-        index.replace_each(replaced.into_iter());
-        index.remove_each(gone.iter().copied());
-        index.insert_each(new.iter().copied());
+        let pins = &self.pins;
+        index.before.add(replaced.iter().map(|(_, succession)| *succession), |id, end| is_seen(pins, id, end));
+        index.replace_each(replaced.iter().map(|(place, succession)| (*place, succession.id)));
+        self.let_go(&index, &gone);
+        index.insert_each(&new);
         let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
     }
@@ -286,9 +294,8 @@ impl Table {
         let dead = self.bury(&died)?;
         let first = self.next_id;
         if let Rows::Bag(index) = &self.rows {
-            for (nth, row) in copies.iter().enumerate() {
-                index.insert(hashes[*row as usize], first + nth as u64);
-            }
+            let entry = |(nth, row): (usize, &u32)| (hashes[*row as usize], first + nth as u64);
+            index.insert_each(copies.iter().enumerate().map(entry));
         }
         let inserted_ids = self.add(chunks);
         Ok(TableDelta { inserted, inserted_ids, retracted, dead })
@@ -299,9 +306,9 @@ impl Table {
         let Rows::Keyed(index) = &self.rows else { return Ok(None) };
         let probes = probe_columns(key, &self.parts, &self.schema)?;
         let Some(hash) = hash_rows(&probes, 1).pop() else { return Ok(None) };
-        let Some(slot) = self.find_live(index, hash, &probes, 0) else { return Ok(None) };
+        let Some(version) = self.find_live(index, hash, &probes, 0) else { return Ok(None) };
         let columns: Vec<usize> = (0..self.schema.columns.len()).collect();
-        self.chunks.gather(&[slot], &columns, self.schema.arrow()).map(Some)
+        self.chunks.gather(&[version.slot], &columns, self.schema.arrow()).map(Some)
     }
 
     /// Removes all rows. Snapshots keep theirs.
@@ -369,6 +376,7 @@ impl Table {
         self.chunks = chunks;
         self.secondaries = secondaries;
         self.parts = parts;
+        self.nothing = RecordBatch::new_empty(Arc::clone(schema.arrow()));
         self.schema = schema;
         self.dirty = true;
         Ok(())
@@ -412,7 +420,8 @@ impl Table {
             if ids.len() > self.policy.target_rows {
                 index.reserve(ids.len());
             }
-            index.insert_each(hashes.iter().copied().zip(ids.iter().map(|id| id.0)));
+            let entries: Vec<(u64, u64)> = hashes.iter().copied().zip(ids.iter().map(|id| id.0)).collect();
+            index.insert_each(&entries);
         }
         self.index_bag(&chunks);
         self.add(chunks);
@@ -474,8 +483,8 @@ impl Table {
             .map_err(|error| PgError::internal(format!("rows do not fit their table: {error}")))
     }
 
-    fn no_rows(&self) -> RecordBatch {
-        RecordBatch::new_empty(Arc::clone(self.schema.arrow()))
+    pub(super) fn no_rows(&self) -> RecordBatch {
+        self.nothing.clone()
     }
 
     /// So many rows more can be told apart.
@@ -494,27 +503,36 @@ impl Table {
     ) -> Vec<Option<Version>> {
         let mut found = vec![None; rows.len()];
         let mut candidates: Vec<Candidate> = Vec::with_capacity(rows.len().min(BLOCK));
+        let mut asked: Vec<u64> = Vec::with_capacity(rows.len().min(BLOCK));
         for (rows, found) in rows.chunks(BLOCK).zip(found.chunks_mut(BLOCK)) {
-            index.newest(rows.iter().map(|row| hashes[*row as usize]), |nth, place, id| {
+            asked.clear();
+            asked.extend(rows.iter().map(|row| hashes[*row as usize]));
+            index.newest(&asked, |nth, place, id| {
                 candidates.push(Candidate::new(nth, place, id));
+                true
             });
             self.chunks.locate_each(&mut candidates);
             for Candidate { nth, id, place, slot } in candidates.drain(..) {
-                if rows_equal(keys, rows[nth] as usize, &self.chunks.chunk(slot).keys, slot.row as usize) {
-                    found[nth] = Some(Version { id, slot, place });
-                }
+                let row = rows[nth] as usize;
+                found[nth] = match rows_equal(keys, row, &self.chunks.chunk(slot).keys, slot.row as usize) {
+                    true => Some(Version { id, slot, place }),
+                    // Another key of the same mark: there may be more behind it.
+                    false => self.find_live(index, asked[nth], keys, row),
+                };
             }
         }
         found
     }
 
-    fn find_live(&self, index: &KeyIndex, hash: u64, keys: &[KeyColumn], row: usize) -> Option<Slot> {
+    fn find_live(&self, index: &KeyIndex, hash: u64, keys: &[KeyColumn], row: usize) -> Option<Version> {
         let mut found = None;
-        index.newest(std::iter::once(hash), |_, _, id| {
-            found = found.or_else(|| {
-                let slot = self.chunks.locate(id)?;
-                rows_equal(keys, row, &self.chunks.chunk(slot).keys, slot.row as usize).then_some(slot)
-            });
+        index.newest(&[hash], |_, place, id| {
+            found = self
+                .chunks
+                .locate(id)
+                .filter(|slot| rows_equal(keys, row, &self.chunks.chunk(*slot).keys, slot.row as usize))
+                .map(|slot| Version { id, slot, place });
+            found.is_some()
         });
         found
     }
@@ -595,10 +613,10 @@ impl Table {
         self.chunks.gather(&slots, &columns, self.schema.arrow())
     }
 
-    /// Stamps rows as dead from the next publish on, and sees to it that the snapshots that see them find them. The index
-    /// of a key still has them as living ones.
+    /// Stamps rows as dead from the next publish on. The index of a key still has them as living ones.
     pub(super) fn bury(&mut self, died: &[Dying]) -> PgResult<Vec<RowId>> {
         let epoch = self.epoch + 1;
+        let hashes = self.secondary_hashes(died)?;
         let worn = died.iter().any(|dying| !self.chunks.chunk(dying.slot).can_kill(epoch));
         if worn {
             // Stamps of 32 bits have run out in a chunk: it is made anew, and its rows move.
@@ -619,24 +637,12 @@ impl Table {
             let slot = slot_of(dying);
             self.chunks.chunk(slot).kill(slot.row as usize, epoch);
         }
-        // What came after the newest snapshot that somebody holds is seen by none.
-        let unseen = self.unseen_from();
-        let grave = |hash: u64, id: u64| Grave { hash, id, epoch };
-        for index in &self.secondaries {
-            let graves = died.iter().map(|dying| {
-                let slot = slot_of(dying);
-                grave(index.hash_of(self.chunks.chunk(slot), slot.row as usize), dying.id)
-            });
-            self.garbage.push_each(Some(&index.postings), graves);
+        for (postings, hashes) in hashes {
+            let graves = died.iter().zip(hashes).map(|(Dying { id, .. }, hash)| Grave { hash, id: *id, epoch });
+            self.garbage.push_each(Some(&postings), graves);
         }
-        match &self.rows {
-            Rows::Keyed(index) => {
-                let seen = died.iter().filter(|dying| dying.id < unseen);
-                index.keep_each(seen.clone().map(|dying| (dying.hash, dying.id)));
-                self.garbage.push_each(None, seen.map(|dying| grave(dying.hash, dying.id)));
-            }
-            Rows::Bag(index) => died.iter().for_each(|dying| index.remove(dying.hash, dying.id)),
-            Rows::Append => {}
+        if let Rows::Bag(index) = &self.rows {
+            index.remove_each(died.iter().map(|dying| (dying.hash, dying.id)));
         }
         self.len -= died.len();
         self.changed += died.len();
@@ -644,10 +650,51 @@ impl Table {
         Ok(died.iter().map(|dying| RowId(dying.id)).collect())
     }
 
+    /// For each secondary index the hashes of these rows.
+    fn secondary_hashes(&self, died: &[Dying]) -> PgResult<Vec<(Arc<PostingIndex>, Vec<u64>)>> {
+        if died.is_empty() || self.secondaries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slots: Vec<Slot> = died.iter().map(|dying| dying.slot).collect();
+        let of = |index: &Secondary| {
+            let columns: Vec<usize> = index.parts.iter().map(|part| part.column).collect();
+            let values = self.chunks.gather_columns(&slots, &columns)?;
+            let keys = values.iter().zip(&index.parts).map(|(values, part)| KeyColumn::new(values, part.equality));
+            let keys = keys.collect::<PgResult<Vec<_>>>()?;
+            Ok((Arc::clone(&index.postings), hash_rows(&keys, slots.len())))
+        };
+        self.secondaries.iter().map(of).collect()
+    }
+
+    /// Takes versions whose keys go out of the key index, where `hash` and id say what to remove. What snapshots see of those
+    /// keys is kept for them.
+    pub(super) fn let_go(&mut self, index: &KeyIndex, gone: &[(u64, u64)]) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut kept: Vec<(u64, u64)> = Vec::new();
+        let links = index.before.load();
+        for &(hash, newest) in gone {
+            let versions = std::iter::successors(Some(newest), |id| links.before(*id));
+            let ends = std::iter::once(self.next_id).chain(versions.clone());
+            let seen = versions.zip(ends).filter(|(id, end)| is_seen(&self.pins, *id, *end));
+            kept.extend(seen.map(|(id, _)| (hash, id)));
+        }
+        self.keep(index, &kept);
+        index.remove_each(gone);
+    }
+
+    /// Keeps dead versions that snapshots see in the key index until those go.
+    pub(super) fn keep(&mut self, index: &KeyIndex, versions: &[(u64, u64)]) {
+        index.keep_each(versions);
+        let epoch = self.epoch + 1;
+        self.garbage.push_each(None, versions.iter().map(|&(hash, id)| Grave { hash, id, epoch }));
+    }
+
     fn add(&mut self, chunks: Vec<Arc<Chunk>>) -> std::ops::Range<u64> {
         let first = self.next_id;
         for chunk in chunks {
-            self.secondaries.iter().for_each(|index| index.insert(&chunk));
+            self.secondaries.iter().for_each(|index| index.insert(&chunk, NOW));
             self.next_id = chunk.ids.last() + 1;
             self.len += chunk.rows();
             self.changed += chunk.rows();
@@ -713,9 +760,7 @@ fn take_rows(rows: &RecordBatch, wanted: &[u32]) -> PgResult<RecordBatch> {
 }
 
 fn index_rows(index: &PostingIndex, chunk: &Chunk) {
-    for (hash, id) in hash_rows(&chunk.keys, chunk.rows()).into_iter().zip(chunk.ids.tail_from(0)) {
-        index.insert(hash, id);
-    }
+    index.insert_each(hash_rows(&chunk.keys, chunk.rows()).into_iter().zip(chunk.ids.tail_from(0)));
 }
 
 fn out_of_ids() -> PgError {
@@ -729,16 +774,18 @@ fn index_unique(index: &KeyIndex, chunks: &ChunkList, rows: usize) -> PgResult<(
     for chunk in chunks.iter() {
         let hashes = hash_rows(&chunk.keys, chunk.rows());
         let mut twins = distinct_rows(&chunk.keys, &hashes).previous.len();
-        index.newest(hashes.iter().copied(), |row, _, id| {
-            let twin = chunks.locate(id);
+        index.newest(&hashes, |row, _, id| {
             let equal = |slot: Slot| rows_equal(&chunk.keys, row, &chunks.chunk(slot).keys, slot.row as usize);
-            twins += usize::from(twin.is_some_and(equal));
+            let is_twin = chunks.locate(id).is_some_and(equal);
+            twins += usize::from(is_twin);
+            is_twin
         });
         if twins > 0 {
             return Err(PgError::new(SqlState::UNIQUE_VIOLATION, "could not change the key of a table")
                 .detail("Rows are not unique under the new key."));
         }
-        index.insert_each(hashes.iter().copied().zip(chunk.ids.tail_from(0)));
+        let entries: Vec<(u64, u64)> = hashes.iter().copied().zip(chunk.ids.tail_from(0)).collect();
+        index.insert_each(&entries);
     }
     Ok(())
 }

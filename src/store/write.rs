@@ -2,13 +2,13 @@
 
 use super::RowId;
 use super::key::{hash_row, hash_rows, key_columns, parts_of, probe_columns, rows_equal};
-use super::list::Slot;
 use super::snapshot::TableSnapshot;
 use super::table::{Dying, Rows, Table};
 use super::{RowOp, TableDelta};
 use crate::types::{PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch};
 use hashbrown::HashTable;
+use std::sync::Arc;
 
 impl Table {
     /// Ends the rows `dead` and adds `rows`, in this order. The caller has seen to it that keys stay unique.
@@ -25,11 +25,12 @@ impl Table {
         let retracted = self.retracted(&died)?;
         let dead = self.bury(&died)?;
         if let Rows::Keyed(index) = &self.rows {
-            index.remove_each(died.iter().map(|dying| (dying.hash, dying.id)));
+            let gone: Vec<(u64, u64)> = died.iter().map(|dying| (dying.hash, dying.id)).collect();
+            self.let_go(&Arc::clone(index), &gone);
         }
         let added = match rows.num_rows() {
             0 => TableDelta {
-                inserted: RecordBatch::new_empty(std::sync::Arc::clone(self.schema.arrow())),
+                inserted: self.no_rows(),
                 inserted_ids: self.next_id..self.next_id,
                 retracted: retracted.clone(),
                 dead: Vec::new(),
@@ -78,8 +79,10 @@ impl TableSnapshot {
     /// The rows with these ids, in this order; all of them must be alive.
     pub fn rows_by_id(&self, ids: &[RowId], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
         let state = self.state();
-        let slots: Option<Vec<Slot>> = ids.iter().map(|id| state.visible(id.0)).collect();
-        let slots = slots.ok_or_else(|| PgError::internal("a row is not there any more"))?;
+        let slots = state.visible_each(ids);
+        if slots.len() < ids.len() {
+            return Err(PgError::internal("a row is not there any more"));
+        }
         self.gather(&slots, projection)
     }
 
@@ -106,15 +109,11 @@ impl TableSnapshot {
         if let Some(index) =
             state.secondaries.iter().find(|i| i.parts.iter().map(|p| p.column).eq(columns.iter().copied()))
         {
-            for (row, hash) in hashes.iter().enumerate().filter(|(row, _)| !is_null(*row)) {
-                for id in index.postings.find(*hash, usize::MAX, |id| id < state.next_id) {
-                    let Some(slot) = state.visible(id) else { continue };
-                    let chunk = state.chunks.chunk(slot);
-                    if rows_equal(&probes, row, chunk.indexed(&index.parts), slot.row as usize) {
-                        found.push((row as u32, RowId(id)));
-                    }
+            state.matches(index, &probes, &hashes, |row, id, _| {
+                if !is_null(row) {
+                    found.push((row as u32, RowId(id)));
                 }
-            }
+            });
             return Ok(found);
         }
         let mut wanted: HashTable<u32> = HashTable::with_capacity(count);
