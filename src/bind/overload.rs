@@ -4,6 +4,7 @@
 //! "Polymorphic Types". Nothing here knows an expression: types go in, choices come out.
 
 use crate::kernels::facts::{Facts, OperatorRow, ProcRow, facts};
+use crate::types::range::RangeType;
 use crate::types::{Oid, oid};
 
 /// How far a conversion may go.
@@ -164,6 +165,7 @@ pub fn resolve_polymorphic(actual: &[Oid], declared: &[Oid], result: Option<Oid>
     let mut compatible: Vec<Oid> = Vec::new();
     let mut has_poly = result.is_some_and(is_polymorphic);
     let mut nonarray = false;
+    let (mut range, mut multirange): (Option<Oid>, Option<Oid>) = (None, None);
     for (&actual, &declared) in actual.iter().zip(declared) {
         if !is_polymorphic(declared) {
             continue;
@@ -214,7 +216,24 @@ pub fn resolve_polymorphic(actual: &[Oid], declared: &[Oid], result: Option<Oid>
                     }
                 }
             }
-            _ => return Err("ranges are not supported".into()),
+            oid::ANYRANGE | oid::ANYMULTIRANGE => {
+                if actual == oid::UNKNOWN {
+                    continue;
+                }
+                let (found, name, of) = match declared {
+                    oid::ANYRANGE => (&mut range, "range", RangeType::of_range(actual_base)),
+                    _ => (&mut multirange, "multirange", RangeType::of_multirange(actual_base)),
+                };
+                if found.is_some_and(|f| f != actual_base) {
+                    return Err(format!("arguments declared \"any{name}\" are not all alike"));
+                }
+                if of.is_none() {
+                    let actual = super::names::type_name(actual);
+                    return Err(format!("argument declared any{name} is not a {name} type but type {actual}"));
+                }
+                *found = Some(actual_base);
+            }
+            _ => return Err("ranges of anycompatible are not supported".into()),
         }
     }
     if !has_poly {
@@ -232,6 +251,21 @@ pub fn resolve_polymorphic(actual: &[Oid], declared: &[Oid], result: Option<Oid>
             (None, Some(a)) => element = Some(a),
             _ => {}
         }
+    }
+    let ranges = match (range.and_then(RangeType::of_range), multirange.and_then(RangeType::of_multirange)) {
+        (Some(r), Some(m)) if r != m => {
+            return Err("argument declared anymultirange is not consistent with argument declared anyrange".into());
+        }
+        (r, m) => r.or(m),
+    };
+    if let Some(ranges) = ranges {
+        if element.is_some_and(|e| base_type(e) != ranges.element) {
+            let name = if range.is_some() { "anyrange" } else { "anymultirange" };
+            return Err(format!("argument declared {name} is not consistent with argument declared anyelement"));
+        }
+        element = Some(ranges.element);
+    } else if declared.iter().any(|d| matches!(*d, oid::ANYRANGE | oid::ANYMULTIRANGE)) {
+        return Err("could not determine polymorphic type because input has type unknown".into());
     }
     if nonarray && element.is_some_and(|e| element_of(e).is_some()) {
         return Err("type matched to anynonarray is an array type".into());
@@ -258,6 +292,8 @@ pub fn resolve_polymorphic(actual: &[Oid], declared: &[Oid], result: Option<Oid>
                 (None, Some(e)) => array_type(e).ok_or_else(|| missing(e))?,
                 (None, None) => array_type(oid::TEXT).ok_or_else(|| missing(oid::TEXT))?,
             },
+            oid::ANYRANGE => ranges.map_or(ty, |r| r.range),
+            oid::ANYMULTIRANGE => ranges.map_or(ty, |r| r.multirange),
             oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY => common,
             oid::ANYCOMPATIBLEARRAY => array_type(common).ok_or_else(|| missing(common))?,
             other => other,

@@ -23,13 +23,14 @@ pub fn comparison(
             by_key(comparison)
         }
         (oid::BPCHAR, oid::BPCHAR) | (oid::JSONB, oid::JSONB) | (oid::INET, oid::INET) => by_key(comparison),
+        (oid::ANYRANGE, oid::ANYRANGE) | (oid::ANYMULTIRANGE, oid::ANYMULTIRANGE) => by_key(comparison),
         (oid::ANYARRAY, oid::ANYARRAY) => by_rows(comparison),
         _ => return Ok(None),
     };
     let declared = |given: &ExprType, declared| match declared {
         // Two decimals of scales without a common one meet as sortable forms.
         oid::NUMERIC => ExprType::of(PgType::new(oid::NUMERIC)),
-        oid::ANYARRAY | oid::BPCHAR => given.clone(),
+        oid::ANYARRAY | oid::ANYRANGE | oid::ANYMULTIRANGE | oid::BPCHAR => given.clone(),
         other => ExprType::of(PgType::new(other)),
     };
     let args = vec![declared(left, op.left), declared(right, op.right)];

@@ -7,12 +7,14 @@
 //! | bpchar | without its padding |
 //! | timetz | the instant, then the zone |
 //! | jsonb | `types::jsonb`'s order |
+//! | ranges of numeric | `types::range`'s form without display scales |
 //! | inet, cidr | family, network, its bits, address |
 //! | arrays of those | the list of their elements' keys |
 //! | arrays in the shaped form | their elements, then their shape |
 
 use super::adapt::{Fixed, Kind, downcast};
 use crate::types::array::{Arrays, element_field, is_shaped};
+use crate::types::range::RangeType;
 use crate::types::{ExprType, PgError, PgResult, PgType, oid};
 use arrow::array::*;
 use arrow::datatypes::DataType;
@@ -30,6 +32,7 @@ fn scalar_key(ty: &ExprType) -> Option<(KeyOf, DataType)> {
         (oid::NUMERIC, DataType::Binary) => Some((numeric_keys, DataType::Binary)),
         (oid::JSONB, _) => Some((jsonb_keys, DataType::Binary)),
         (oid::INET | oid::CIDR, _) => Some((network_keys, DataType::Binary)),
+        (oid::NUMRANGE | oid::NUMMULTIRANGE, _) => Some((range_keys, DataType::Binary)),
         _ => None,
     }
 }
@@ -182,6 +185,13 @@ fn bpchar_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
 fn numeric_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
     let input = downcast::<BinaryArray>(array)?;
     Ok(Arc::new(input.iter().map(|n| n.map(crate::types::numeric::equality_prefix)).collect::<BinaryArray>()))
+}
+
+fn range_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    let numbers = RangeType::of(oid::NUMRANGE).ok_or_else(|| PgError::internal("numrange is a range"))?;
+    let input = downcast::<BinaryArray>(array)?;
+    let keys = input.iter().map(|r| r.map(|r| numbers.key(r)).transpose()).collect::<PgResult<Vec<_>>>()?;
+    Ok(Arc::new(BinaryArray::from_iter(keys)))
 }
 
 fn network_keys(array: &ArrayRef) -> PgResult<ArrayRef> {

@@ -35,11 +35,13 @@ pub mod kernel;
 mod keys;
 mod keywords;
 mod like;
+mod money;
 mod names;
 mod numerics;
 mod operators;
 mod overlaps;
 mod privileges;
+mod ranges;
 mod regexp;
 mod regexp_choice;
 mod registry;
@@ -102,4 +104,6 @@ fn declare_all(registry: &mut registry::Registry) {
     arrays::declare(registry);
     array_shape::declare(registry);
     privileges::declare(registry);
+    ranges::declare(registry);
+    money::declare(registry);
 }

@@ -58,6 +58,9 @@ fn native_storage(op: &OperatorRow, left: &ExprType, right: &ExprType) -> Option
         (oid::FLOAT4, oid::FLOAT4) => Some(Float32),
         (oid::FLOAT4 | oid::FLOAT8, oid::FLOAT4 | oid::FLOAT8) => Some(Float64),
         (oid::TEXT | oid::NAME, oid::TEXT | oid::NAME) | (oid::CHAR, oid::CHAR) => Some(Utf8),
+        (oid::ANYRANGE, oid::ANYRANGE) | (oid::ANYMULTIRANGE, oid::ANYMULTIRANGE) => {
+            (super::keys::key_storage(left).is_none() && left.pg.oid == right.pg.oid).then_some(Binary)
+        }
         (l, r) if l == r && orders_natively(l) => Some(plain(l)),
         _ => None,
     }
@@ -98,6 +101,7 @@ pub fn orders_natively(ty: Oid) -> bool {
             | oid::TIMESTAMPTZ
             | oid::UUID
             | oid::OID
+            | oid::MONEY
     ) || oid::is_reg_type(ty)
 }
 

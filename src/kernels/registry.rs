@@ -134,6 +134,8 @@ fn is_pseudo(oid: Oid) -> bool {
             | oid::ANYARRAY
             | oid::ANYNONARRAY
             | oid::ANYENUM
+            | oid::ANYRANGE
+            | oid::ANYMULTIRANGE
             | oid::ANYCOMPATIBLE
             | oid::ANYCOMPATIBLEARRAY
             | oid::ANYCOMPATIBLENONARRAY

@@ -18,6 +18,7 @@ use crate::types::datetime::{Zone, add_interval, add_interval_tz};
 use crate::types::interval::Interval;
 use crate::types::jsonb::{JsonKind, JsonbRef};
 use crate::types::numeric::Numeric;
+use crate::types::range::RangeType;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, oid};
 use arrow::array::*;
 use arrow::datatypes::*;
@@ -398,6 +399,18 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
                 gathered(rows, &storage, |row| Ok((!arrays.is_null(row)).then(|| arrays.elements(row))))
             });
             kernel(vec![array], vec![("unnest", element)], body)
+        }
+        ("unnest", [oid::ANYMULTIRANGE]) => {
+            let given = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
+            let ty = RangeType::of(given.pg.oid).ok_or_else(|| no_kernel(row.name, args))?;
+            let body: SetBody = Arc::new(move |args, rows, _| {
+                let values = downcast::<BinaryArray>(&args[0])?;
+                gathered(rows, &DataType::Binary, |row| match values.is_null(row) {
+                    true => Ok(None),
+                    false => super::ranges::ranges_of(&ty, values.value(row)).map(Some),
+                })
+            });
+            kernel(vec![given], vec![("unnest", own(ty.range))], body)
         }
         ("_pg_expandarray", _) => {
             let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;

@@ -13,8 +13,10 @@ pub mod error;
 pub mod interval;
 pub mod jsonb;
 pub mod jsonpath;
+pub mod money;
 pub mod numeric;
 pub mod oid;
+pub mod range;
 pub mod schema;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
@@ -77,6 +79,8 @@ impl PgType {
     /// | timestamp, timestamptz (`i64::MAX`/`MIN` = ±infinity) | Timestamp(µs), Timestamp(µs, "UTC") |
     /// | numeric(p,s), p ≤ 38 and 0 ≤ s ≤ p | Decimal128(p,s) |
     /// | other numeric | Binary, `types::numeric`'s sortable form |
+    /// | ranges, multiranges | Binary, `types::range`'s form |
+    /// | money | Int64: hundredths |
     /// | jsonb | LargeBinary, `types::jsonb`'s form |
     /// | uuid | FixedSizeBinary(16) |
     /// | interval | FixedSizeBinary(16): months i32, days i32, µs i64, all big-endian |
@@ -106,6 +110,7 @@ impl PgType {
             oid::TIMESTAMP => DataType::Timestamp(TimeUnit::Microsecond, None),
             oid::TIMESTAMPTZ => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             oid::NUMERIC => DataType::Binary,
+            oid::MONEY => DataType::Int64,
             oid::JSONB => DataType::LargeBinary,
             oid::UUID | oid::INTERVAL => FIXED_16,
             oid::OID | oid::XID | oid::CID => DataType::UInt32,
@@ -114,6 +119,7 @@ impl PgType {
             oid::INT2VECTOR => list_of(PgType::new(oid::INT2).storage()),
             other => match oid::array_element(other) {
                 Some(element) => list_of(PgType { oid: element, typmod: self.typmod }.storage()),
+                None if range::RangeType::of(other).is_some() => DataType::Binary,
                 None => DataType::Utf8,
             },
         }

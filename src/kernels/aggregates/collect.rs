@@ -10,6 +10,7 @@ use crate::kernels::keys::KeyRows;
 use crate::kernels::registry::unique_name;
 use crate::kernels::tojson::{aggregate_array, aggregate_object};
 use crate::types::array::{ArrayValue, Arrays, Dimension, Shape, shaped, subscript_error};
+use crate::types::range::RangeType;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, list_of, oid};
 use arrow::array::*;
 use datafusion::common::ScalarValue;
@@ -214,6 +215,19 @@ pub fn collect(row: &ProcRow, args: &[ExprType]) -> PgResult<AggregateKernel> {
         ("mode", [value]) => {
             let ty = value.clone();
             (vec![value.clone()], value.clone(), Arc::new(move |rows| mode(rows, &ty)))
+        }
+        ("sum", [arg]) => (
+            vec![arg.clone()],
+            own(row.result),
+            Arc::new(|rows| Ok(ScalarValue::Int64(crate::kernels::money::sum(rows)?))),
+        ),
+        ("range_agg" | "range_intersect_agg", [arg]) => {
+            let ty = RangeType::of(arg.pg.oid).ok_or_else(|| no_kernel(row.name, args))?;
+            let result = if row.result == oid::ANYRANGE { ty.range } else { ty.multirange };
+            let (name, given) = (row.name, arg.clone());
+            let finish: Whole =
+                Arc::new(move |rows| Ok(ScalarValue::Binary(crate::kernels::ranges::aggregate(name, &given, rows)?)));
+            (vec![arg.clone()], own(result), finish)
         }
         _ => return Err(no_kernel(row.name, args)),
     };

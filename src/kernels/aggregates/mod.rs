@@ -69,6 +69,7 @@ pub fn aggregate(proc: Oid, args: &[ExprType]) -> PgResult<AggregateKernel> {
             }
             extremes::extreme(row, arg, result)
         }
+        ("sum", [arg]) if arg.pg.oid == oid::MONEY => collect::collect(row, args),
         ("sum" | "avg", [arg]) => totals::total(row, arg),
         ("stddev" | "stddev_samp" | "stddev_pop" | "variance" | "var_samp" | "var_pop", [arg]) => {
             moments::moment(row, arg)

@@ -10,7 +10,8 @@ use crate::types::datetime::{
 use crate::types::interval::Interval;
 use crate::types::numeric::Numeric;
 use crate::types::oid::{self, Oid};
-use crate::types::{SqlState, jsonb};
+use crate::types::range::RangeType;
+use crate::types::{SqlState, jsonb, money};
 use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{Field, TimeUnit};
@@ -160,6 +161,7 @@ impl ColumnBuilder {
             Cells::Bool(b) => b.append_value(parse_bool(text)?),
             Cells::Int2(b) => b.append_value(parse_integer(text, "smallint")?),
             Cells::Int4(b) => b.append_value(parse_integer(text, "integer")?),
+            Cells::Int8(b) if self.ty.oid == oid::MONEY => b.append_value(money::parse(text)?),
             Cells::Int8(b) => b.append_value(parse_integer(text, "bigint")?),
             Cells::Oid(b) => b.append_value(parse_oid(self.ty.oid, text)?),
             Cells::Float4(b) => b.append_value(parse_f32(text)?),
@@ -167,6 +169,14 @@ impl ColumnBuilder {
             Cells::Text(b) => b.append_value(fit_text(self.ty, text)?),
             Cells::Jsonb(b) => b.append_value(jsonb::from_text(text.as_bytes())?),
             Cells::Binary(b) if self.ty.oid == oid::BYTEA => b.append_value(parse_bytea(text)?),
+            Cells::Binary(b) if let Some(ranges) = RangeType::of(self.ty.oid) => {
+                self.scratch.clear();
+                match ranges.range == self.ty.oid {
+                    true => ranges.write(&ranges.parse(text, &self.settings)?, &mut self.scratch),
+                    false => ranges.write_many(&ranges.parse_many(text, &self.settings)?, &mut self.scratch),
+                }
+                b.append_value(&self.scratch);
+            }
             Cells::Binary(b) => append_numeric(self.ty, Numeric::parse(text)?, b, &mut self.scratch)?,
             Cells::Decimal(b, precision, scale) => {
                 b.append_value(Numeric::parse(text)?.to_decimal128(*precision, *scale)?);
@@ -238,6 +248,14 @@ impl ColumnBuilder {
                 [] => return Err(malformed()),
             },
             Cells::Binary(b) if self.ty.oid == oid::BYTEA => b.append_value(bytes),
+            Cells::Binary(b) if let Some(ranges) = RangeType::of(self.ty.oid) => {
+                self.scratch.clear();
+                match ranges.range == self.ty.oid {
+                    true => ranges.write(&ranges.receive(bytes)?, &mut self.scratch),
+                    false => ranges.write_many(&ranges.receive_many(bytes)?, &mut self.scratch),
+                }
+                b.append_value(&self.scratch);
+            }
             Cells::Binary(b) => append_numeric(self.ty, Numeric::receive(bytes)?, b, &mut self.scratch)?,
             Cells::Decimal(b, precision, scale) => {
                 b.append_value(Numeric::receive(bytes)?.to_decimal128(*precision, *scale)?);
@@ -479,8 +497,7 @@ fn parse_network(ty: PgType, text: &str) -> PgResult<String> {
 fn is_unread(ty: Oid) -> bool {
     matches!(
         ty,
-        oid::MONEY
-            | oid::ACLITEM
+        oid::ACLITEM
             | oid::POINT
             | oid::LSEG
             | oid::PATH
@@ -491,25 +508,11 @@ fn is_unread(ty: Oid) -> bool {
             | oid::MACADDR
             | oid::MACADDR8
             | oid::XML
-            | oid::TSVECTOR
-            | oid::TSQUERY
             | oid::PG_LSN
             | oid::TID
             | oid::TXID_SNAPSHOT
             | oid::PG_SNAPSHOT
             | oid::XID8
-            | oid::INT4RANGE
-            | oid::INT8RANGE
-            | oid::NUMRANGE
-            | oid::TSRANGE
-            | oid::TSTZRANGE
-            | oid::DATERANGE
-            | oid::INT4MULTIRANGE
-            | oid::INT8MULTIRANGE
-            | oid::NUMMULTIRANGE
-            | oid::TSMULTIRANGE
-            | oid::TSTZMULTIRANGE
-            | oid::DATEMULTIRANGE
     )
 }
 

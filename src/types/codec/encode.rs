@@ -8,8 +8,10 @@ use crate::types::datetime::{
 };
 use crate::types::interval::Interval;
 use crate::types::jsonb::JsonbRef;
+use crate::types::money;
 use crate::types::numeric::{Numeric, wire, write_decimal};
 use crate::types::oid::{self, Oid};
+use crate::types::range::{Range, RangeType};
 use arrow::array::*;
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::TimeUnit;
@@ -43,6 +45,9 @@ enum Kind {
     TimestampTz,
     Decimal(i32),
     Numeric,
+    Money,
+    /// A multirange where the flag is set.
+    Range(RangeType, bool),
     Jsonb,
     Uuid,
     Interval,
@@ -93,6 +98,12 @@ impl ColumnEncoder {
             (oid::JSONB, DataType::LargeBinary | DataType::Binary | DataType::BinaryView) => Kind::Jsonb,
             (oid::NUMERIC, DataType::Binary | DataType::LargeBinary | DataType::BinaryView) => Kind::Numeric,
             (oid::NUMERIC, DataType::Decimal128(_, scale)) if *scale >= 0 => Kind::Decimal(*scale as i32),
+            (ty, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+                if let Some(ranges) = RangeType::of(ty) =>
+            {
+                Kind::Range(ranges, ranges.multirange == ty)
+            }
+            (oid::MONEY, DataType::Int64) => Kind::Money,
             (_, DataType::Boolean) => Kind::Bool,
             (_, DataType::Int16) => Kind::Int2,
             (_, DataType::Int32) => Kind::Int4,
@@ -181,7 +192,7 @@ impl ColumnEncoder {
             | (Kind::Bool, Cells::Bool(_))
             | (Kind::Int2, Cells::Int2(_))
             | (Kind::Int4, Cells::Int4(_))
-            | (Kind::Int8, Cells::Int8(_))
+            | (Kind::Int8 | Kind::Money, Cells::Int8(_))
             | (Kind::Oid(_), Cells::Oid(_))
             | (Kind::Float4, Cells::Float4(_))
             | (Kind::Float8, Cells::Float8(_))
@@ -190,7 +201,7 @@ impl ColumnEncoder {
             | (Kind::Timestamp | Kind::TimestampTz, Cells::Timestamp(_))
             | (Kind::Text | Kind::Char, Cells::Utf8(_) | Cells::LargeUtf8(_) | Cells::Utf8View(_))
             | (
-                Kind::Bytea | Kind::Jsonb | Kind::Numeric,
+                Kind::Bytea | Kind::Jsonb | Kind::Numeric | Kind::Range(..),
                 Cells::Binary(_) | Cells::LargeBinary(_) | Cells::BinaryView(_),
             )
             | (Kind::List(..), Cells::List(..))
@@ -304,6 +315,7 @@ impl BoundColumn<'_> {
             (Cells::Bool(a), _) => out.put_u8(if a.value(row) { b't' } else { b'f' }),
             (Cells::Int2(a), _) => out.put_slice(itoa::Buffer::new().format(a.value(row)).as_bytes()),
             (Cells::Int4(a), _) => out.put_slice(itoa::Buffer::new().format(a.value(row)).as_bytes()),
+            (Cells::Int8(a), Kind::Money) => out.put_slice(money::to_text(a.value(row)).as_bytes()),
             (Cells::Int8(a), _) => out.put_slice(itoa::Buffer::new().format(a.value(row)).as_bytes()),
             (Cells::Oid(a), kind) => match (kind, a.value(row)) {
                 (Kind::Oid(reg), 0) if oid::is_reg_type(*reg) => out.put_u8(b'-'),
@@ -334,6 +346,14 @@ impl BoundColumn<'_> {
             (_, Kind::Bytea) => write_bytea(self.bytes(row), settings.bytea_output, out),
             (_, Kind::Jsonb) => JsonbRef::new(self.bytes(row)).write_text(out),
             (_, Kind::Numeric) => Numeric::from_sortable(self.bytes(row)).unwrap_or(Numeric::NAN).write_text(out),
+            (_, Kind::Range(ranges, false)) => {
+                let range = ranges.read(self.bytes(row)).unwrap_or(Range::EMPTY);
+                ranges.write_text(&range, settings, out);
+            }
+            (_, Kind::Range(ranges, true)) => {
+                let many = ranges.read_many(self.bytes(row)).unwrap_or_default();
+                ranges.write_many_text(&many, settings, out);
+            }
             (_, Kind::Uuid) => write_uuid(self.bytes(row), out),
             (_, Kind::Interval) => Interval::from_bytes(self.bytes(row))
                 .write_text(settings.interval_style, &mut |part| out.put_slice(part)),
@@ -384,6 +404,12 @@ impl BoundColumn<'_> {
                 JsonbRef::new(self.bytes(row)).write_text(out);
             }
             (_, Kind::Numeric) => Numeric::from_sortable(self.bytes(row)).unwrap_or(Numeric::NAN).send(out),
+            (_, Kind::Range(ranges, false)) => {
+                ranges.send(&ranges.read(self.bytes(row)).unwrap_or(Range::EMPTY), out);
+            }
+            (_, Kind::Range(ranges, true)) => {
+                ranges.send_many(&ranges.read_many(self.bytes(row)).unwrap_or_default(), out);
+            }
             (_, Kind::Interval) => {
                 let interval = Interval::from_bytes(self.bytes(row));
                 out.put_i64(interval.micros);

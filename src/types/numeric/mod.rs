@@ -15,7 +15,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use sortable::{decimal_to_sortable, equality_prefix};
+pub use sortable::{decimal_to_sortable, equality_prefix, sortable_length};
 pub use text::write_decimal;
 
 use super::{PgError, PgResult, SqlState};

@@ -22,6 +22,18 @@ pub fn equality_prefix(sortable: &[u8]) -> &[u8] {
     &sortable[..sortable.len().saturating_sub(2)]
 }
 
+/// How many bytes the sortable form at the beginning of `bytes` has.
+pub fn sortable_length(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(..3)?;
+    let terminator = match i32::from_be_bytes([0, header[0], header[1], header[2]]) {
+        0 | ZERO | 0xff_fffe | 0xff_ffff => return Some(5),
+        h if h < ZERO => 0xff,
+        _ => 0,
+    };
+    let digits = bytes[3..].iter().position(|b| *b == terminator)?;
+    Some(3 + digits + 1 + 2)
+}
+
 fn put_header(out: &mut Vec<u8>, header: i32) {
     out.extend_from_slice(&header.to_be_bytes()[1..]);
 }
