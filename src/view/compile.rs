@@ -186,7 +186,7 @@ impl Compiler<'_> {
         let table = (relation.kind != RelationKind::Bronze).then(|| Arc::new(relation.table_schema()));
         let name = self.catalog.qualified_name(relation);
         let schema = nullable(scan.projected_schema.as_arrow());
-        Ok(Box::new(Scan::new(oid, name, table, projection, schema)?))
+        Ok(Box::new(Scan::new(oid, name, table, projection, schema)))
     }
 
     fn values(&self, node: &df::Values) -> PgResult<RecordBatch> {

@@ -2,13 +2,15 @@
 
 use crate::store::TableSnapshot;
 use crate::types::{PgError, PgResult};
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
+use arrow::array::{
+    ArrayRef, BooleanArray, DynComparator, RecordBatch, RecordBatchOptions, UInt32Array, make_comparator,
+};
+use arrow::compute::{SortOptions, concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
 use datafusion::common::hash_utils::create_hashes;
 use foldhash::fast::{FixedState, RandomState};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// What changed in a multiset of rows. A row may be there several times; what counts is the sum of its weights.
@@ -57,6 +59,54 @@ impl Delta {
     pub fn is_mixed(&self) -> bool {
         self.weights.iter().any(|w| *w < 0) && self.weights.iter().any(|w| *w > 0)
     }
+}
+
+/// Rows that come and go in one delta cancel; others stay as they are, also where they are there several times. Rows are told
+/// apart by their storage, as in [`RowBytes::consolidate`].
+pub fn cancel(mut delta: Delta) -> PgResult<Delta> {
+    if !delta.is_mixed() {
+        return Ok(delta);
+    }
+    let columns = delta.rows.columns();
+    let compare = |column: &ArrayRef| make_comparator(column, column, SortOptions::default());
+    let comparators = columns.iter().map(compare).collect::<Result<Vec<DynComparator>, _>>()?;
+    let mut hashes = vec![0; delta.len()];
+    create_hashes(columns, &FixedState::default(), &mut hashes)?;
+    // The rows that go, in a chain for each hash.
+    const END: u32 = u32::MAX;
+    let mut first: HashMap<u64, u32, RandomState> =
+        HashMap::with_capacity_and_hasher(delta.weights.iter().filter(|w| **w < 0).count(), RandomState::default());
+    let mut next = vec![END; delta.len()];
+    for (row, hash) in hashes.iter().enumerate().filter(|(row, _)| delta.weights[*row] < 0) {
+        next[row] = first.insert(*hash, row as u32).unwrap_or(END);
+    }
+    let mut cancelled = false;
+    for (row, hash) in hashes.iter().enumerate() {
+        if delta.weights[row] <= 0 {
+            continue;
+        }
+        let Some(start) = first.get_mut(hash) else { continue };
+        // What is used up at the chain's beginning leaves it: many equal rows cost no more than few.
+        while *start != END && delta.weights[*start as usize] == 0 {
+            *start = next[*start as usize];
+        }
+        let mut gone = *start as usize;
+        while gone != END as usize && delta.weights[row] > 0 {
+            if delta.weights[gone] < 0 && comparators.iter().all(|compare| compare(row, gone).is_eq()) {
+                let both = delta.weights[row].min(-delta.weights[gone]);
+                delta.weights[row] -= both;
+                delta.weights[gone] += both;
+                cancelled = true;
+            }
+            gone = next[gone] as usize;
+        }
+    }
+    if !cancelled {
+        return Ok(delta);
+    }
+    let left: Vec<u32> = (0..delta.len() as u32).filter(|row| delta.weights[*row as usize] != 0).collect();
+    let weights = left.iter().map(|row| delta.weights[*row as usize]).collect();
+    Delta::take(&delta.rows, left, weights)
 }
 
 /// The rows at `picks`.
@@ -115,34 +165,6 @@ impl RowBytes {
     pub fn decode<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> PgResult<Vec<ArrayRef>> {
         let parser = self.converter.parser();
         Ok(self.converter.convert_rows(rows.into_iter().map(|bytes| parser.parse(bytes)))?)
-    }
-
-    /// Rows that come and go in one delta cancel; others stay as they are. As [`RowBytes::consolidate`], but rows are told
-    /// apart by hashes first, and only those that may cancel are encoded: usually none.
-    pub fn cancel(&self, delta: Delta) -> PgResult<Delta> {
-        if delta.rows.num_columns() == 0 {
-            return self.consolidate(delta);
-        }
-        if !delta.is_mixed() {
-            return Ok(delta);
-        }
-        let mut hashes = vec![0; delta.len()];
-        create_hashes(delta.rows.columns(), &FixedState::default(), &mut hashes)?;
-        let of =
-            |come: bool| hashes.iter().zip(&delta.weights).filter(move |(_, w)| (**w > 0) == come).map(|(h, _)| *h);
-        let gone: HashSet<u64, RandomState> = of(false).collect();
-        let crossed: HashSet<u64, RandomState> = of(true).filter(|hash| gone.contains(hash)).collect();
-        if crossed.is_empty() {
-            return Ok(delta);
-        }
-        let rows = 0..delta.len() as u32;
-        let (may, stay): (Vec<u32>, Vec<u32>) = rows.partition(|row| crossed.contains(&hashes[*row as usize]));
-        let part = |rows: Vec<u32>| {
-            let weights = rows.iter().map(|row| delta.weights[*row as usize]).collect();
-            Delta::take(&delta.rows, rows, weights)
-        };
-        let rest = self.consolidate(part(may)?)?;
-        Delta::concat(delta.rows.schema_ref(), vec![part(stay)?, rest])
     }
 
     /// Each row once, with its weight; rows whose weights cancel are gone.

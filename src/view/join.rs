@@ -5,7 +5,7 @@
 //! add depends on whether a row has *any* match: that is asked of the same indexes, before and after the tick, for the keys
 //! that the tick touches on the other side.
 
-use super::delta::{Delta, RowBytes, concat_rows, filter_rows, nullable, take_rows, with_count};
+use super::delta::{Delta, RowBytes, cancel, concat_rows, filter_rows, nullable, take_rows, with_count};
 use super::keyed::{Access, Keyed};
 use super::linear::{evaluate, passing};
 use super::operator::{Emit, IndexNeed, Operator, Tick, When, line};
@@ -256,7 +256,6 @@ fn weights_of(weights: &[i64], rows: &[u32]) -> Vec<i64> {
 pub struct Join {
     sides: [Keyed; 2],
     core: Core,
-    bytes: RowBytes,
 }
 
 /// A side of a join to be made: its rows, and the keys of a row.
@@ -289,16 +288,11 @@ impl Join {
         }
         let keys = (!key_fields.is_empty()).then(|| RowBytes::new(&Schema::new(key_fields))).transpose()?;
         let schema = nullable(&schema);
-        let bytes = RowBytes::new(&schema)?;
         // The rows of the right that nobody matched are given from its arrangement.
         let full = kind == Kind::Pairs { keep: [true, true] };
         let left = Keyed::new(left.operator, left.keys, false, needs)?;
         let right = Keyed::new(right.operator, right.keys, full, needs)?;
-        Ok(Self {
-            sides: [left, right],
-            core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys },
-            bytes,
-        })
+        Ok(Self { sides: [left, right], core: Core { kind, residual, nulls_equal, pairs, schema, widths, keys } })
     }
 
     /// The side whose rows a first run streams through the join.
@@ -460,7 +454,7 @@ impl Operator for Join {
         // A pair of two rows that both change is made with the other's old and new version: what is in neither state
         // must be gone before an expression sees it.
         let crossed = deltas.iter().all(|delta| !delta.is_empty());
-        if crossed { self.bytes.cancel(delta) } else { Ok(delta) }
+        if crossed { cancel(delta) } else { Ok(delta) }
     }
 
     fn seekable(&self, columns: &[usize], needs: &mut Vec<IndexNeed>) -> bool {

@@ -1,6 +1,6 @@
 //! Operators whose change follows from the change of their input alone: scan, filter, projection, union, constants.
 
-use super::delta::{Delta, RowBytes, filter_rows, nullable, with_count};
+use super::delta::{Delta, cancel, filter_rows, nullable, with_count};
 use super::operator::{Emit, IndexNeed, Input, Operator, Tick, When, line};
 use crate::change::RowId;
 use crate::store::TableSnapshot;
@@ -31,7 +31,6 @@ pub struct Scan {
     table: Option<Arc<TableSchema>>,
     projection: Vec<usize>,
     schema: SchemaRef,
-    bytes: RowBytes,
 }
 
 impl Scan {
@@ -42,9 +41,8 @@ impl Scan {
         table: Option<Arc<TableSchema>>,
         projection: Vec<usize>,
         schema: SchemaRef,
-    ) -> PgResult<Self> {
-        let bytes = RowBytes::new(&schema)?;
-        Ok(Self { oid, name, table, projection, schema, bytes })
+    ) -> Self {
+        Self { oid, name, table, projection, schema }
     }
 
     fn snapshot<'a>(&self, tick: &'a Tick<'_>, when: When) -> PgResult<&'a TableSnapshot> {
@@ -150,7 +148,7 @@ impl Operator for Scan {
         }
         // A change of columns that nobody reads ends here.
         let delta = Delta::concat(&self.schema, parts)?;
-        self.bytes.cancel(delta)
+        cancel(delta)
     }
 
     fn seekable(&self, columns: &[usize], needs: &mut Vec<IndexNeed>) -> bool {

@@ -361,7 +361,7 @@ fn only_rows_that_come_and_go_cancel() {
         let weights: Vec<i64> = (0..rows).map(|_| [-2, -1, 1, 2][dice.below(4) as usize]).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(a), Arc::new(b)]).expect("a batch");
         let delta = Delta { rows: batch, weights };
-        let cancelled = bytes.cancel(delta.clone()).expect("a delta");
+        let cancelled = super::delta::cancel(delta.clone()).expect("a delta");
         // The same multiset, and no row in it both comes and goes.
         let sorted = |delta: Delta| {
             let delta = bytes.consolidate(delta).expect("a delta");
