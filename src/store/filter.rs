@@ -65,7 +65,7 @@ pub(super) fn pick_rows(columns: &[&ArrayRef], picks: &[(usize, usize)]) -> PgRe
     // There may be as many columns as rows: to come to their heads is half of the work.
     columns.iter().for_each(|column| prefetch_lines(column.as_ref(), 2));
     let [first, ..] = columns else { return Err(PgError::internal("rows picked out of no columns")) };
-    if columns.iter().any(|column| column.null_count() > 0 || column.data_type() != first.data_type()) {
+    if columns.iter().any(|column| column.null_count() > 0) {
         return general(columns, picks);
     }
     downcast_primitive_array!(
