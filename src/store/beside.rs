@@ -64,7 +64,7 @@ impl Table {
             }
         }
         known.sort_unstable();
-        // What went since: stamped in the chunk, where that is still the table's own, or gone with it.
+        // What went since: marked in the chunk, where that is still the table's own, or gone with it.
         for chunk in chunks.iter() {
             let same = known.binary_search(&Arc::as_ptr(chunk)).is_ok();
             if same && chunk.dead() == 0 {

@@ -1,13 +1,13 @@
 //! Rows out of columns, as columns: the living ones, or one.
 
-use super::prefetch::prefetch;
-use crate::types::PgResult;
+use super::prefetch::{prefetch, prefetch_lines};
+use crate::types::{PgError, PgResult};
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch,
     RecordBatchOptions, StringArray, UInt32Array, downcast_primitive_array, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::compute::{FilterBuilder, FilterPredicate, take};
+use arrow::compute::{FilterBuilder, FilterPredicate, interleave, take};
 use arrow::datatypes::{DataType, ToByteSlice};
 use std::sync::Arc;
 
@@ -50,6 +50,66 @@ pub(super) fn copy_row(columns: &[&ArrayRef], row: usize) -> PgResult<Vec<ArrayR
     });
     unpacked.collect()
 }
+
+/// Rows out of columns of one type: for each of `picks` which column, and which row of it.
+pub(super) fn pick_rows(columns: &[&ArrayRef], picks: &[(usize, usize)]) -> PgResult<ArrayRef> {
+    fn primitive<T: ArrowPrimitiveType>(
+        first: &PrimitiveArray<T>,
+        columns: &[&ArrayRef],
+        picks: &[(usize, usize)],
+    ) -> ArrayRef {
+        let values: Vec<&[T::Native]> = columns.iter().map(|column| &column.as_primitive::<T>().values()[..]).collect();
+        let picked: Vec<T::Native> = picks.iter().map(|(column, row)| values[*column][*row]).collect();
+        Arc::new(PrimitiveArray::<T>::new(picked.into(), None).with_data_type(first.data_type().clone()))
+    }
+    // There may be as many columns as rows: to come to their heads is half of the work.
+    columns.iter().for_each(|column| prefetch_lines(column.as_ref(), 2));
+    let [first, ..] = columns else { return Err(PgError::internal("rows picked out of no columns")) };
+    if columns.iter().any(|column| column.null_count() > 0) {
+        return general(columns, picks);
+    }
+    downcast_primitive_array!(
+        first => Ok(primitive(first, columns, picks)),
+        DataType::Utf8 => pick_texts(columns, picks),
+        _ => general(columns, picks),
+    )
+}
+
+fn general(columns: &[&ArrayRef], picks: &[(usize, usize)]) -> PgResult<ArrayRef> {
+    let columns: Vec<&dyn Array> = columns.iter().map(|column| column.as_ref()).collect();
+    Ok(interleave(&columns, picks)?)
+}
+
+fn pick_texts(columns: &[&ArrayRef], picks: &[(usize, usize)]) -> PgResult<ArrayRef> {
+    let texts: Vec<(&[i32], &[u8])> = columns
+        .iter()
+        .map(|column| column.as_string::<i32>())
+        .map(|texts| (&texts.value_offsets()[..], texts.value_data()))
+        .collect();
+    let mut total = 0;
+    let mut offsets: Vec<i32> = Vec::with_capacity(picks.len() + 1);
+    offsets.push(0);
+    for (column, row) in picks {
+        let (of, bytes) = texts[*column];
+        let (start, end) = (of[*row] as usize, of[*row + 1] as usize);
+        (start..end).step_by(LINE).for_each(|line| prefetch(bytes, line));
+        total += end - start;
+        match i32::try_from(total) {
+            Ok(offset) => offsets.push(offset),
+            // Arrow says what is wrong.
+            Err(_) => return general(columns, picks),
+        }
+    }
+    let mut picked: Vec<u8> = Vec::with_capacity(total);
+    for (column, row) in picks {
+        let (of, bytes) = texts[*column];
+        picked.extend_from_slice(&bytes[of[*row] as usize..of[*row + 1] as usize]);
+    }
+    Ok(Arc::new(StringArray::try_new(OffsetBuffer::new(offsets.into()), picked.into(), None)?))
+}
+
+/// Bytes in a line of a cache.
+const LINE: usize = 64;
 
 /// How many words the row of a column takes: none where it is NULL, or of another form.
 fn words_of(array: &ArrayRef, row: usize) -> usize {
@@ -105,7 +165,7 @@ fn unpack(array: &ArrayRef, row: usize, packed: &Buffer, at: usize) -> PgResult<
 }
 
 /// Blocks of 64 values that a copy asks for ahead.
-const AHEAD: usize = 2;
+const AHEAD: usize = 6;
 
 struct Keep {
     alive: BooleanBuffer,
@@ -211,6 +271,16 @@ mod tests {
             let bits = alive.slice(start, rows.len() - start);
             let kept = keep_rows(&part, bits.clone()).unwrap();
             prop_assert_eq!(kept, filter_record_batch(&part, &BooleanArray::new(bits, None)).unwrap());
+            let other = batch(&[None, Some(5)]);
+            let picks: Vec<(usize, usize)> =
+                (0..part.num_rows()).rev().flat_map(|row| [(0, row), (2, row), (1, row % 2)]).collect();
+            for (mine, others) in part.columns().iter().zip(other.columns()) {
+                let others = if whole { others.slice(1, 1) } else { Arc::clone(others) };
+                let picks: Vec<_> = picks.iter().map(|(c, row)| (*c, if *c == 1 { row % others.len() } else { *row })).collect();
+                let dynamic: [&dyn Array; 3] = [mine, &others, mine];
+                let expected = arrow::compute::interleave(&dynamic, &picks).unwrap();
+                prop_assert_eq!(pick_rows(&[mine, &others, mine], &picks).unwrap().to_data(), expected.to_data());
+            }
             let columns: Vec<&ArrayRef> = part.columns().iter().collect();
             for row in 0..part.num_rows() {
                 for (copy, column) in copy_row(&columns, row).unwrap().iter().zip(&columns) {

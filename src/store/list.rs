@@ -1,7 +1,7 @@
 //! The list of a table's chunks, in pages: a snapshot shares the pages, and a change copies the page it touches.
 
 use super::chunk::Chunk;
-use super::filter::{copy_row, prefetch_value};
+use super::filter::{copy_row, pick_rows, prefetch_value};
 use super::hash::Place;
 use super::prefetch::prefetch_lines;
 use crate::types::PgResult;
@@ -233,10 +233,10 @@ impl ChunkList {
             many => columns
                 .iter()
                 .map(|c| {
-                    let arrays: Vec<&dyn Array> = many.iter().map(|chunk| chunk.batch.column(*c).as_ref()).collect();
-                    interleave(&arrays, &picks)
+                    let arrays: Vec<&ArrayRef> = many.iter().map(|chunk| chunk.batch.column(*c)).collect();
+                    pick_rows(&arrays, &picks)
                 })
-                .collect::<Result<Vec<_>, _>>()?,
+                .collect::<PgResult<Vec<_>>>()?,
         };
         Ok(arrays)
     }

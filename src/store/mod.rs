@@ -10,22 +10,24 @@
 //!
 //! ```text
 //!   apply ──► [chunk][chunk][chunk]…[small][tiny]   rows in ascending RowId order, immutable Arrow
-//!                │ death stamps: per row the epoch that ended it (absent where nothing died)
+//!                │ deaths: which rows live, and the rows that died with the epochs that ended them, in order
 //!                ▼
-//!   key index: hash ──► RowId of the newest version; beside it those that only older snapshots see
-//!   secondary indexes: the same over other columns, with posting lists; views ask for them and share them
+//!   key index: hash ──► RowId of the newest version ──► of those before it, while snapshots see them
+//!   secondary indexes: other columns' hash ──► all RowIds, in posting lists; views ask for them and share them
 //! ```
 //!
-//! **Versions instead of copied bitmaps.** Each publish is an epoch. A row that dies is stamped, in place and
-//! atomically, with the epoch from which it is gone; a snapshot of epoch *e* sees the rows whose stamp is above *e*. A
-//! tick of 1,000 deaths spread over a table of 10M rows so writes 4 kB, where copy-on-write bitmaps copy every bitmap
+//! **Versions instead of copied bitmaps.** Each publish is an epoch. A row that dies is written down, in place and
+//! atomically, with the epoch from which it is gone; a snapshot of epoch *e* sees the rows that did not die up to *e*. A
+//! tick of 1,000 deaths spread over a table of 10M rows so writes 8 kB, where copy-on-write bitmaps copy every bitmap
 //! (1.2 MB); publishing costs no more for it. Compaction drops what is dead for the writer: older snapshots hold their
 //! own list of chunks.
 //!
 //! **Costs.** Publish: one copy of the list of pages (32 chunks each). Upsert: one probe, one key comparison in the
-//! columns, one stamp, the place of the old version in the index, one entry for the snapshots that see the old one. Batches do
-//! each step for many rows at once, so that they wait for memory together ([`prefetch`]). Memory besides the Arrow data: 15–21
-//! bytes a key, 4 bytes a row in chunks with dead rows, up to 3 a row for ids in compacted chunks.
+//! columns, one death, the place of the old version in the index, one link back to it. Batches do each step for many
+//! rows at once, so that they wait for memory together ([`prefetch`]): what counts is how many places of memory, anywhere, a row
+//! touches. Memory besides the Arrow data: 15–21 bytes a key, below 2 bytes a row in chunks with dead rows, below one for ids in
+//! compacted chunks; 16 for each change while a snapshot from before it is held. In a secondary index about 25 bytes a row where
+//! few share a value, 8 to 16 where many do.
 
 mod accounts;
 mod beside;
@@ -88,7 +90,7 @@ pub struct TableDelta {
 pub struct TableMemory {
     pub data: usize,
     pub index: usize,
-    /// Death stamps, and the row ids of compacted chunks.
+    /// Who died and when, and the row ids of compacted chunks.
     pub tombstones: usize,
 }
 

@@ -613,13 +613,13 @@ impl Table {
         self.chunks.gather(&slots, &columns, self.schema.arrow())
     }
 
-    /// Stamps rows as dead from the next publish on. The index of a key still has them as living ones.
+    /// Marks rows as dead from the next publish on. The index of a key still has them as living ones.
     pub(super) fn bury(&mut self, died: &[Dying]) -> PgResult<Vec<RowId>> {
         let epoch = self.epoch + 1;
         let hashes = self.secondary_hashes(died)?;
         let worn = died.iter().any(|dying| !self.chunks.chunk(dying.slot).can_kill(epoch));
         if worn {
-            // Stamps of 32 bits have run out in a chunk: it is made anew, and its rows move.
+            // A chunk counts no more than 2³² epochs: it is made anew, and its rows move.
             let positions: BTreeSet<usize> = died
                 .iter()
                 .filter(|dying| !self.chunks.chunk(dying.slot).can_kill(epoch))

@@ -478,7 +478,7 @@ fn big_batches_are_cut_and_keep_their_ids() {
 }
 
 #[test]
-fn death_stamps_outlive_the_epochs_that_they_can_count() {
+fn deaths_outlive_the_epochs_that_they_can_count() {
     let mut table = Table::new(schema(&[0]));
     upsert(&mut table, &(0..10).map(|i| row(i, "x", 0)).collect::<Vec<_>>());
     let mut expected = 10;
