@@ -182,7 +182,7 @@ impl World {
     fn inputs(&mut self, now: &[TableSnapshot]) -> HashMap<Oid, Input> {
         let input = |i: usize| {
             let (old, new) = (self.before[i].clone(), now[i].clone());
-            (self.oids[i], Input::Hot { old, new, dead: Arc::new(std::mem::take(&mut self.died[i])) })
+            (self.oids[i], Input::hot(old, new, std::mem::take(&mut self.died[i])))
         };
         (0..3).map(input).collect()
     }
@@ -293,7 +293,7 @@ fn measure(orders: i64, sizes: &[i64]) {
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let numbers = |text: &str| -> Vec<i64> { text.split(',').filter_map(|word| word.parse().ok()).collect() };
-    let mut orders: Vec<i64> = args.iter().flat_map(|arg| numbers(arg)).collect();
+    let mut orders: Vec<i64> = args.iter().filter(|arg| !arg.contains('=')).flat_map(|arg| numbers(arg)).collect();
     if orders.is_empty() {
         orders = vec![100_000, 1_000_000];
     }

@@ -283,7 +283,7 @@ impl Engine {
             scans.iter().filter_map(|oid| Some((*oid, self.relations.get(oid)?.clone()))).collect();
         let inputs = pinned.iter().map(|(oid, data)| {
             let input = match data {
-                RelationData::Hot(table) => Input::Hot { old: table.clone(), new: table.clone(), dead: Arc::default() },
+                RelationData::Hot(table) => Input::hot(table.clone(), table.clone(), vec![]),
                 RelationData::Appended(_) => Input::Appended { added: self.slots[oid].as_added(vec![]) },
             };
             (*oid, input)
@@ -361,7 +361,7 @@ impl Engine {
                 (RelationData::Hot(old), RelationData::Hot(new)) => {
                     let mut dead = hydration.died.remove(oid).unwrap_or_default();
                     dead.extend(slot.died.iter());
-                    Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::new(dead) }
+                    Input::hot(old.clone(), new.clone(), dead)
                 }
                 _ => {
                     let mut rows = hydration.added.remove(oid).unwrap_or_default();

@@ -83,6 +83,7 @@ pub(super) fn start(
         views: vec![],
         relations: HashMap::new(),
         before: HashMap::new(),
+        gone: HashMap::new(),
         positions,
         schemas,
         lake_state,

@@ -15,7 +15,7 @@ use crate::debezium;
 use crate::lake::{LakeError, LakeTableKind};
 use crate::memory;
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
-use crate::store::Table;
+use crate::store::{Gone, Table};
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema};
 use crate::view::View;
 use arc_swap::ArcSwap;
@@ -54,6 +54,8 @@ pub(super) struct Engine {
     pub relations: HashMap<Oid, RelationData>,
     /// What changed in this tick, as it was before.
     pub before: HashMap<Oid, RelationData>,
+    /// The rows that went in this tick, for all the views that ask for them.
+    pub gone: HashMap<Oid, Arc<Gone>>,
     pub positions: BTreeMap<StreamId, StreamState>,
     pub schemas: Arc<Schemas>,
     pub aligner: Aligner,

@@ -8,7 +8,7 @@ use super::status::{Status, ViewPhase, ViewState};
 use super::tables::{COUNTING, Rows};
 use super::tick::Engine;
 use crate::change::Tick;
-use crate::store::Table;
+use crate::store::{Gone, Table};
 use crate::types::{Oid, PgError, PgResult};
 use crate::view::{self, Delta, IndexNeed, Input, Operator, View};
 use std::collections::{HashMap, HashSet};
@@ -170,6 +170,7 @@ impl Engine {
     /// The end of a tick's changes: the next one begins with nothing changed.
     pub(super) fn settle(&mut self) {
         self.before.clear();
+        self.gone.clear();
         let watched: HashSet<Oid> =
             self.views.iter().filter_map(|v| v.keeping.as_ref()).flat_map(|k| k.scans.iter().copied()).collect();
         for slot in self.slots.values_mut() {
@@ -312,7 +313,8 @@ impl Engine {
                 self.working().snapshot.readable(&input.state)?;
             }
         }
-        let inputs = self.inputs(keeping.scans.iter().copied())?;
+        let scans: Vec<Oid> = keeping.scans.iter().copied().collect();
+        let inputs = self.inputs(scans.into_iter())?;
         // The operators are out of their slot while they run over what the engine has.
         let Some(mut keeping) = self.views[index].keeping.take() else { return Ok(false) };
         let delta = self.step_view(index, &mut keeping, &inputs);
@@ -420,7 +422,7 @@ impl Engine {
     }
 
     /// Relations before and after this tick.
-    fn inputs(&self, oids: impl Iterator<Item = Oid>) -> PgResult<HashMap<Oid, Input>> {
+    fn inputs(&mut self, oids: impl Iterator<Item = Oid>) -> PgResult<HashMap<Oid, Input>> {
         let mut inputs = HashMap::new();
         for oid in oids {
             let missing = || PgError::internal(format!("relation {oid} has no data"));
@@ -428,7 +430,10 @@ impl Engine {
             let new = self.relations.get(&oid).ok_or_else(missing)?;
             let input = match (new, self.before.get(&oid).unwrap_or(new)) {
                 (RelationData::Hot(new), RelationData::Hot(old)) => {
-                    Input::Hot { old: old.clone(), new: new.clone(), dead: Arc::clone(&slot.died) }
+                    let known = self.gone.get(&oid).filter(|gone| gone.is_of(old, &slot.died)).map(Arc::clone);
+                    let gone = known.unwrap_or_else(|| Arc::new(Gone::new(old.clone(), Arc::clone(&slot.died))));
+                    self.gone.insert(oid, Arc::clone(&gone));
+                    Input::Hot { old: old.clone(), new: new.clone(), gone }
                 }
                 _ => Input::Appended { added: slot.added() },
             };

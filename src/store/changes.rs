@@ -2,9 +2,36 @@
 
 use super::RowId;
 use super::key::{hash_rows, probe_columns, rows_equal};
+use super::list::Slot;
 use super::snapshot::TableSnapshot;
 use crate::types::{PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch};
+use std::sync::{Arc, OnceLock};
+
+/// The rows that went since a snapshot: found once, then read in whatever columns each reader wants.
+#[derive(Debug)]
+pub struct Gone {
+    since: TableSnapshot,
+    ids: Arc<Vec<RowId>>,
+    places: OnceLock<Vec<Slot>>,
+}
+
+impl Gone {
+    /// `ids`: rows that died after `since`; among them may be such as came after it.
+    pub fn new(since: TableSnapshot, ids: Arc<Vec<RowId>>) -> Self {
+        Self { since, ids, places: OnceLock::new() }
+    }
+
+    /// Are these the rows `ids`, the very list, since `since`?
+    pub fn is_of(&self, since: &TableSnapshot, ids: &Arc<Vec<RowId>>) -> bool {
+        Arc::ptr_eq(&self.ids, ids) && self.since.same_rows(since)
+    }
+
+    /// Those that lived at the snapshot.
+    pub fn rows(&self, projection: Option<&[usize]>) -> PgResult<RecordBatch> {
+        self.since.gather(self.places.get_or_init(|| self.since.state().visible_each(&self.ids)), projection)
+    }
+}
 
 impl TableSnapshot {
     /// The rows that live here with ids from `from` on: with an older snapshot's [`TableSnapshot::next_row_id`], what
@@ -20,11 +47,6 @@ impl TableSnapshot {
         }
         parts.reverse();
         Ok(parts)
-    }
-
-    /// The rows with these ids that live here, in the order of `ids`.
-    pub fn rows_of(&self, ids: &[RowId], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
-        self.gather(&self.state().visible_each(ids), projection)
     }
 
     /// For each key whether a row has it: in `columns`, or in the key of the table where they are its key.

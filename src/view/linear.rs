@@ -2,7 +2,6 @@
 
 use super::delta::{Delta, cancel, filter_rows, nullable, with_count};
 use super::operator::{Emit, IndexNeed, Input, Operator, Tick, When, line};
-use crate::change::RowId;
 use crate::store::TableSnapshot;
 use crate::types::{Oid, PgError, PgResult, TableSchema, oid};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
@@ -131,11 +130,8 @@ impl Operator for Scan {
         let mut parts = Vec::new();
         match tick.input(self.oid)? {
             Input::Hot { old, new, .. } if old.same_rows(new) => return Ok(Delta::none(&self.schema)),
-            Input::Hot { old, new, dead } => {
-                let before: Vec<RowId> = dead.iter().copied().filter(|id| *id < old.next_row_id()).collect();
-                if !before.is_empty() {
-                    parts.push(Delta::all(self.named(old.rows_of(&before, Some(&self.projection))?)?, -1));
-                }
+            Input::Hot { old, new, gone } => {
+                parts.push(Delta::all(self.named(gone.rows(Some(&self.projection))?)?, -1));
                 for rows in new.rows_since(old.next_row_id(), Some(&self.projection))? {
                     parts.push(Delta::all(self.named(rows)?, 1));
                 }

@@ -4,7 +4,7 @@ use super::delta::Delta;
 use crate::bind::{Relations, RelationsExtension};
 use crate::change::RowId;
 use crate::memory;
-use crate::store::TableSnapshot;
+use crate::store::{Gone, TableSnapshot};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -25,11 +25,19 @@ pub enum Input {
     Hot {
         old: TableSnapshot,
         new: TableSnapshot,
-        /// Ids that died since `old`; ids of rows that came after it may be among them.
-        dead: Arc<Vec<RowId>>,
+        /// The rows that went since `old`.
+        gone: Arc<Gone>,
     },
     /// Rows are only added: those of this tick.
     Appended { added: Arc<dyn Added> },
+}
+
+impl Input {
+    /// A hot table; `dead`: as for [`Gone::new`].
+    pub fn hot(old: TableSnapshot, new: TableSnapshot, dead: Vec<RowId>) -> Self {
+        let gone = Arc::new(Gone::new(old.clone(), Arc::new(dead)));
+        Self::Hot { old, new, gone }
+    }
 }
 
 /// The rows that a tick added to an append-only relation.

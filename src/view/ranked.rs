@@ -22,7 +22,24 @@ use std::sync::Arc;
 /// A row in its sort order's bytes.
 type Key = Arc<[u8]>;
 /// The rows of a partition, and how often each is there.
-type Partition = BTreeMap<Key, i64>;
+type Rows = BTreeMap<Key, i64>;
+
+#[derive(Default)]
+struct Partition {
+    rows: Rows,
+    /// The batch of rows that last touched it, and where it stands among those that this one touches.
+    batch: u64,
+    place: usize,
+}
+
+/// A partition as it was before a batch.
+struct Touched {
+    /// A row of the batch that has its key.
+    row: usize,
+    shown: Vec<Key>,
+    /// The rows shown may be others now.
+    changed: bool,
+}
 
 /// What an entry of the maps costs beside its bytes, about.
 const ENTRY: usize = 48;
@@ -39,6 +56,8 @@ pub struct Ranked {
     wanted: usize,
     partitions: HashMap<Box<[u8]>, Partition, RandomState>,
     held: usize,
+    /// Counts what was taken in.
+    batch: u64,
     schema: SchemaRef,
 }
 
@@ -70,6 +89,7 @@ impl Ranked {
             wanted,
             partitions: HashMap::default(),
             held: 0,
+            batch: 0,
             schema: nullable(schema),
         })
     }
@@ -80,9 +100,11 @@ impl Ranked {
         let keys: Vec<ArrayRef> =
             evaluate(&self.partition, rows)?.into_iter().map(positive_zero).collect::<PgResult<_>>()?;
         let keys = self.partition_bytes.as_ref().map(|bytes| bytes.encode(&keys)).transpose()?;
-        let mut touched: HashMap<&[u8], (Vec<Key>, bool), RandomState> = HashMap::default();
+        let key_of = |row: usize| keys.as_ref().map_or(&[][..], |keys| keys.row(row).data());
+        self.batch += 1;
+        let mut touched: Vec<Touched> = Vec::new();
         for row in 0..rows.num_rows() {
-            let key = keys.as_ref().map_or(&[][..], |keys| keys.row(row).data());
+            let key = key_of(row);
             let partition = match self.partitions.get_mut(key) {
                 Some(partition) => partition,
                 None => {
@@ -90,30 +112,31 @@ impl Ranked {
                     self.partitions.entry(key.into()).or_default()
                 }
             };
-            let (shown, changed) = match touched.get_mut(key) {
-                Some(known) => known,
-                None => touched.entry(key).or_insert((first(partition, self.wanted)?, false)),
-            };
+            if partition.batch != self.batch {
+                (partition.batch, partition.place) = (self.batch, touched.len());
+                touched.push(Touched { row, shown: first(&partition.rows, self.wanted)?, changed: false });
+            }
+            let Touched { shown, changed, .. } = &mut touched[partition.place];
             let bytes = encoded.row(row);
             let bytes = bytes.data();
             *changed |= shown.len() < self.wanted || shown.last().is_some_and(|last| bytes <= &**last);
             let weight = weights(row);
-            match partition.get_mut(bytes) {
+            match partition.rows.get_mut(bytes) {
                 Some(count) => {
                     *count += weight;
                     if *count == 0 {
-                        partition.remove(bytes);
+                        partition.rows.remove(bytes);
                         self.held -= bytes.len() + ENTRY;
                     }
                 }
                 None => {
-                    partition.insert(bytes.into(), weight);
+                    partition.rows.insert(bytes.into(), weight);
                     self.held += bytes.len() + ENTRY;
                 }
             }
         }
-        let changed = touched.into_iter().filter(|(_, (_, changed))| *changed);
-        Ok(changed.map(|(key, (shown, _))| (Box::from(key), shown)).collect())
+        let changed = touched.into_iter().filter(|touched| touched.changed);
+        Ok(changed.map(|touched| (Box::from(key_of(touched.row)), touched.shown)).collect())
     }
 
     /// Rows with their numbers in their partitions.
@@ -128,7 +151,7 @@ impl Ranked {
 }
 
 /// The first rows of a partition, each as often as it is there.
-fn first(partition: &Partition, wanted: usize) -> PgResult<Vec<Key>> {
+fn first(partition: &Rows, wanted: usize) -> PgResult<Vec<Key>> {
     let mut run = Vec::with_capacity(wanted.min(partition.len()));
     for (row, count) in partition {
         if *count < 0 {
@@ -152,7 +175,7 @@ impl Operator for Ranked {
         self.prepare(tick)?;
         let mut piece = Vec::with_capacity(PIECE);
         for partition in self.partitions.values() {
-            piece.extend(first(partition, self.wanted)?.into_iter().zip(1..));
+            piece.extend(first(&partition.rows, self.wanted)?.into_iter().zip(1..));
             if piece.len() >= PIECE {
                 emit(self.rows(&piece)?)?;
                 piece.clear();
@@ -177,7 +200,7 @@ impl Operator for Ranked {
         let (mut changes, mut weights) = (Vec::new(), Vec::new());
         for (key, old) in self.take(&delta.rows, |row| delta.weights[row])? {
             let Some(partition) = self.partitions.get(&key) else { continue };
-            let new = first(partition, self.wanted)?;
+            let new = first(&partition.rows, self.wanted)?;
             for at in 0..old.len().max(new.len()) {
                 let (before, after) = (old.get(at), new.get(at));
                 if before == after {
@@ -190,7 +213,7 @@ impl Operator for Ranked {
                     }
                 }
             }
-            if partition.is_empty() {
+            if partition.rows.is_empty() {
                 self.held -= key.len() + ENTRY;
                 self.partitions.remove(&key);
             }

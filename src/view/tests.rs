@@ -170,8 +170,8 @@ impl World {
     fn inputs(&self, now: &HashMap<Oid, TableSnapshot>) -> HashMap<Oid, Input> {
         let input = |(oid, new): (&Oid, &TableSnapshot)| {
             let old = self.before.get(oid).unwrap_or(new).clone();
-            let dead = Arc::new(self.died.get(oid).cloned().unwrap_or_default());
-            (*oid, Input::Hot { old, new: new.clone(), dead })
+            let dead = self.died.get(oid).cloned().unwrap_or_default();
+            (*oid, Input::hot(old, new.clone(), dead))
         };
         now.iter().map(input).collect()
     }

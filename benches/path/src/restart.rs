@@ -39,7 +39,7 @@ pub fn measure(binary: &Path, rows: u64) {
         let to = rows.min(from + PIECE) - 1;
         let insert = format!(
             "INSERT INTO shop.orders SELECT i, i * 7919 % 100000, 'paid', (i % 100000)::numeric / 100, \
-             timestamp '2026-01-01' + i * interval '1 second', 'order ' || i FROM generate_series({from}, {to}) AS i"
+             timestamp '2026-01-01' + i * interval '1 second', 'order ' || i FROM generate_series({from}::bigint, {to}::bigint) AS i"
         );
         client.query(&insert).expect("rows");
     }
