@@ -84,7 +84,7 @@ fn pick_texts(columns: &[&ArrayRef], picks: &[(usize, usize)]) -> PgResult<Array
     let texts: Vec<(&[i32], &[u8])> = columns
         .iter()
         .map(|column| column.as_string::<i32>())
-        .map(|texts| (&texts.value_offsets()[..], texts.value_data()))
+        .map(|texts| (texts.value_offsets(), texts.value_data()))
         .collect();
     let mut total = 0;
     let mut offsets: Vec<i32> = Vec::with_capacity(picks.len() + 1);
