@@ -241,6 +241,20 @@ def node(port, work):
     run(["node", "check.js", str(port), json.dumps(list(COLUMNS))], cwd=folder)
 
 
+ORMS = ["pg@8", "pg-query-stream@4", "knex@3", "sequelize@6", "typeorm@0.3", "drizzle-orm@0.44", "reflect-metadata@0.2"]
+
+
+def node_orms(port, work):
+    tool("node", "nodejs")
+    tool("npm", "npm")
+    folder = Path(work) / "orms"
+    if not (folder / "node_modules" / "drizzle-orm").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        run(["npm", "install", "--silent", "--no-audit", "--no-fund", *ORMS], cwd=folder)
+    shutil.copy(HERE / "orm.js", folder / "orm.js")
+    run(["node", "orm.js", str(port)], cwd=folder)
+
+
 GO = """package main
 
 import (
@@ -463,7 +477,7 @@ def metadata(port):
     assert not wrong, "\n".join(wrong)
 
 
-CHECKS = [psycopg2, asyncpg, pg8000, sqlalchemy_reflects, frames, duckdb_attaches, node, go, odbc, tools, metadata]
+CHECKS = [psycopg2, asyncpg, pg8000, sqlalchemy_reflects, frames, duckdb_attaches, node, node_orms, go, odbc, tools, metadata]
 
 
 def check_all(port, work):
@@ -472,7 +486,7 @@ def check_all(port, work):
     for check in CHECKS:
         psql(port, MAKE)
         try:
-            check(port, work) if check in (node, go) else check(port)
+            check(port, work) if check in (node, node_orms, go) else check(port)
         except Exception as error:
             failed.append(f"{check.__name__}: {type(error).__name__}: {error}")
     psql(port, "DROP TABLE IF EXISTS public.kinds CASCADE")
