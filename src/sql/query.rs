@@ -78,7 +78,7 @@ impl Execution {
         let (sender, receiver) = mpsc::channel(AHEAD);
         let database = Arc::clone(&self.database);
         database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
-        let dropped = Dropped::default();
+        let dropped = Arc::clone(&self.context.dropped);
         let seen = Arc::clone(&dropped);
         let task = database.runtime().spawn(async move {
             if let Err(error) = self.feed(&sender, &seen).await {

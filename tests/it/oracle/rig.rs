@@ -1,7 +1,6 @@
 //! An engine and a session in this process, over a lake in a temporary folder.
 
 use crate::support::PATIENCE;
-use bytes::BytesMut;
 use futures::StreamExt;
 use sluice::change::{Delivery, Position, Schemas, StreamId, TableChanges};
 use sluice::engine::{self, EngineHandle, EngineOptions, ViewPhase};
@@ -164,7 +163,7 @@ impl Rig {
             let bound = encoders.iter().zip(arrays).map(bind).collect::<Result<Vec<_>, _>>()?;
             for i in 0..batch.num_rows() {
                 let cell = |column: &sluice::types::codec::BoundColumn<'_>| {
-                    let mut out = BytesMut::new();
+                    let mut out = Vec::new();
                     column.write_value(i, &mut out);
                     (!column.is_null(i)).then(|| String::from_utf8_lossy(&out).into_owned())
                 };
