@@ -410,6 +410,14 @@ impl Access {
         }
     }
 
+    /// `42501` without any of `wanted` on the relation.
+    pub fn must_have_any(&self, relation: &Relation, wanted: Privileges) -> PgResult<()> {
+        match self.superuser || !(self.on_relation(relation).0 & wanted).is_empty() {
+            true => Ok(()),
+            false => Err(denied(relation_word(relation), &relation.name)),
+        }
+    }
+
     /// `42501` without CREATE on the schema.
     pub fn must_create_in(&self, namespace: &Namespace, catalog: &Catalog) -> PgResult<()> {
         match self.superuser || self.on_schema(namespace, catalog).0.contains(Privileges::CREATE) {

@@ -13,6 +13,7 @@ use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, Ex
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One session as functions see it.
 pub trait Context: Send + Sync + Debug {
@@ -73,6 +74,10 @@ pub trait Context: Send + Sync + Debug {
     /// `pg_notify`.
     fn notify(&self, _channel: &str, _payload: &str) -> PgResult<()> {
         Err(PgError::unsupported("NOTIFY here"))
+    }
+    /// `pg_sleep`: comes back early, with an error, where nobody waits for the statement any more.
+    fn sleep(&self, _time: Duration) -> PgResult<()> {
+        Err(PgError::unsupported("pg_sleep here"))
     }
     /// `pg_listening_channels`.
     fn listened_channels(&self) -> Vec<String> {

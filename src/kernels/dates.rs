@@ -21,8 +21,16 @@ use crate::types::{PgError, PgResult, SqlState, oid};
 use datafusion::logical_expr::Operator;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 type Bytes = Fixed<16>;
+
+/// Lets the statement rest; what is below zero is no time.
+fn sleep(call: &Call<'_>, seconds: f64) -> PgResult<Option<String>> {
+    // `max` makes zero of NaN, too. A century is for ever.
+    let time = Duration::from_secs_f64(seconds.max(0.0).min(3.2e9));
+    call.context()?.sleep(time).map(|()| Some(String::new()))
+}
 
 fn read(bytes: [u8; 16]) -> Interval {
     Interval::from_bytes(&bytes)
@@ -811,4 +819,17 @@ pub fn declare(r: &mut Registry) {
     r.funs(&["now()", "transaction_timestamp()"], session0::<Stamp>(|call| Ok(Some(call.context()?.transaction_us()))));
     r.fun("statement_timestamp()", session0::<Stamp>(|call| Ok(Some(call.context()?.statement_us()))));
     r.fun("clock_timestamp()", session0::<Stamp>(|_| Ok(Some(clock()))));
+    r.fun("pg_sleep(float8)", session1::<Float8, Text>(|call, seconds| sleep(call, seconds)));
+    r.fun(
+        "pg_sleep_for(interval)",
+        session1::<Bytes, Text>(|call, time| {
+            let time = read(time);
+            let days = i64::from(time.months) * 30 + i64::from(time.days);
+            sleep(call, days as f64 * 86_400.0 + time.micros as f64 / 1e6)
+        }),
+    );
+    r.fun(
+        "pg_sleep_until(timestamptz)",
+        session1::<Stamp, Text>(|call, until| sleep(call, until.saturating_sub(clock()) as f64 / 1e6)),
+    );
 }

@@ -1,7 +1,7 @@
 //! What a session may ask about itself, the server and the catalog.
 
 use super::adapt::*;
-use super::context::{Context, RelationSize};
+use super::context::{CatalogLookup, Context, RelationSize};
 use super::facts::facts;
 use super::kernel::{Body, Call};
 use super::names;
@@ -35,6 +35,18 @@ fn visible(f: impl Fn(&dyn Context, Oid) -> Option<bool> + Send + Sync + 'static
 
 fn size(what: RelationSize) -> Body {
     session1::<OidKind, Int8>(move |call, oid| Ok(call.context()?.catalog().relation_size(Oid(oid), what)))
+}
+
+const DEFAULT_TABLESPACE: u32 = 1663;
+const GLOBAL_TABLESPACE: u32 = 1664;
+
+/// All rows are in `pg_default`.
+fn tablespace_size(catalog: &dyn CatalogLookup, oid: u32) -> Option<i64> {
+    match oid {
+        DEFAULT_TABLESPACE => Some(catalog.database_size()),
+        GLOBAL_TABLESPACE => Some(0),
+        _ => None,
+    }
 }
 
 fn unknown_setting(name: &str) -> PgError {
@@ -493,6 +505,24 @@ pub fn declare(r: &mut Registry) {
         session1::<OidKind, Int8>(|call, o| {
             let catalog = call.context()?.catalog();
             Ok(catalog.database_name(Oid(o)).map(|_| catalog.database_size()))
+        }),
+    );
+    r.fun(
+        "pg_tablespace_size(oid)",
+        session1::<OidKind, Int8>(|call, o| Ok(tablespace_size(call.context()?.catalog(), o))),
+    );
+    r.fun(
+        "pg_tablespace_size(name)",
+        session1::<Text, Int8>(|call, name| {
+            let oid = match name {
+                "pg_default" => DEFAULT_TABLESPACE,
+                "pg_global" => GLOBAL_TABLESPACE,
+                _ => {
+                    let message = format!("tablespace \"{name}\" does not exist");
+                    return Err(PgError::new(SqlState::UNDEFINED_OBJECT, message));
+                }
+            };
+            Ok(tablespace_size(call.context()?.catalog(), oid))
         }),
     );
     r.fun(

@@ -10,7 +10,6 @@ use super::text::{invalid, quote_identifier, quote_literal};
 use crate::types::codec::{BoundColumn, ColumnBuilder, ColumnEncoder, Format, TextSettings};
 use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
 use arrow::array::{ArrayRef, StringBuilder};
-use bytes::BytesMut;
 use std::sync::Arc;
 
 /// The session's settings; PostgreSQL's defaults where an immutable function runs without a session.
@@ -54,7 +53,7 @@ pub fn output(from: ExprType) -> PgResult<Step> {
         let printer = Printer::new(&call.arg_types[0], settings(call))?;
         let cells = printer.bind(column)?;
         let mut out = StringBuilder::with_capacity(call.rows, call.rows * 8);
-        let mut buffer = BytesMut::new();
+        let mut buffer = Vec::new();
         for row in 0..call.rows {
             match cells.is_null(row) {
                 true => out.append_null(),
@@ -80,7 +79,7 @@ impl Printer {
 }
 
 /// The text of one value that is not NULL.
-pub fn text_at<'b>(cells: &BoundColumn<'_>, row: usize, buffer: &'b mut BytesMut) -> PgResult<&'b str> {
+pub fn text_at<'b>(cells: &BoundColumn<'_>, row: usize, buffer: &'b mut Vec<u8>) -> PgResult<&'b str> {
     buffer.clear();
     cells.write_value(row, buffer);
     std::str::from_utf8(buffer).map_err(|_| PgError::internal("a value's text is not UTF-8"))
@@ -99,7 +98,7 @@ fn print_rows(
 ) -> PgResult<ArrayRef> {
     let printers = printers(call)?;
     let bound = printers.iter().zip(&call.args).map(|(p, a)| p.bind(&a.array)).collect::<PgResult<Vec<_>>>()?;
-    let mut buffer = BytesMut::new();
+    let mut buffer = Vec::new();
     let mut texts: Vec<Option<String>> = Vec::with_capacity(bound.len());
     all_rows::<Text>(call, |i| {
         texts.clear();
@@ -231,7 +230,7 @@ fn array_to_string(call: &Call<'_>) -> PgResult<ArrayRef> {
     let values = list.values();
     let cells = printer.bind(values)?;
     let delimiters = Text::column(&call.args[1].array)?;
-    let mut buffer = BytesMut::new();
+    let mut buffer = Vec::new();
     all_rows::<Text>(call, |i| {
         if call.args[0].is_null(i) || call.args[1].is_null(i) {
             return Ok(None);

@@ -15,7 +15,6 @@ use crate::types::jsonb::{from_text, write_json_string, write_text};
 use crate::types::{ExprType, Oid, PgError, PgResult, SqlState, oid, record_field_type};
 use arrow::array::{Array, ArrayRef, LargeBinaryArray, StructArray};
 use arrow::datatypes::DataType;
-use bytes::BytesMut;
 use std::sync::Arc;
 
 /// Writes values of one type as JSON.
@@ -119,7 +118,7 @@ impl JsonOf {
             (kind, Some(printer)) => {
                 let one = array.slice(row, 1);
                 let cells = printer.bind(&one)?;
-                let mut buffer = BytesMut::new();
+                let mut buffer = Vec::new();
                 let text = text_at(&cells, 0, &mut buffer)?;
                 match kind {
                     JsonForm::Boolean => out.extend_from_slice(if text == "t" { b"true" } else { b"false" }),

@@ -10,7 +10,9 @@ pub fn format_type(ty: Oid, typmod: Option<i32>) -> String {
         return "-".to_string();
     }
     let row = facts().type_row(ty);
-    let element = row.filter(|r| r.category == 'A' && r.element != oid::INVALID && r.len == -1).map(|r| r.element);
+    let element = row.filter(|r| r.category == 'A' && r.element != oid::INVALID && r.len == -1);
+    // The vectors of the catalog go by their own names.
+    let element = element.filter(|_| !matches!(ty, oid::INT2VECTOR | oid::OIDVECTOR)).map(|r| r.element);
     match element {
         Some(element) => format!("{}[]", scalar_name(element, typmod)),
         None => scalar_name(ty, typmod),

@@ -1,22 +1,45 @@
 //! What system relations are made from: one catalog, one state of the engine, one session.
 //!
-//! Plain fields: whoever asks for rows fills them from the snapshot that the statement reads, so that system relations are
-//! at the same tick as everything else.
+//! Whoever asks for rows gives them from the snapshot that the statement reads, so that system relations are at the same
+//! tick as everything else. A fact is made when a relation asks for it, and which kinds of facts were asked for is
+//! noted: rows that follow from the catalog alone are the same for as long as the catalog is.
 
-use crate::catalog::{Access, Catalog, Namespace, ObjectKind, Relation};
+use crate::catalog::{Access, Catalog, Namespace, ObjectKind, Relation, Sequence};
 use crate::types::Oid;
+use std::cell::Cell;
 use std::sync::Arc;
 
+/// What is known besides the catalog.
+pub trait Facts {
+    fn state(&self) -> &State;
+    fn session(&self) -> &SessionFacts;
+    /// The settings as this session sees them.
+    fn settings(&self) -> Vec<SettingRow>;
+    /// This session's prepared statements and cursors.
+    fn prepared(&self) -> Vec<PreparedRow>;
+    fn cursors(&self) -> Vec<CursorRow>;
+    /// All sessions of the process, this one too.
+    fn sessions(&self) -> Vec<SessionRow>;
+    /// µs since 1970: what ages are counted from.
+    fn now_us(&self) -> i64;
+}
+
+/// Which kinds of facts rows were made from, besides the catalog.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Who asks, and what they may do.
+    pub session: bool,
+    /// How many rows relations have, which changes with the snapshot.
+    pub counts: bool,
+    /// What may be different the next moment.
+    pub live: bool,
+}
+
 /// Everything that [`super::rows`] may read.
-#[derive(Clone, Copy)]
 pub struct SystemContext<'a> {
     pub catalog: &'a Catalog,
-    pub state: &'a State,
-    pub session: &'a SessionFacts,
-    /// All sessions of the process, this one too.
-    pub sessions: &'a [SessionRow],
-    /// µs since 1970: what ages are counted from.
-    pub now_us: i64,
+    facts: &'a dyn Facts,
+    uses: Cell<Uses>,
 }
 
 /// The session that asks.
@@ -26,10 +49,6 @@ pub struct SessionFacts {
     /// What the session's role may do; `None`: everything.
     pub access: Option<Arc<Access>>,
     pub database: String,
-    pub backend_pid: i32,
-    pub settings: Vec<SettingRow>,
-    pub prepared: Vec<PreparedRow>,
-    pub cursors: Vec<CursorRow>,
 }
 
 /// A setting as this session sees it.
@@ -234,15 +253,74 @@ impl State {
     }
 }
 
-impl SystemContext<'_> {
+impl<'a> SystemContext<'a> {
+    pub fn new(catalog: &'a Catalog, facts: &'a dyn Facts) -> Self {
+        Self { catalog, facts, uses: Cell::default() }
+    }
+
+    pub fn facts(&self) -> &'a dyn Facts {
+        self.facts
+    }
+
+    /// What was asked for so far.
+    pub fn uses(&self) -> Uses {
+        self.uses.get()
+    }
+
+    fn live(&self) -> &'a dyn Facts {
+        self.uses.set(Uses { live: true, ..self.uses.get() });
+        self.facts
+    }
+
+    pub fn state(&self) -> &'a State {
+        self.live().state()
+    }
+
+    pub fn settings(&self) -> Vec<SettingRow> {
+        self.live().settings()
+    }
+
+    pub fn prepared(&self) -> Vec<PreparedRow> {
+        self.live().prepared()
+    }
+
+    pub fn cursors(&self) -> Vec<CursorRow> {
+        self.live().cursors()
+    }
+
+    pub fn sessions(&self) -> Vec<SessionRow> {
+        self.live().sessions()
+    }
+
+    pub fn now_us(&self) -> i64 {
+        self.live().now_us()
+    }
+
+    /// The last value of a sequence, and whether it was given out: it moves outside transactions.
+    pub fn sequence_state(&self, sequence: &Sequence) -> (i64, bool) {
+        self.live();
+        sequence.state.get()
+    }
+
+    pub fn session(&self) -> &'a SessionFacts {
+        self.uses.set(Uses { session: true, ..self.uses.get() });
+        self.facts.session()
+    }
+
+    /// Rows of a relation that holds rows.
+    pub fn row_count(&self, oid: Oid) -> Option<u64> {
+        self.uses.set(Uses { counts: true, ..self.uses.get() });
+        self.facts.state().rows(oid)
+    }
+
     /// Whether the session's role has the rights of another.
     pub fn has_rights_of(&self, role: Oid) -> bool {
-        self.session.access.as_ref().is_none_or(|access| access.has_rights_of(role) || access.role == role)
+        self.session().access.as_ref().is_none_or(|access| access.has_rights_of(role) || access.role == role)
     }
 
     /// Whether it may do anything with the relation or one of its columns.
     pub fn sees(&self, relation: &Relation) -> bool {
-        let Some(access) = self.session.access.as_ref().filter(|access| !access.superuser) else { return true };
+        let Some(access) = self.session().access.as_ref().filter(|access| !access.superuser) else { return true };
         access.has_rights_of(relation.owner())
             || !access.on_relation(relation).0.is_empty()
             || relation.column_acls.keys().any(|attnum| !access.on_column(relation, *attnum).0.is_empty())
@@ -250,14 +328,14 @@ impl SystemContext<'_> {
 
     /// Whether it may do anything with one column.
     pub fn sees_column(&self, relation: &Relation, attnum: i16) -> bool {
-        let Some(access) = self.session.access.as_ref().filter(|access| !access.superuser) else { return true };
+        let Some(access) = self.session().access.as_ref().filter(|access| !access.superuser) else { return true };
         access.has_rights_of(relation.owner())
             || !(access.on_relation(relation).0 & ObjectKind::Column.all()).is_empty()
             || !access.on_column(relation, attnum).0.is_empty()
     }
 
     pub fn sees_schema(&self, namespace: &Namespace) -> bool {
-        let Some(access) = self.session.access.as_ref().filter(|access| !access.superuser) else { return true };
+        let Some(access) = self.session().access.as_ref().filter(|access| !access.superuser) else { return true };
         access.has_rights_of(namespace.owner()) || !access.on_schema(namespace, self.catalog).0.is_empty()
     }
 

@@ -11,6 +11,7 @@
 //!
 //! [`Catalog`]: crate::catalog::Catalog
 
+mod cache;
 pub mod context;
 mod describe;
 mod information_schema;
@@ -24,9 +25,10 @@ mod sluice;
 #[cfg(test)]
 mod tests;
 
+pub use cache::RowCache;
 pub use context::{
-    CursorRow, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow, SettingRow, SourceRow, State, StreamRow,
-    SystemContext, TableRow, ViewRow,
+    CursorRow, Facts, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow, SettingRow, SourceRow, State,
+    StreamRow, SystemContext, TableRow, Uses, ViewRow,
 };
 pub use lookup::Lookup;
 pub use roles::{DATABASE, OWNER, role_oid};

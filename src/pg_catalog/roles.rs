@@ -30,7 +30,7 @@ pub fn role_oid(catalog: &Catalog, name: &str) -> Oid {
 /// The roles that are known now, by OID: those of the catalog, and superusers whom it does not know and who have a session.
 pub fn roles(cx: &SystemContext<'_>) -> Vec<Arc<Role>> {
     let mut all: BTreeMap<Oid, Arc<Role>> = cx.catalog.roles().all.clone();
-    for name in cx.sessions.iter().map(|s| s.user.as_str()).chain([cx.session.user.as_str()]) {
+    for name in cx.sessions().iter().map(|s| s.user.as_str()).chain([cx.session().user.as_str()]) {
         if !name.is_empty() && cx.catalog.roles().named(name).is_none() {
             let oid = role_oid(cx.catalog, name);
             all.insert(oid, Arc::new(Role::superuser(oid, name)));

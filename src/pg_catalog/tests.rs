@@ -141,27 +141,44 @@ fn state(orders: Oid, totals: Oid) -> State {
 }
 
 fn session() -> SessionFacts {
-    SessionFacts {
-        user: "anna".to_string(),
-        access: None,
-        database: "shop".to_string(),
-        backend_pid: 7,
-        settings: vec![SettingRow { name: "search_path".to_string(), ..SettingRow::default() }],
-        prepared: vec![PreparedRow {
-            name: "s1".to_string(),
-            statement: "SELECT $1".to_string(),
-            prepared_us: NOW,
-            parameter_types: vec![oid::INT4],
-            from_sql: false,
-        }],
-        cursors: vec![CursorRow {
+    SessionFacts { user: "anna".to_string(), access: None, database: "shop".to_string() }
+}
+
+impl Facts for World {
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn session(&self) -> &SessionFacts {
+        &self.session
+    }
+
+    fn settings(&self) -> Vec<SettingRow> {
+        vec![SettingRow { name: "search_path".to_string(), ..SettingRow::default() }]
+    }
+
+    fn prepared(&self) -> Vec<PreparedRow> {
+        let (name, statement) = ("s1".to_string(), "SELECT $1".to_string());
+        vec![PreparedRow { name, statement, prepared_us: NOW, parameter_types: vec![oid::INT4], from_sql: false }]
+    }
+
+    fn cursors(&self) -> Vec<CursorRow> {
+        vec![CursorRow {
             name: "c1".to_string(),
             statement: "SELECT 1".to_string(),
             holdable: false,
             binary: false,
             scrollable: true,
             created_us: NOW,
-        }],
+        }]
+    }
+
+    fn sessions(&self) -> Vec<SessionRow> {
+        self.sessions.clone()
+    }
+
+    fn now_us(&self) -> i64 {
+        NOW
     }
 }
 
@@ -177,13 +194,7 @@ impl World {
     }
 
     fn rows_of(&self, oid: Oid) -> PgResult<RecordBatch> {
-        let cx = SystemContext {
-            catalog: &self.catalog,
-            state: &self.state,
-            session: &self.session,
-            sessions: &self.sessions,
-            now_us: NOW,
-        };
+        let cx = SystemContext::new(&self.catalog, self);
         rows(oid, &cx)
     }
 

@@ -57,8 +57,11 @@ impl Activity {
 
     pub fn query(&self, text: &str) {
         // Enough to recognise it, as PostgreSQL's track_activity_query_size.
-        let end = text.char_indices().map(|(i, c)| i + c.len_utf8()).take_while(|end| *end < 1024).last();
-        self.now.lock().query = text[..end.unwrap_or(0)].into();
+        let text = &text[..text.floor_char_boundary(1023)];
+        let mut now = self.now.lock();
+        if *now.query != *text {
+            now.query = text.into();
+        }
     }
 
     /// Nothing runs any more.

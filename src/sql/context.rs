@@ -3,6 +3,7 @@
 use super::access::{Acting, check_set_role};
 use super::channels::{Mailbox, Pending};
 use super::database::Database;
+use super::fair::{Dropped, aside};
 use super::sequences::SessionSequences;
 use super::settings::Settings;
 use crate::catalog::{Catalog, PG_SIGNAL_BACKEND, Privileges, RelationKind};
@@ -13,6 +14,11 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long `pg_sleep` does not look whether it is still waited for.
+const NAP: Duration = Duration::from_millis(50);
 
 /// Who is connected.
 #[derive(Debug, Clone)]
@@ -47,6 +53,8 @@ pub struct StatementContext {
     pub statement_us: i64,
     pub start_us: i64,
     pub transaction_id: i64,
+    /// Nobody waits for the statement any more.
+    pub dropped: Dropped,
 }
 
 impl fmt::Debug for StatementContext {
@@ -140,6 +148,20 @@ impl Context for StatementContext {
 
     fn notification_queue_usage(&self) -> f64 {
         self.database.channels.usage()
+    }
+
+    fn sleep(&self, time: Duration) -> PgResult<()> {
+        let begun = Instant::now();
+        aside(|| {
+            while !self.dropped.load(Ordering::Relaxed) {
+                let left = time.saturating_sub(begun.elapsed());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                std::thread::sleep(left.min(NAP));
+            }
+            Err(PgError::new(SqlState::QUERY_CANCELED, "nobody waits for this query"))
+        })
     }
 
     fn notify_on_change(&self, relation: Oid, channel: Option<&str>) -> PgResult<()> {

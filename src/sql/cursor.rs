@@ -31,14 +31,14 @@ pub struct Options {
     pub hold: bool,
     /// It goes back, too.
     pub scroll: bool,
+    /// FETCH gives its rows in binary form where the protocol does not ask for a form.
+    pub binary: bool,
 }
 
 impl Options {
     pub fn read(statement: &DeclareCursorStmt) -> PgResult<Self> {
-        if statement.options & BINARY != 0 {
-            return Err(PgError::unsupported("DECLARE BINARY CURSOR"));
-        }
-        Ok(Self { hold: statement.options & HOLD != 0, scroll: statement.options & SCROLL != 0 })
+        let has = |option: i32| statement.options & option != 0;
+        Ok(Self { hold: has(HOLD), scroll: has(SCROLL), binary: has(BINARY) })
     }
 }
 
@@ -84,7 +84,7 @@ impl Cursor {
             name: name.to_owned(),
             statement: self.statement.clone(),
             holdable: self.options.hold,
-            binary: false,
+            binary: self.options.binary,
             scrollable: self.options.scroll,
             created_us: self.created_us,
         }

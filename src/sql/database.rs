@@ -8,6 +8,7 @@ use super::session::{Outcome, Session, Startup};
 use super::storage::{CatalogChange, Storage, StorageSnapshot};
 use crate::bind;
 use crate::engine::Commit;
+use crate::pg_catalog::RowCache;
 use crate::source::SourceStatus;
 use crate::types::{PgError, PgResult};
 use datafusion::execution::SessionState;
@@ -49,6 +50,9 @@ pub struct Database {
     pub(super) storage: Box<dyn Storage>,
     pub(super) sources: Vec<Arc<SourceStatus>>,
     pub(super) plans: PlanCache,
+    /// The same for texts that differ in constants only: see [`super::template`].
+    pub(super) templates: PlanCache,
+    pub(super) system_rows: RowCache,
     pub metrics: DatabaseMetrics,
     pub(super) state: SessionState,
     /// µs since 1970.
@@ -80,6 +84,8 @@ impl Database {
             storage: Box::new(storage),
             sources,
             plans: PlanCache::new(options.plan_cache),
+            templates: PlanCache::new(options.plan_cache),
+            system_rows: RowCache::default(),
             metrics: DatabaseMetrics::default(),
             state: bind::session_state(bind::optimize::session_config(options.query_threads), environment),
             started_us: now_us(),

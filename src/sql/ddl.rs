@@ -60,7 +60,6 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         N::CreateExtensionStmt(_) => "CREATE EXTENSION",
         N::CreatedbStmt(_) => "CREATE DATABASE",
         N::DropdbStmt(_) => "DROP DATABASE",
-        N::LockStmt(_) => "LOCK TABLE",
         N::VacuumStmt(_) => "VACUUM",
         N::DoStmt(_) => "DO",
         N::CallStmt(_) => "CALL",

@@ -12,7 +12,7 @@ use datafusion::common::ScalarValue;
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr, FetchType, LogicalPlan, Operator, SkipType, TableScan};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A value that is known when the query starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub enum Direct {
     Row {
         values: Vec<Value>,
         schema: SchemaRef,
+        /// The row, where no parameter is in it and it was asked for.
+        made: OnceLock<RecordBatch>,
     },
     KeyLookup {
         relation: Oid,
@@ -44,7 +46,7 @@ impl Direct {
         match plan {
             LogicalPlan::Projection(projection) if is_one_row(&projection.input) => {
                 let values = projection.expr.iter().map(value).collect::<Option<Vec<_>>>()?;
-                Some(Self::Row { values, schema: Arc::clone(plan.schema().inner()) })
+                Some(Self::Row { values, schema: Arc::clone(plan.schema().inner()), made: OnceLock::new() })
             }
             _ => {
                 let Found { relation, outputs, conditions } = Found::of(plan)?;
@@ -65,13 +67,22 @@ impl Direct {
     /// The rows; `None` where this snapshot has no index for the conditions.
     pub fn run(&self, snapshot: &dyn StorageSnapshot, params: &[ScalarValue]) -> PgResult<Option<RecordBatch>> {
         match self {
-            Self::Row { values, schema } => {
+            Self::Row { values, schema, made } => {
+                if let Some(row) = made.get() {
+                    return Ok(Some(row.clone()));
+                }
                 let array = |value: &Value| Ok(value.get(params)?.to_array()?);
                 let arrays = values.iter().map(array).collect::<PgResult<Vec<ArrayRef>>>()?;
                 let fits = arrays.iter().zip(schema.fields()).all(|(a, f)| a.data_type() == f.data_type());
                 let options = RecordBatchOptions::new().with_row_count(Some(1));
-                let batch = || RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options);
-                Ok(if fits { Some(batch()?) } else { None })
+                if !fits {
+                    return Ok(None);
+                }
+                let row = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?;
+                if values.iter().all(|value| matches!(value, Value::Constant(_))) {
+                    made.get_or_init(|| row.clone());
+                }
+                Ok(Some(row))
             }
             Self::KeyLookup { relation, conditions, outputs } => {
                 let mut known = Vec::with_capacity(conditions.len());

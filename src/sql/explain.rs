@@ -1,6 +1,7 @@
 //! EXPLAIN: DataFusion's plan as text, a line for each row.
 
 use super::OutputColumn;
+use super::fair::Dropped;
 use super::query::{Execution, ready};
 use super::session::{Outcome, RowsTag, text_batch};
 use crate::types::{PgError, PgResult, SqlState};
@@ -10,6 +11,7 @@ use futures::StreamExt;
 use pg_query::NodeEnum;
 use pg_query::protobuf::ExplainStmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,8 +64,9 @@ impl Options {
 /// The plan's lines; with ANALYZE after running it on the query runtime.
 pub async fn run(execution: Execution, columns: Arc<[OutputColumn]>, options: Options) -> PgResult<Outcome> {
     let runtime = execution.database.runtime().clone();
+    let dropped = Arc::clone(&execution.context.dropped);
     let task = runtime.spawn(async move { lines(&execution, options).await });
-    let task = AbortOnDrop(task);
+    let task = AbortOnDrop { task, dropped };
     let lines = task.join().await?;
     let batch = text_batch(&columns, lines.into_iter().map(|line| vec![Some(line)]).collect())?;
     Ok(Outcome::Rows { columns, stream: ready(batch), tag: RowsTag::plain("EXPLAIN") })
@@ -96,16 +99,20 @@ async fn lines(execution: &Execution, options: Options) -> PgResult<Vec<String>>
 }
 
 /// A task that ends when nobody waits for it any more.
-struct AbortOnDrop<T>(tokio::task::JoinHandle<PgResult<T>>);
+struct AbortOnDrop<T> {
+    task: tokio::task::JoinHandle<PgResult<T>>,
+    dropped: Dropped,
+}
 
 impl<T> AbortOnDrop<T> {
     async fn join(mut self) -> PgResult<T> {
-        (&mut self.0).await.map_err(|e| PgError::internal(format!("the task of a statement failed: {e}")))?
+        (&mut self.task).await.map_err(|e| PgError::internal(format!("the task of a statement failed: {e}")))?
     }
 }
 
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
-        self.0.abort();
+        self.dropped.store(true, Ordering::Relaxed);
+        self.task.abort();
     }
 }

@@ -55,6 +55,14 @@ fn watched(join: &NestedLoopJoinExec, dropped: &Dropped) -> Result<Arc<dyn Execu
     Ok(Arc::new(NestedLoopJoinExec::try_new(left, right, filter, join.join_type(), projection)?))
 }
 
+/// Does what holds its thread for long: the thread's other tasks go to another one meanwhile.
+pub fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match on_many_threads() {
+        true => tokio::task::block_in_place(work),
+        false => work(),
+    }
+}
+
 /// An expression that is what it holds, and looks around before it is evaluated.
 #[derive(Debug)]
 struct Watch {
@@ -118,7 +126,7 @@ impl PhysicalExpr for Watch {
         }
         let value = match held_for_long() && on_many_threads() {
             // The other tasks of this thread go to another one; this poll ends on a thread of its own.
-            true => tokio::task::block_in_place(|| self.inner.evaluate(batch)),
+            true => aside(|| self.inner.evaluate(batch)),
             false => self.inner.evaluate(batch),
         };
         if let Some((began, _)) = STRETCH.get() {

@@ -13,32 +13,43 @@ use tokio_util::sync::CancellationToken;
 /// Reaches the statement that a session runs, from another connection.
 #[derive(Debug, Clone, Default)]
 pub struct CancelHandle {
-    running: Arc<Mutex<Option<CancellationToken>>>,
+    running: Arc<Mutex<Running>>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    /// The newest statement's; one that was not cancelled serves the next statement, too.
+    token: Arc<CancellationToken>,
+    runs: bool,
 }
 
 impl CancelHandle {
     /// Stops the running statement; without one nothing happens, and the next one is not touched.
     pub fn cancel(&self) {
-        if let Some(token) = self.running.lock().as_ref() {
-            token.cancel();
+        let running = self.running.lock();
+        if running.runs {
+            running.token.cancel();
         }
     }
 
     pub(super) fn begin(&self, deadline: Option<Instant>) -> Operation {
-        let token = CancellationToken::new();
-        *self.running.lock() = Some(token.clone());
-        Operation { token, deadline }
+        let mut running = self.running.lock();
+        if running.token.is_cancelled() {
+            running.token = Arc::default();
+        }
+        running.runs = true;
+        Operation { token: Arc::clone(&running.token), deadline }
     }
 
     pub(super) fn end(&self) {
-        *self.running.lock() = None;
+        self.running.lock().runs = false;
     }
 }
 
 /// One statement's right to run.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    pub token: CancellationToken,
+    pub token: Arc<CancellationToken>,
     pub deadline: Option<Instant>,
 }
 

@@ -79,7 +79,7 @@ impl Execution {
         let (sender, receiver) = mpsc::channel(AHEAD);
         let database = Arc::clone(&self.database);
         database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
-        let dropped = Dropped::default();
+        let dropped = Arc::clone(&self.context.dropped);
         let seen = Arc::clone(&dropped);
         let effort = effort(&self.query.plan, &|oid| self.view.snapshot.rows(oid));
         let task = database.runtime_for(effort).spawn(async move {

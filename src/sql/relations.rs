@@ -6,7 +6,7 @@ use super::parameters::{Changed, Kind, Parameter};
 use super::transaction::View;
 use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
-use crate::pg_catalog::{self, SessionFacts, SettingRow, SystemContext};
+use crate::pg_catalog::{CursorRow, Facts, PreparedRow, SessionFacts, SessionRow, SettingRow, State, SystemContext};
 use crate::types::{Oid, PgError, SqlState};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
@@ -14,7 +14,7 @@ use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Stored relations from the snapshot; system relations from the statement's own catalog.
 pub struct SnapshotRelations {
@@ -23,6 +23,9 @@ pub struct SnapshotRelations {
     context: Arc<StatementContext>,
     /// The rows that the statement has made so far: [`STAGED`].
     staged: Staged,
+    // Made when a system relation asks for them.
+    state: OnceLock<State>,
+    session: OnceLock<SessionFacts>,
 }
 
 /// The rows that a statement has made so far.
@@ -35,31 +38,49 @@ pub struct Staged {
 
 impl SnapshotRelations {
     pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>, staged: Staged) -> Self {
-        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context), staged }
+        let (database, view, context) = (Arc::clone(database), view.clone(), Arc::clone(context));
+        Self { database, view, context, staged, state: OnceLock::new(), session: OnceLock::new() }
     }
 
     fn system_rows(&self, oid: Oid) -> Result<RecordBatch> {
-        let identity = &self.context.identity;
-        let settings = self.context.settings.lock().all().map(setting_row).collect();
-        let session = SessionFacts {
-            user: identity.user.clone(),
+        let cx = SystemContext::new(&self.view.catalog, self);
+        // A catalog that a transaction has changed is its own.
+        let tick = (!self.view.changed).then(|| self.view.snapshot.tick().0);
+        Ok(self.database.system_rows.rows(oid, tick, &cx)?)
+    }
+}
+
+impl Facts for SnapshotRelations {
+    fn state(&self) -> &State {
+        self.state.get_or_init(|| self.view.snapshot.state(&self.database.sources))
+    }
+
+    fn session(&self) -> &SessionFacts {
+        self.session.get_or_init(|| SessionFacts {
+            user: self.context.identity.user.clone(),
             access: Some(Arc::clone(&self.context.acting.access)),
-            database: identity.database.clone(),
-            backend_pid: identity.backend_pid,
-            settings,
-            prepared: self.context.prepared.clone(),
-            cursors: self.context.cursors.clone(),
-        };
-        let state = self.view.snapshot.state(&self.database.sources);
-        let sessions = self.database.activities.rows();
-        let cx = SystemContext {
-            catalog: &self.view.catalog,
-            state: &state,
-            session: &session,
-            sessions: &sessions,
-            now_us: super::database::now_us(),
-        };
-        Ok(pg_catalog::rows(oid, &cx)?)
+            database: self.context.identity.database.clone(),
+        })
+    }
+
+    fn settings(&self) -> Vec<SettingRow> {
+        self.context.settings.lock().all().map(setting_row).collect()
+    }
+
+    fn prepared(&self) -> Vec<PreparedRow> {
+        self.context.prepared.clone()
+    }
+
+    fn cursors(&self) -> Vec<CursorRow> {
+        self.context.cursors.clone()
+    }
+
+    fn sessions(&self) -> Vec<SessionRow> {
+        self.database.activities.rows()
+    }
+
+    fn now_us(&self) -> i64 {
+        super::database::now_us()
     }
 }
 

@@ -6,6 +6,7 @@ use super::channels::{Mailbox, Pending};
 use super::context::{Identity, StatementContext};
 use super::cursor::Cursor;
 use super::database::{Database, now_us};
+use super::fair::Dropped;
 use super::interrupt::{CancelHandle, Operation};
 use super::plan_cache::KeyRef;
 use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
@@ -13,6 +14,7 @@ use super::query::{Execution, QueryPlan};
 use super::relations::Staged;
 use super::sequences::SessionSequences;
 use super::settings::Settings;
+use super::template::Text;
 use super::temporary::Temporaries;
 use super::transaction::{Phase, Transaction, View};
 use super::{CopyIn, CopyOptions, OutputColumn, explain};
@@ -140,6 +142,10 @@ pub(super) struct Derived {
     text: TextSettings,
     literals: String,
     pub search_path: Vec<String>,
+    /// `statement_timeout`, `idle_session_timeout`, `idle_in_transaction_session_timeout`.
+    statement_timeout: Option<Duration>,
+    idle_timeout: Option<Duration>,
+    idle_in_transaction_timeout: Option<Duration>,
 }
 
 impl Derived {
@@ -152,6 +158,9 @@ impl Derived {
             text: super::settings::text_settings(settings),
             literals: format!("{date}|{zone}|{interval}|{digits}"),
             search_path: settings.search_path(),
+            statement_timeout: settings.duration("statement_timeout"),
+            idle_timeout: settings.duration("idle_session_timeout"),
+            idle_in_transaction_timeout: settings.duration("idle_in_transaction_session_timeout"),
         }
     }
 }
@@ -268,16 +277,16 @@ impl Session {
     }
 
     /// How long the client may be silent now, and what it hears after that.
-    pub fn idle_limit(&self) -> Option<(Duration, PgError)> {
-        let settings = self.settings.lock();
+    pub fn idle_limit(&mut self) -> Option<(Duration, PgError)> {
+        self.refresh();
         match self.transaction.phase {
             Phase::Idle | Phase::Implicit => {
-                let limit = settings.duration("idle_session_timeout")?;
+                let limit = self.derived.idle_timeout?;
                 let message = "terminating connection due to idle-session timeout";
                 Some((limit, PgError::new(SqlState(*b"57P05"), message)))
             }
             Phase::Block | Phase::Failed => {
-                let limit = settings.duration("idle_in_transaction_session_timeout")?;
+                let limit = self.derived.idle_in_transaction_timeout?;
                 let message = "terminating connection due to idle-in-transaction timeout";
                 Some((limit, PgError::new(SqlState(*b"25P03"), message)))
             }
@@ -288,8 +297,7 @@ impl Session {
     pub fn begin_statement(&mut self) -> Operation {
         self.refresh_acting();
         self.statement_us = now_us();
-        let timeout = self.settings.lock().duration("statement_timeout");
-        let operation = self.cancel.begin(timeout.map(|t| Instant::now() + t));
+        let operation = self.cancel.begin(self.derived.statement_timeout.map(|t| Instant::now() + t));
         self.operation = Some(operation.clone());
         self.activity.begin(self.statement_us, self.transaction_us());
         operation
@@ -374,10 +382,7 @@ impl Session {
         if view.changed {
             return None;
         }
-        let catalog_version = view.catalog.version();
-        let (search_path, literals) = (&self.derived.search_path, &self.derived.literals);
-        let key = KeyRef { text: sql, params, search_path, literals, catalog_version };
-        self.database.plans.get(key)
+        self.database.plans.get(self.key(sql, params, view))
     }
 
     /// Understands one statement (or none). `param_types`: OIDs of the parameters that the client declares, 0 where
@@ -415,14 +420,76 @@ impl Session {
         Ok(prepared)
     }
 
+    /// The result of a text that was understood before, or whose like was, where it needs no running.
+    pub fn answer(&mut self, sql: &str) -> PgResult<Option<Ready>> {
+        if self.transaction.phase == Phase::Failed {
+            return Ok(None);
+        }
+        let view = self.view();
+        let (prepared, params) = match self.cached(sql, &[], &view) {
+            Some(prepared) => (prepared, Vec::new()),
+            None => {
+                let Some(text) = Text::of(sql) else { return Ok(None) };
+                let Some(prepared) = self.template(&text, &view) else { return Ok(None) };
+                let Some(values) = text.values(&prepared.params) else { return Ok(None) };
+                (prepared, values)
+            }
+        };
+        self.activity.query(sql);
+        self.check_schemas(&prepared.needed)?;
+        let ready = self.ready(&prepared, &params)?;
+        if ready.is_some() {
+            self.database.metrics.plan_cache_hits.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(ready)
+    }
+
+    fn template(&self, text: &Text, view: &View) -> Option<Arc<Prepared>> {
+        (!view.changed).then(|| self.database.templates.get(self.key(&text.shape, &[], view)))?
+    }
+
+    fn key<'a>(&'a self, text: &'a str, params: &'a [Oid], view: &View) -> KeyRef<'a> {
+        let (search_path, literals) = (&self.derived.search_path, &self.derived.literals);
+        KeyRef { text, params, search_path, literals, catalog_version: view.catalog.version() }
+    }
+
+    /// The result of a query that needs no running: constants, the row of a key, a result that was kept.
+    pub fn ready(&mut self, prepared: &Prepared, params: &[ScalarValue]) -> PgResult<Option<Ready>> {
+        let Kind::Query(query) = &prepared.kind else { return Ok(None) };
+        if query.direct.is_none() && query.kept.is_none() || params.len() < prepared.params.len() {
+            return Ok(None);
+        }
+        self.refresh();
+        let view = self.view();
+        if self.transaction.phase == Phase::Failed || !self.is_current(prepared, &view) {
+            return Ok(None);
+        }
+        self.check_needed(&prepared.needed)?;
+        let Some(batches) = at_hand(query, &view, params)? else { return Ok(None) };
+        self.database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
+        let columns = prepared.columns.clone().unwrap_or_default();
+        Ok(Some(Ready { columns, batches, tag: RowsTag::counted("SELECT") }))
+    }
+
+    /// Whether the statement means now what it meant when it was prepared.
+    fn is_current(&self, prepared: &Prepared, view: &View) -> bool {
+        let needs = &prepared.needs;
+        needs.catalog_version == view.catalog.version()
+            && needs.search_path == self.derived.search_path
+            && needs.literals == self.derived.literals
+    }
+
     fn keep(&self, sql: &str, params: &[Oid], view: &View, prepared: &Arc<Prepared>) {
         if view.changed || !prepared.is_shared() || matches!(prepared.kind, Kind::Empty) {
             return;
         }
-        let catalog_version = view.catalog.version();
-        let (search_path, literals) = (&self.derived.search_path, &self.derived.literals);
-        let key = KeyRef { text: sql, params, search_path, literals, catalog_version };
-        let evicted = self.database.plans.put(key, Arc::clone(prepared));
+        if params.is_empty()
+            && let Some(text) = Text::of(sql)
+            && let Some(template) = text.learn(prepared, &view.catalog)
+        {
+            self.database.templates.put(self.key(&text.shape, &[], view), Arc::new(template));
+        }
+        let evicted = self.database.plans.put(self.key(sql, params, view), Arc::clone(prepared));
         self.database.metrics.plan_cache_evictions.fetch_add(evicted as u64, Ordering::Relaxed);
     }
 
@@ -472,6 +539,13 @@ impl Session {
     /// What a cursor made by DECLARE gives.
     pub fn cursor_columns(&self, name: &str) -> Option<Arc<[OutputColumn]>> {
         self.cursors.get(name).map(|cursor| Arc::clone(&cursor.columns))
+    }
+
+    /// Whether this is a FETCH from a cursor that was declared BINARY.
+    pub fn fetches_binary(&self, prepared: &Prepared) -> bool {
+        let Kind::Utility(node) = &prepared.kind else { return false };
+        let NodeEnum::FetchStmt(fetch) = &**node else { return false };
+        self.cursors.get(&fetch.portalname).is_some_and(|cursor| cursor.options.binary)
     }
 
     /// A statement made by PREPARE.
@@ -565,11 +639,7 @@ impl Session {
         }
         self.refresh();
         let view = self.view();
-        let needs = &prepared.needs;
-        let same = needs.catalog_version == view.catalog.version()
-            && needs.search_path == self.derived.search_path
-            && needs.literals == self.derived.literals;
-        if same {
+        if self.is_current(prepared, &view) {
             return Ok(Arc::clone(prepared));
         }
         // With the types that the parameters were decoded to.
@@ -596,23 +666,11 @@ impl Session {
     /// The result of a query, on its way.
     fn rows(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> PgResult<SendableRecordBatchStream> {
         let view = self.view();
-        let started = &self.database.metrics.queries_started;
-        // What the transaction itself has written is not in the snapshot.
-        let settled = view.written.is_empty() && !view.changed;
-        if let Some(direct) = query.direct.as_ref().filter(|_| settled)
-            && let Some(rows) = direct.run(&*view.snapshot, &params)?
-        {
-            started.fetch_add(1, Ordering::Relaxed);
-            return Ok(super::query::ready(rows));
-        }
-        let kept = query.kept.as_ref().filter(|_| settled);
-        let keep = kept.and_then(|kept| kept.versions(&view));
-        if let (Some(kept), Some(versions)) = (kept, &keep)
-            && let Some(batches) = kept.get(versions)
-        {
-            started.fetch_add(1, Ordering::Relaxed);
+        if let Some(batches) = at_hand(query, &view, &params)? {
+            self.database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
             return Ok(super::query::ready_all(Arc::clone(query.plan.schema().inner()), batches));
         }
+        let keep = query.kept.as_ref().filter(|_| is_settled(&view)).and_then(|kept| kept.versions(&view));
         // Over the very view that the result would be kept for.
         let mut execution = self.execution_over(view, query, params);
         execution.keep = keep;
@@ -663,6 +721,7 @@ impl Session {
             statement_us: self.statement_us,
             start_us: self.database.started_us,
             transaction_id,
+            dropped: Dropped::default(),
         })
     }
 
@@ -762,6 +821,32 @@ impl Session {
         self.cursors.retain(|_, cursor| cursor.options.hold && committed);
         self.finish_pending(committed);
     }
+}
+
+/// A result that was there already.
+pub struct Ready {
+    pub columns: Arc<[OutputColumn]>,
+    pub batches: Vec<RecordBatch>,
+    pub tag: RowsTag,
+}
+
+/// Whether the transaction itself has written nothing: that is not in the snapshot.
+fn is_settled(view: &View) -> bool {
+    view.written.is_empty() && !view.changed
+}
+
+/// The rows of a query that needs no running.
+fn at_hand(query: &QueryPlan, view: &View, params: &[ScalarValue]) -> PgResult<Option<Vec<RecordBatch>>> {
+    if !is_settled(view) {
+        return Ok(None);
+    }
+    if let Some(direct) = &query.direct
+        && let Some(rows) = direct.run(&*view.snapshot, params)?
+    {
+        return Ok(Some(vec![rows]));
+    }
+    let kept = query.kept.as_ref().and_then(|kept| kept.get(&kept.versions(view)?));
+    Ok(kept)
 }
 
 /// How often a client hears how far the views are that its statement fills.

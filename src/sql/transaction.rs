@@ -6,7 +6,7 @@ use crate::catalog::Catalog;
 use crate::engine::{Commit, Overlay, SavedWrites, TableWrites};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A change that can be tried on the transaction's own catalog and applied again at COMMIT. It names what it changes,
 /// so it means the same on a catalog that others have changed meanwhile.
@@ -113,6 +113,10 @@ impl Transaction {
     }
 
     fn overlays(&mut self) -> Arc<HashMap<Oid, Overlay>> {
+        static NONE: LazyLock<Arc<HashMap<Oid, Overlay>>> = LazyLock::new(Arc::default);
+        if self.writes.is_empty() {
+            return Arc::clone(&NONE);
+        }
         let writes = &self.writes;
         let made = || Arc::new(writes.iter().map(|(oid, writes)| (*oid, writes.overlay().clone())).collect());
         Arc::clone(self.overlays.get_or_insert_with(made))

@@ -53,6 +53,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::ListenStmt(_)
         | N::NotifyStmt(_)
         | N::UnlistenStmt(_)
+        | N::LockStmt(_)
         | N::CheckPointStmt(_) => Ok(()),
         node => ddl::check_supported(node),
     }
@@ -95,6 +96,7 @@ impl Session {
                 self.notify(&statement.conditionname, &statement.payload)?;
                 Ok(Outcome::done("NOTIFY"))
             }
+            NodeEnum::LockStmt(statement) => self.lock_table(statement),
             // A commit is durable when it returns; there is nothing else to write down.
             NodeEnum::CheckPointStmt(_) => Ok(Outcome::done("CHECKPOINT")),
             node => Box::pin(self.ddl(node, text, operation)).await,

@@ -36,13 +36,15 @@ impl From<io::Error> for End {
 pub struct Channel<S> {
     pub socket: S,
     pub input: BytesMut,
-    pub output: BytesMut,
+    pub output: Vec<u8>,
+    /// Bytes of `output` that are sent.
+    pub sent: usize,
     pub shared: Arc<Shared>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     pub fn new(socket: S, shared: Arc<Shared>) -> Self {
-        Self { socket, input: BytesMut::new(), output: BytesMut::new(), shared }
+        Self { socket, input: BytesMut::new(), output: Vec::new(), sent: 0, shared }
     }
 
     async fn read_more(&mut self) -> Result<(), End> {
@@ -75,17 +77,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         Ok(frame.expect("what is pending for ever does not come first"))
     }
 
+    /// The next message, where it has come.
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, End> {
+        message::take_frame(&mut self.input, self.shared.limits.message).map_err(End::Fatal)
+    }
+
     /// The next message, or nothing once `woken` completes while there is none.
     pub async fn receive_or(
         &mut self,
         idle: Option<(Duration, PgError)>,
         woken: impl Future<Output = ()>,
     ) -> Result<Option<Frame>, End> {
-        let limit = self.shared.limits.message;
-        if let Some(frame) = message::take_frame(&mut self.input, limit).map_err(End::Fatal)? {
+        if let Some(frame) = self.next_frame()? {
             return Ok(Some(frame));
         }
-        let shutdown = self.shared.shutdown.clone();
+        let shared = Arc::clone(&self.shared);
+        let (limit, shutdown) = (shared.limits.message, &shared.shutdown);
         let too_idle = async {
             match idle {
                 Some((limit, error)) => {
@@ -122,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     pub async fn watch_and_tell<T, N>(
         &mut self,
         told: &mut UnboundedReceiver<N>,
-        write: impl Fn(&mut BytesMut, N),
+        write: impl Fn(&mut Vec<u8>, N),
         work: impl Future<Output = T>,
     ) -> Result<T, End> {
         // What was left behind by the statement before is no news.
@@ -154,9 +161,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
         }
     }
 
+    /// Whether what has been written is a good piece to send.
+    pub fn is_full(&self) -> bool {
+        self.output.len() >= SEND_AT
+    }
+
     /// Sends what has been written, if it is a good piece.
     pub async fn send_if_full(&mut self) -> Result<(), End> {
-        match self.output.len() >= SEND_AT {
+        match self.is_full() {
             true => self.flush().await,
             false => Ok(()),
         }
@@ -165,19 +177,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel<S> {
     /// Sends what has been written. A client that does not read keeps this waiting; a shutdown ends it. Dropping this
     /// future loses nothing: what was not sent is still in `output`.
     pub async fn flush(&mut self) -> Result<(), End> {
-        let length = self.output.len() as u64;
-        while !self.output.is_empty() {
+        while self.sent < self.output.len() {
             tokio::select! {
                 biased;
-                written = self.socket.write_buf(&mut self.output) => if written? == 0 {
-                    return Err(End::Closed);
+                written = self.socket.write(&self.output[self.sent..]) => match written? {
+                    0 => return Err(End::Closed),
+                    written => self.sent += written,
                 },
                 () = self.shared.shutdown.cancelled() => return Err(End::Closed),
             }
         }
+        let length = std::mem::take(&mut self.sent) as u64;
+        self.output.clear();
         // One huge row must not keep its memory for the life of the connection.
         if self.output.capacity() > 8 * SEND_AT {
-            self.output = BytesMut::with_capacity(SEND_AT);
+            self.output = Vec::with_capacity(SEND_AT);
         }
         add(&self.shared.counters.bytes_sent, length);
         Ok(())

@@ -11,10 +11,9 @@ use super::portal::{Portal, State, no_portal, no_statement};
 use super::reply::{self, Severity};
 use super::rows::{Framing, Rows, describe};
 use crate::sql::{
-    CopyFormat, CopyIn, CopyOptions, CopyReader, Notice, Operation, Outcome, OutputColumn, Prepared, Session,
+    CopyFormat, CopyIn, CopyOptions, CopyReader, Notice, Operation, Outcome, OutputColumn, Prepared, Ready, Session,
 };
 use crate::types::{Oid, PgError, PgResult, SqlState};
-use bytes::BytesMut;
 use datafusion::execution::SendableRecordBatchStream;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -78,6 +77,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         self.ready().await?;
         loop {
+            // What has come already needs no waiting.
+            if let Some(frame) = self.channel.next_frame()? {
+                self.frame(frame).await?;
+                continue;
+            }
             let mailbox = Arc::clone(self.session.mailbox());
             let received = self.channel.receive_or(self.session.idle_limit(), mailbox.wake.notified()).await?;
             if self.session.is_terminated() {
@@ -88,10 +92,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.channel.flush().await?;
                 continue;
             };
-            if self.skipping && !matches!(frame.tag, b'S' | b'X') {
-                continue;
-            }
-            self.message(frame).await?;
+            self.frame(frame).await?;
+        }
+    }
+
+    async fn frame(&mut self, frame: Frame) -> Result<(), End> {
+        if self.session.is_terminated() {
+            return Err(End::Fatal(shutting_down()));
+        }
+        match self.skipping && !matches!(frame.tag, b'S' | b'X') {
+            true => Ok(()),
+            false => self.message(frame).await,
         }
     }
 
@@ -210,6 +221,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     async fn simple_statements(&mut self, sql: &str, offset: &mut usize) -> Handled {
         self.session.set_pipelined(false);
         let operation = self.session.begin_statement();
+        if let Some(ready) = self.session.answer(sql)? {
+            return self.simple_answer(ready).await;
+        }
         let statements = self.channel.watch(self.session.split(sql)).await??;
         if statements.is_empty() {
             reply::empty_query(&mut self.channel.output);
@@ -228,6 +242,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             };
             add(&self.channel.shared.counters.queries, 1);
             let prepared = self.channel.watch(self.session.parse(&sql[range], &[])).await??;
+            let format = self.session.fetches_binary(&prepared).into();
             let execution = self.session.execute(&prepared, Vec::new());
             let outcome = self.channel.watch_and_tell(&mut self.told, notice, execution).await??;
             if nth == last && last > 0 && matches!(outcome, Outcome::Done { .. }) {
@@ -235,13 +250,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 let end = self.session.end_implicit();
                 self.channel.watch_and_tell(&mut self.told, notice, end).await??;
             }
-            self.simple_outcome(outcome, &operation).await?;
+            self.simple_outcome(outcome, format, &operation).await?;
             *offset = 0;
         }
         Ok(())
     }
 
-    async fn simple_outcome(&mut self, outcome: Outcome, operation: &Operation) -> Handled {
+    /// Sends a result that was there already.
+    async fn simple_answer(&mut self, ready: Ready) -> Handled {
+        add(&self.channel.shared.counters.queries, 1);
+        let Ready { columns, batches, tag } = ready;
+        let formats = vec![0; columns.len()];
+        describe(&mut self.channel.output, &columns, &formats);
+        let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
+        let mut rows = Rows::ready(&columns, batches, &formats, &settings, names)?;
+        let mut sent = 0;
+        while rows.at_once()? == Some(true) {
+            sent += rows.write(&mut self.channel.output, usize::MAX, Framing::DataRow)? as u64;
+            self.channel.send_if_full().await?;
+        }
+        add(&self.channel.shared.counters.rows, sent);
+        self.notices();
+        reply::command_complete(&mut self.channel.output, &tag.with_count(sent));
+        self.drop_ended_portals();
+        Ok(())
+    }
+
+    async fn simple_outcome(&mut self, outcome: Outcome, format: i16, operation: &Operation) -> Handled {
         match outcome {
             Outcome::Empty => reply::empty_query(&mut self.channel.output),
             Outcome::Done { tag } => {
@@ -254,7 +289,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 reply::command_complete(&mut self.channel.output, &format!("COPY {count}"));
             }
             Outcome::Rows { columns, stream, tag } => {
-                let formats = vec![0; columns.len()];
+                let formats = vec![format; columns.len()];
                 describe(&mut self.channel.output, &columns, &formats);
                 let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
                 let mut rows = Rows::new(&columns, stream, &formats, &settings, names)?;
@@ -406,10 +441,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     async fn run_portal(&mut self, portal: &mut Portal, max_rows: usize, operation: &Operation) -> Handled<Progress> {
+        let mut parameters = None;
         if matches!(portal.state, State::New) {
             add(&self.channel.shared.counters.queries, 1);
-            let parameters = std::mem::take(&mut portal.parameters);
+            let given = std::mem::take(&mut portal.parameters);
             portal.state = State::Failed;
+            if let Some(ready) = self.session.ready(&portal.prepared, &given)? {
+                let Ready { columns, batches, tag } = ready;
+                let (settings, names) = (self.session.text_settings(), self.session.object_names(&columns));
+                let rows = Rows::ready(&columns, batches, &portal.formats, &settings, names)?;
+                portal.state = State::Rows { rows: Box::new(rows), tag };
+            } else {
+                parameters = Some(given);
+            }
+        }
+        if let Some(parameters) = parameters {
             let execution = self.session.execute(&portal.prepared, parameters);
             match self.channel.watch_and_tell(&mut self.told, notice, execution).await?? {
                 Outcome::Empty => {
@@ -519,7 +565,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 }
 
-fn notice(out: &mut BytesMut, notice: Notice) {
+fn notice(out: &mut Vec<u8>, notice: Notice) {
     reply::notice(out, notice.severity, &notice.error);
 }
 
@@ -544,11 +590,17 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Handled<u64> {
     let mut sent = 0;
     while sent < most {
-        if !channel.watch(operation.guard(rows.advance())).await??? {
+        let more = match rows.at_once()? {
+            Some(known) => known,
+            None => channel.watch(operation.guard(rows.advance())).await???,
+        };
+        if !more {
             break;
         }
         sent += rows.write(&mut channel.output, most - sent, framing)?;
-        operation.guard(channel.send_if_full()).await??;
+        if channel.is_full() {
+            operation.guard(channel.flush()).await??;
+        }
     }
     Ok(sent as u64)
 }

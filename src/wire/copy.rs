@@ -7,12 +7,12 @@ use crate::sql::{CopyFormat, CopyOptions, OutputColumn};
 use crate::types::PgResult;
 use crate::types::codec::{ColumnEncoder, TextSettings};
 use arrow::array::RecordBatch;
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// The signature, no flags, no header extension.
 pub const BINARY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-pub fn begin(out: &mut BytesMut, columns: &[OutputColumn], options: &CopyOptions) {
+pub fn begin(out: &mut Vec<u8>, columns: &[OutputColumn], options: &CopyOptions) {
     let binary = options.format == CopyFormat::Binary;
     reply::copy_out(out, binary, columns.len());
     if options.header {
@@ -33,7 +33,7 @@ pub fn begin(out: &mut BytesMut, columns: &[OutputColumn], options: &CopyOptions
 }
 
 /// `header`: what of the header was not sent with a row. PostgreSQL sends it with the first, and clients rely on that.
-pub fn end(out: &mut BytesMut, options: &CopyOptions, header: &[u8]) {
+pub fn end(out: &mut Vec<u8>, options: &CopyOptions, header: &[u8]) {
     if options.format == CopyFormat::Binary {
         reply::message(out, b'd', |out| {
             out.put_slice(header);
@@ -47,13 +47,13 @@ pub fn end(out: &mut BytesMut, options: &CopyOptions, header: &[u8]) {
 pub struct LineWriter {
     encoders: Vec<ColumnEncoder>,
     /// One value at a time, before it is escaped.
-    value: BytesMut,
+    value: Vec<u8>,
 }
 
 impl LineWriter {
     pub fn new(columns: &[OutputColumn], settings: &TextSettings) -> PgResult<Self> {
         let encoder = |c: &OutputColumn| text_encoder(c, settings);
-        Ok(Self { encoders: columns.iter().map(encoder).collect::<PgResult<_>>()?, value: BytesMut::new() })
+        Ok(Self { encoders: columns.iter().map(encoder).collect::<PgResult<_>>()?, value: Vec::new() })
     }
 
     /// Writes from row `from` on until the output is worth sending; gives the row that comes next.
@@ -62,7 +62,7 @@ impl LineWriter {
         batch: &RecordBatch,
         from: usize,
         options: &CopyOptions,
-        out: &mut BytesMut,
+        out: &mut Vec<u8>,
     ) -> PgResult<usize> {
         let arrays = batch.columns().iter().map(|array| array.as_ref());
         let bound = self.encoders.iter().zip(arrays).map(|(encoder, array)| encoder.column(array));
@@ -100,7 +100,7 @@ impl LineWriter {
     }
 }
 
-fn put_text(out: &mut BytesMut, value: &[u8], delimiter: u8) {
+fn put_text(out: &mut Vec<u8>, value: &[u8], delimiter: u8) {
     for &byte in value {
         let escaped = match byte {
             0x08 => b'b',
@@ -121,7 +121,7 @@ fn put_text(out: &mut BytesMut, value: &[u8], delimiter: u8) {
     }
 }
 
-fn put_csv(out: &mut BytesMut, value: &[u8], options: &CopyOptions, force: bool, alone: bool) {
+fn put_csv(out: &mut Vec<u8>, value: &[u8], options: &CopyOptions, force: bool, alone: bool) {
     let (quote, escape) = (options.quote, options.escape);
     let special = |b: &u8| *b == options.delimiter || *b == quote || matches!(*b, b'\n' | b'\r');
     // What looks like NULL is quoted, and so is a lone end-of-data mark.
@@ -145,13 +145,13 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_csv_quoted_where_needed() {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         put_text(&mut out, b"a\tb\\c\nd", b'\t');
         assert_eq!(&out[..], br"a\tb\\c\nd");
         let options = CopyOptions::new(CopyFormat::Csv);
         for (value, written) in [(&b"a"[..], &b"a"[..]), (b"a,b", b"\"a,b\""), (b"a\"b", b"\"a\"\"b\""), (b"", b"\"\"")]
         {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             put_csv(&mut out, value, &options, false, false);
             assert_eq!(&out[..], written);
         }

@@ -23,6 +23,7 @@ mod rows;
 mod scram;
 mod security;
 mod startup;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -34,9 +35,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use workers::Workers;
 
 /// What a client may ask of the server.
 #[derive(Debug, Clone)]
@@ -154,6 +156,7 @@ pub async fn serve(
         shutdown: shutdown.clone(),
         sessions: AtomicUsize::new(0),
     });
+    let workers = Workers::start()?;
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -181,14 +184,28 @@ pub async fn serve(
         }
         add(&shared.counters.accepted, 1);
         let shared = Arc::clone(&shared);
-        connections.spawn(async move {
-            add(&shared.counters.connections, 1);
-            let open = OpenConnection(Arc::clone(&shared.counters));
-            let _ = socket.set_nodelay(true);
-            let local = socket.local_addr().ok();
-            startup::serve_connection(socket, peer, local, shared).await;
-            drop(open);
-        });
+        let worker = workers.idlest();
+        let socket = match socket.into_std() {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be handed on");
+                continue;
+            }
+        };
+        connections.spawn_on(
+            async move {
+                add(&shared.counters.connections, 1);
+                let open = OpenConnection(Arc::clone(&shared.counters));
+                let _ = socket.set_nodelay(true);
+                let local = socket.local_addr().ok();
+                // It becomes a socket of the worker's own.
+                if let Ok(socket) = TcpStream::from_std(socket) {
+                    startup::serve_connection(socket, peer, local, shared).await;
+                }
+                drop((open, worker.connection));
+            },
+            &worker.runtime,
+        );
     }
     drop(listener);
     shared.cancels.cancel_all();

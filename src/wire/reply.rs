@@ -2,7 +2,7 @@
 
 use crate::sql::Notification;
 use crate::types::{PgError, PgType, SqlState, oid};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 /// How bad an error is for its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Field<'a> {
 }
 
 /// Writes one message: the tag, a length that is filled in afterwards, and what `body` writes.
-pub fn message(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
+pub fn message(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
     out.put_u8(tag);
     let start = out.len();
     out.put_u32(0);
@@ -34,19 +34,19 @@ pub fn message(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
 }
 
 /// Fills in the length field at `start`.
-pub fn finish(out: &mut BytesMut, start: usize) {
+pub fn finish(out: &mut Vec<u8>, start: usize) {
     let length = (out.len() - start) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 /// A zero-terminated string; a zero byte inside would break the message, so the text ends there.
-fn text(out: &mut BytesMut, text: &str) {
+fn text(out: &mut Vec<u8>, text: &str) {
     let end = memchr::memchr(0, text.as_bytes()).unwrap_or(text.len());
     out.put_slice(&text.as_bytes()[..end]);
     out.put_u8(0);
 }
 
-pub fn notification(out: &mut BytesMut, notification: &Notification) {
+pub fn notification(out: &mut Vec<u8>, notification: &Notification) {
     message(out, b'A', |out| {
         out.put_i32(notification.pid);
         text(out, &notification.channel);
@@ -54,12 +54,12 @@ pub fn notification(out: &mut BytesMut, notification: &Notification) {
     });
 }
 
-pub fn authentication_ok(out: &mut BytesMut) {
+pub fn authentication_ok(out: &mut Vec<u8>) {
     message(out, b'R', |out| out.put_u32(0));
 }
 
 /// Asks for a SASL exchange by one of these mechanisms.
-pub fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
+pub fn authentication_sasl(out: &mut Vec<u8>, mechanisms: &[&str]) {
     message(out, b'R', |out| {
         out.put_u32(10);
         mechanisms.iter().for_each(|mechanism| text(out, mechanism));
@@ -67,21 +67,21 @@ pub fn authentication_sasl(out: &mut BytesMut, mechanisms: &[&str]) {
     });
 }
 
-pub fn authentication_sasl_continue(out: &mut BytesMut, data: &str) {
+pub fn authentication_sasl_continue(out: &mut Vec<u8>, data: &str) {
     message(out, b'R', |out| {
         out.put_u32(11);
         out.put_slice(data.as_bytes());
     });
 }
 
-pub fn authentication_sasl_final(out: &mut BytesMut, data: &str) {
+pub fn authentication_sasl_final(out: &mut Vec<u8>, data: &str) {
     message(out, b'R', |out| {
         out.put_u32(12);
         out.put_slice(data.as_bytes());
     });
 }
 
-pub fn backend_key(out: &mut BytesMut, pid: i32, secret: i32) {
+pub fn backend_key(out: &mut Vec<u8>, pid: i32, secret: i32) {
     message(out, b'K', |out| {
         out.put_i32(pid);
         out.put_i32(secret);
@@ -89,7 +89,7 @@ pub fn backend_key(out: &mut BytesMut, pid: i32, secret: i32) {
 }
 
 /// The newest protocol is 3.0; `unknown` are the `_pq_.` options that the client asked for in vain.
-pub fn negotiate_version(out: &mut BytesMut, unknown: &[&str]) {
+pub fn negotiate_version(out: &mut Vec<u8>, unknown: &[&str]) {
     message(out, b'v', |out| {
         out.put_u32(3 << 16);
         out.put_u32(unknown.len() as u32);
@@ -97,53 +97,53 @@ pub fn negotiate_version(out: &mut BytesMut, unknown: &[&str]) {
     });
 }
 
-pub fn parameter_status(out: &mut BytesMut, name: &str, value: &str) {
+pub fn parameter_status(out: &mut Vec<u8>, name: &str, value: &str) {
     message(out, b'S', |out| {
         text(out, name);
         text(out, value);
     });
 }
 
-pub fn ready(out: &mut BytesMut, status: u8) {
+pub fn ready(out: &mut Vec<u8>, status: u8) {
     message(out, b'Z', |out| out.put_u8(status));
 }
 
-pub fn parse_complete(out: &mut BytesMut) {
+pub fn parse_complete(out: &mut Vec<u8>) {
     message(out, b'1', |_| ());
 }
 
-pub fn bind_complete(out: &mut BytesMut) {
+pub fn bind_complete(out: &mut Vec<u8>) {
     message(out, b'2', |_| ());
 }
 
-pub fn close_complete(out: &mut BytesMut) {
+pub fn close_complete(out: &mut Vec<u8>) {
     message(out, b'3', |_| ());
 }
 
-pub fn no_data(out: &mut BytesMut) {
+pub fn no_data(out: &mut Vec<u8>) {
     message(out, b'n', |_| ());
 }
 
-pub fn portal_suspended(out: &mut BytesMut) {
+pub fn portal_suspended(out: &mut Vec<u8>) {
     message(out, b's', |_| ());
 }
 
-pub fn empty_query(out: &mut BytesMut) {
+pub fn empty_query(out: &mut Vec<u8>) {
     message(out, b'I', |_| ());
 }
 
-pub fn command_complete(out: &mut BytesMut, tag: &str) {
+pub fn command_complete(out: &mut Vec<u8>, tag: &str) {
     message(out, b'C', |out| text(out, tag));
 }
 
-pub fn parameter_description(out: &mut BytesMut, types: &[PgType]) {
+pub fn parameter_description(out: &mut Vec<u8>, types: &[PgType]) {
     message(out, b't', |out| {
         out.put_u16(types.len() as u16);
         types.iter().for_each(|ty| out.put_u32(ty.oid.0));
     });
 }
 
-pub fn row_description<'a>(out: &mut BytesMut, fields: impl ExactSizeIterator<Item = Field<'a>>) {
+pub fn row_description<'a>(out: &mut Vec<u8>, fields: impl ExactSizeIterator<Item = Field<'a>>) {
     message(out, b'T', |out| {
         out.put_u16(fields.len() as u16);
         for field in fields {
@@ -161,7 +161,7 @@ pub fn row_description<'a>(out: &mut BytesMut, fields: impl ExactSizeIterator<It
 }
 
 /// CopyOutResponse.
-pub fn copy_out(out: &mut BytesMut, binary: bool, columns: usize) {
+pub fn copy_out(out: &mut Vec<u8>, binary: bool, columns: usize) {
     message(out, b'H', |out| {
         out.put_u8(binary.into());
         out.put_u16(columns as u16);
@@ -170,7 +170,7 @@ pub fn copy_out(out: &mut BytesMut, binary: bool, columns: usize) {
 }
 
 /// CopyInResponse.
-pub fn copy_in(out: &mut BytesMut, binary: bool, columns: usize) {
+pub fn copy_in(out: &mut Vec<u8>, binary: bool, columns: usize) {
     message(out, b'G', |out| {
         out.put_u8(binary.into());
         out.put_u16(columns as u16);
@@ -178,12 +178,12 @@ pub fn copy_in(out: &mut BytesMut, binary: bool, columns: usize) {
     });
 }
 
-pub fn copy_done(out: &mut BytesMut) {
+pub fn copy_done(out: &mut Vec<u8>) {
     message(out, b'c', |_| ());
 }
 
 /// ErrorResponse. `sql` is the statement that the error's position points into.
-pub fn error(out: &mut BytesMut, severity: Severity, error: &PgError, sql: Option<&str>) {
+pub fn error(out: &mut Vec<u8>, severity: Severity, error: &PgError, sql: Option<&str>) {
     let severity = match severity {
         Severity::Error => "ERROR",
         Severity::Fatal => "FATAL",
@@ -192,11 +192,11 @@ pub fn error(out: &mut BytesMut, severity: Severity, error: &PgError, sql: Optio
 }
 
 /// NoticeResponse; `severity` is `NOTICE`, `WARNING`, `INFO`…
-pub fn notice(out: &mut BytesMut, severity: &str, notice: &PgError) {
+pub fn notice(out: &mut Vec<u8>, severity: &str, notice: &PgError) {
     fields(out, b'N', severity, notice, None);
 }
 
-fn fields(out: &mut BytesMut, tag: u8, severity: &str, error: &PgError, sql: Option<&str>) {
+fn fields(out: &mut Vec<u8>, tag: u8, severity: &str, error: &PgError, sql: Option<&str>) {
     message(out, tag, |out| {
         let mut field = |code: u8, value: &str| {
             out.put_u8(code);
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn an_error_carries_its_fields() {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         let failed = PgError::new(SqlState::UNDEFINED_COLUMN, "no").hint("Look.").at(7);
         error(&mut out, Severity::Error, &failed, Some("SELECT x"));
         assert_eq!(&out[5..], b"SERROR\0VERROR\0C42703\0Mno\0HLook.\0P8\0\0");

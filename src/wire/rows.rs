@@ -11,7 +11,7 @@ use crate::types::codec::{ColumnEncoder, Format, TextSettings};
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema, UInt32Type};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use std::sync::Arc;
@@ -36,8 +36,14 @@ pub fn text_encoder(column: &OutputColumn, settings: &TextSettings) -> PgResult<
     }
 }
 
+/// Where batches come from.
+enum Source {
+    Running(SendableRecordBatchStream),
+    Ready(std::vec::IntoIter<RecordBatch>),
+}
+
 pub struct Rows {
-    stream: SendableRecordBatchStream,
+    source: Source,
     encoders: Vec<ColumnEncoder>,
     /// Columns of OIDs that are sent as their objects' names, and what names them.
     named: Vec<(usize, Oid)>,
@@ -58,6 +64,27 @@ impl Rows {
         settings: &TextSettings,
         names: Option<ObjectNames>,
     ) -> PgResult<Self> {
+        Self::of(columns, Source::Running(stream), formats, settings, names)
+    }
+
+    /// Batches that are there already: [`Rows::at_once`] says all of them.
+    pub fn ready(
+        columns: &[OutputColumn],
+        batches: Vec<RecordBatch>,
+        formats: &[i16],
+        settings: &TextSettings,
+        names: Option<ObjectNames>,
+    ) -> PgResult<Self> {
+        Self::of(columns, Source::Ready(batches.into_iter()), formats, settings, names)
+    }
+
+    fn of(
+        columns: &[OutputColumn],
+        source: Source,
+        formats: &[i16],
+        settings: &TextSettings,
+        names: Option<ObjectNames>,
+    ) -> PgResult<Self> {
         let encoder = |(column, format): (&OutputColumn, &i16)| match format {
             1 => ColumnEncoder::new(column.ty.pg, &column.ty.storage, Format::Binary, settings),
             _ => text_encoder(column, settings),
@@ -68,7 +95,7 @@ impl Rows {
             (*format != 1 && shown_by_name(ty)).then_some((i, ty))
         };
         let named = columns.iter().zip(formats).enumerate().filter_map(by_name).collect();
-        Ok(Self { stream, encoders, named, names, batch: None, at: 0, prefix: &[] })
+        Ok(Self { source, encoders, named, names, batch: None, at: 0, prefix: &[] })
     }
 
     /// The batch with names in the place of OIDs.
@@ -87,30 +114,44 @@ impl Rows {
             .map_err(|e| PgError::internal(format!("a batch with names: {e}")))
     }
 
+    /// Whether there is a row to write, where that is known without waiting.
+    pub fn at_once(&mut self) -> PgResult<Option<bool>> {
+        loop {
+            if self.batch.as_ref().is_some_and(|batch| self.at < batch.num_rows()) {
+                return Ok(Some(true));
+            }
+            self.batch = None;
+            let Source::Ready(batches) = &mut self.source else { return Ok(None) };
+            let Some(batch) = batches.next() else { return Ok(Some(false)) };
+            self.take(batch)?;
+        }
+    }
+
     /// Makes sure that there is a row to write: false at the end of the result.
     pub async fn advance(&mut self) -> PgResult<bool> {
         loop {
-            if self.batch.as_ref().is_some_and(|batch| self.at < batch.num_rows()) {
-                return Ok(true);
+            if let Some(known) = self.at_once()? {
+                return Ok(known);
             }
-            self.batch = None;
-            match self.stream.next().await {
-                Some(batch) => {
-                    let batch = batch?;
-                    if batch.num_columns() != self.encoders.len() {
-                        let (got, want) = (batch.num_columns(), self.encoders.len());
-                        let message = format!("a result has {got} columns instead of {want}");
-                        return Err(PgError::internal(message));
-                    }
-                    (self.batch, self.at) = (Some(self.name_objects(batch)?), 0);
-                }
+            let Source::Running(stream) = &mut self.source else { return Ok(false) };
+            match stream.next().await {
+                Some(batch) => self.take(batch?)?,
                 None => return Ok(false),
             }
         }
     }
 
+    fn take(&mut self, batch: RecordBatch) -> PgResult<()> {
+        if batch.num_columns() != self.encoders.len() {
+            let (got, want) = (batch.num_columns(), self.encoders.len());
+            return Err(PgError::internal(format!("a result has {got} columns instead of {want}")));
+        }
+        (self.batch, self.at) = (Some(self.name_objects(batch)?), 0);
+        Ok(())
+    }
+
     /// Writes rows of the batch at hand: up to `most`, and until the output is worth sending.
-    pub fn write(&mut self, out: &mut BytesMut, most: usize, framing: Framing) -> PgResult<usize> {
+    pub fn write(&mut self, out: &mut Vec<u8>, most: usize, framing: Framing) -> PgResult<usize> {
         let Some(batch) = &self.batch else { return Ok(0) };
         let bind = |(encoder, array)| ColumnEncoder::column(encoder, array);
         let arrays = batch.columns().iter().map(|array| array.as_ref());
@@ -145,7 +186,7 @@ impl Rows {
 }
 
 /// RowDescription of a result in these formats.
-pub fn describe(out: &mut BytesMut, columns: &[OutputColumn], formats: &[i16]) {
+pub fn describe(out: &mut Vec<u8>, columns: &[OutputColumn], formats: &[i16]) {
     let fields = columns.iter().enumerate().map(|(i, column)| Field {
         name: &column.name,
         table: column.table.0,

@@ -77,7 +77,7 @@ async fn serve_channel<S>(
             add(&shared.counters.errors, 1);
             reply::error(&mut channel.output, Severity::Fatal, &error, None);
             // During a shutdown `flush` gives up, and this message is the one thing still to be said.
-            let farewell = channel.socket.write_all(&channel.output);
+            let farewell = channel.socket.write_all(&channel.output[channel.sent..]);
             let _ = tokio::time::timeout(std::time::Duration::from_secs(1), farewell).await;
         }
     }

@@ -49,13 +49,17 @@ const REAL: &[Need] = &[
     Need { what: "PostgreSQL's ODBC driver", package: "odbc-postgresql", there: has_odbc_driver },
 ];
 
+const BENCH: &[Need] =
+    &[Need { what: "PostgreSQL's server", package: "postgresql", there: has_postgres }];
+
 const HELP: &str = "\
 cargo xtask <word>
 
   demo [options]   build the release binary and run the embedded demo (no broker, no configuration)
   test [filter]    the inner ring of tests: needs Cargo's registry and Debian's packages only
   real             the outer ring: Apache Kafka, Debezium, PostgreSQL, Delta readers in Python
-  bench [words]    the whole path's CPU, freshness and memory; `store`: the hot store's; `view`: a gold view's: see docs/PERFORMANCE.md
+  bench [words]    the whole path's CPU, freshness and memory; `store`: the hot store's; `view`: a gold view's;
+                   `wire`: beside PostgreSQL: see docs/PERFORMANCE.md
   lint             format and clippy, as CI runs them
   setup            only install or name what building needs
 
@@ -199,7 +203,8 @@ fn real(args: &[String]) -> Result<(), String> {
     run(Command::new("python3").current_dir(root()).arg("tests/real/run.py").args(args))
 }
 
-/// `store` or `view` alone: the hot store, or a gold view's ticks; else the path, with the words for its bench.
+/// `store` or `view` alone: the hot store, or a gold view's ticks; `wire` first: beside PostgreSQL, with the words for that; else the path, with
+/// its words.
 fn bench(args: &[String]) -> Result<(), String> {
     if let [bench, rest @ ..] = args
         && matches!(bench.as_str(), "store" | "view")
@@ -207,15 +212,21 @@ fn bench(args: &[String]) -> Result<(), String> {
         return run(cargo().args(["bench", "--locked", "--bench", bench, "--"]).args(rest));
     }
     run(cargo().args(["build", "--release", "--locked", "--bin", "sluice"]))?;
-    // A package of its own: nothing of the server is linked into it.
-    let path =
-        ["run", "--release", "--locked", "--manifest-path", "benches/path/Cargo.toml", "--target-dir", "target/bench"];
-    run(cargo().args(path).arg("--").args(args))
+    // Packages of their own: nothing of the server is linked into them.
+    let (package, words) = match args {
+        [word, rest @ ..] if word == "wire" => {
+            set_up(&[BENCH])?;
+            ("benches/wire/Cargo.toml", rest)
+        }
+        all => ("benches/path/Cargo.toml", all),
+    };
+    let own = ["run", "--release", "--locked", "--manifest-path", package, "--target-dir", "target/bench"];
+    run(cargo().args(own).arg("--").args(words))
 }
 
 fn lint() -> Result<(), String> {
     run(cargo().args(["fmt", "--check"]))?;
-    for own in ["xtask/Cargo.toml", "benches/path/Cargo.toml"] {
+    for own in ["xtask/Cargo.toml", "benches/path/Cargo.toml", "benches/wire/Cargo.toml"] {
         run(cargo().args(["fmt", "--check", "--manifest-path", own]))?;
     }
     run(cargo().args(["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]))

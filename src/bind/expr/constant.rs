@@ -150,6 +150,21 @@ impl Binder<'_> {
                     }
                 }
             }
+            oid::REGPROCEDURE => {
+                let taken = text.trim().strip_suffix(')').and_then(|text| text.split_once('('));
+                let missing_parenthesis = || PgError::new(SqlState::INVALID_TEXT, "expected a left parenthesis");
+                let (name, args) = taken.ok_or_else(missing_parenthesis)?;
+                let parts = identifiers(name)?;
+                let args = args.split(',').map(str::trim).filter(|arg| !arg.is_empty());
+                let args = args.map(|arg| self.object_literal(arg, oid::REGTYPE)).collect::<PgResult<Vec<_>>>()?;
+                let found = match parts.as_slice() {
+                    [name] => facts().procs_named(name).find(|proc| proc.args == args),
+                    [schema, name] if schema == "pg_catalog" => facts().procs_named(name).find(|p| p.args == args),
+                    _ => None,
+                };
+                let message = format!("function \"{text}\" does not exist");
+                found.map(|proc| proc.oid).ok_or_else(|| PgError::new(SqlState::UNDEFINED_FUNCTION, message))
+            }
             oid::REGROLE => match identifiers(text)?.as_slice() {
                 [name] if self.catalog.roles().named(name).is_some() => {
                     Ok(self.catalog.roles().named(name).map_or(crate::types::oid::INVALID, |role| role.oid))

@@ -95,7 +95,7 @@ mod tests {
         assert!(sum.value().is_infinite());
         sum.remove(&number("Infinity")).expect("it is there");
         let shown = |sum: &NumericSum| {
-            let mut text = bytes::BytesMut::new();
+            let mut text = Vec::new();
             sum.value().write_text(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         };

@@ -11,12 +11,12 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         for constraint in constraints_of(table) {
             let Some(check) = constraint.check else { continue };
             let clause = format!("(({}))", shown(cx.catalog, check));
-            rows.push(row![&cx.session.database, cx.schema_of(table), constraint.name, clause]);
+            rows.push(row![&cx.session().database, cx.schema_of(table), constraint.name, clause]);
         }
         for column in table.columns.iter().filter(|c| c.not_null) {
             let name = not_null_name(table.schema, table.oid, column.attnum);
             let clause = format!("{} IS NOT NULL", column.name);
-            rows.push(row![&cx.session.database, cx.schema_of(table), name, clause]);
+            rows.push(row![&cx.session().database, cx.schema_of(table), name, clause]);
         }
     }
 }

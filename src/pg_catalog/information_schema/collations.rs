@@ -9,7 +9,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constant("collation_schema", "pg_catalog").constant("pad_attribute", "NO PAD");
     rows.columns(&["collation_catalog", "collation_name"]);
     for name in NAMES {
-        rows.push(row![&cx.session.database, name]);
+        rows.push(row![&cx.session().database, name]);
     }
 }
 
@@ -17,6 +17,6 @@ pub fn applicability(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constant("collation_schema", "pg_catalog").constant("character_set_name", "UTF8");
     rows.columns(&["collation_catalog", "collation_name"]);
     for name in NAMES {
-        rows.push(row![&cx.session.database, name]);
+        rows.push(row![&cx.session().database, name]);
     }
 }

@@ -48,7 +48,7 @@ fn privileges(cx: &SystemContext<'_>, rows: &mut Rows<'_>, public: bool) {
                 rows.push(row![
                     role_name(cx.catalog, grantor),
                     grantee_name(cx, grantee),
-                    &cx.session.database,
+                    &cx.session().database,
                     cx.schema_of(relation),
                     &relation.name,
                     &column.name,

@@ -8,7 +8,7 @@ use crate::types::Oid;
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for relation in listed(cx) {
         for column in &relation.columns {
             let ty = sql_type(Oid(column.type_oid), column.typmod);

@@ -38,7 +38,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "dtd_identifier",
         "is_updatable",
     ]);
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for relation in listed(cx) {
         let is_table = relkind(relation) == 'r';
         for column in relation.columns.iter().filter(|c| cx.sees_column(relation, c.attnum)) {

@@ -9,7 +9,7 @@ use crate::types::Oid;
 
 pub fn columns(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for table in all_tables(cx) {
         let schema = cx.schema_of(table);
         for constraint in constraints_of(table) {
@@ -23,7 +23,7 @@ pub fn columns(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 
 pub fn tables(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for table in all_tables(cx) {
         let schema = cx.schema_of(table);
         for constraint in constraints_of(table).iter().filter(|c| c.kind != 'c') {

@@ -24,7 +24,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "udt_name",
         "dtd_identifier",
     ]);
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for relation in listed(cx) {
         let kind = if relkind(relation) == 'r' { "TABLE" } else { "VIEW" };
         for column in relation.columns.iter().filter(|c| is_array(Oid(c.type_oid))) {

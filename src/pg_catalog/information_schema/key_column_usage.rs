@@ -17,7 +17,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "ordinal_position",
         "position_in_unique_constraint",
     ]);
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for table in tables(cx) {
         let schema = cx.schema_of(table);
         for constraint in constraints_of(table).iter().filter(|c| c.kind != 'c') {

@@ -92,13 +92,11 @@ pub(super) const EMPTY: &[&str] = &[
 
 /// Tables and views that the role may do anything with: what `information_schema` lists.
 fn listed<'a>(cx: &SystemContext<'a>) -> impl Iterator<Item = &'a Arc<Relation>> {
-    let cx = *cx;
     cx.catalog.relations().filter(move |r| matches!(relkind(r), 'r' | 'v') && cx.sees(r))
 }
 
 /// Tables alone: what has constraints.
 fn tables<'a>(cx: &SystemContext<'a>) -> impl Iterator<Item = &'a Arc<Relation>> {
-    let cx = *cx;
     cx.catalog.relations().filter(move |r| relkind(r) == 'r' && cx.sees(r))
 }
 

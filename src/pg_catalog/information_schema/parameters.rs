@@ -19,7 +19,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "udt_name",
         "dtd_identifier",
     ]);
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for function in &facts().procs {
         let types = if function.all_args.is_empty() { &function.args } else { &function.all_args };
         for (i, (ty, position)) in types.iter().zip(1i32..).enumerate() {

@@ -7,7 +7,7 @@ use crate::types::Oid;
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for constraint in constraints(cx.catalog) {
         let Some(foreign) = constraint.foreign else { continue };
         let Some(referred) = cx.catalog.relation(Oid(foreign.table)) else { continue };

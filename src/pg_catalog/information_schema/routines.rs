@@ -25,7 +25,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "is_deterministic",
         "is_null_call",
     ]);
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for function in &facts().procs {
         let kind = match function.kind {
             'f' => Some("FUNCTION"),

@@ -12,7 +12,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for (relation, sequence) in sequences(cx).filter(|(_, s)| !s.internal) {
         let ty = sql_type(Oid(sequence.type_oid), -1);
         rows.push(row![
-            &cx.session.database,
+            &cx.session().database,
             cx.schema_of(relation),
             &relation.name,
             &ty.data_type,

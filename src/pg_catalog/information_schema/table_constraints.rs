@@ -16,7 +16,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "table_name",
         "constraint_type",
     ]);
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for table in tables(cx) {
         let schema = cx.schema_of(table);
         let mut push = |name: &str, kind: &str| {

@@ -45,7 +45,7 @@ fn privileges(cx: &SystemContext<'_>, rows: &mut Rows<'_>, public: bool) {
                 rows.push(row![
                     role_name(cx.catalog, grant.grantor),
                     grantee_name(cx, grant.grantee),
-                    &cx.session.database,
+                    &cx.session().database,
                     cx.schema_of(relation),
                     &relation.name,
                     privilege,

@@ -11,7 +11,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in listed(cx) {
         let is_table = relkind(relation) == 'r';
         rows.push(row![
-            &cx.session.database,
+            &cx.session().database,
             cx.schema_of(relation),
             &relation.name,
             if is_table { "BASE TABLE" } else { "VIEW" },

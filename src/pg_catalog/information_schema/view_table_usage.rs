@@ -7,7 +7,7 @@ use crate::types::Oid;
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    let database = cx.session.database.as_str();
+    let database = cx.session().database.as_str();
     for view in cx.catalog.relations().filter(|r| relkind(r) == 'v') {
         for read in view.depends_on.iter().filter_map(|oid| cx.catalog.relation(Oid(*oid))) {
             let (schema, read_schema) = (cx.schema_of(view), cx.schema_of(read));

@@ -11,6 +11,6 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["table_catalog", "table_schema", "table_name", "view_definition"]);
     for relation in cx.catalog.relations().filter(|r| relkind(r) == 'v') {
         let definition = view_definition(relation);
-        rows.push(row![&cx.session.database, cx.schema_of(relation), &relation.name, definition]);
+        rows.push(row![&cx.session().database, cx.schema_of(relation), &relation.name, definition]);
     }
 }

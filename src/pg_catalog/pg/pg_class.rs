@@ -1,11 +1,12 @@
 //! `pg_class`: tables, views, materialized views and indexes.
 
-use crate::catalog::{ConstraintKind, RelationKind};
+use crate::catalog::{ConstraintKind, Relation, RelationKind};
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::objects::indexes_of;
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::roles::{GLOBAL_TABLESPACE, acl_text};
 use crate::pg_catalog::rows::{Rows, row};
+use std::collections::HashSet;
 
 const HEAP: u32 = 2;
 
@@ -27,7 +28,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constants(&["reloftype", "reltoastrelid", "relrewrite"], 0u32);
     rows.constants(&["relfrozenxid", "relminmxid"], 0u32);
     rows.constants(&["relpages", "relallvisible"], 0i32);
-    rows.constants(&["relhastriggers", "relhassubclass", "relrowsecurity"], false);
+    rows.constants(&["relhassubclass", "relrowsecurity"], false);
     rows.constants(&["relforcerowsecurity", "relispartition"], false);
     rows.constant("relispopulated", true);
     rows.columns(&[
@@ -49,7 +50,18 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "relpersistence",
         "relowner",
         "relacl",
+        "relhastriggers",
     ]);
+    // As in PostgreSQL, where triggers watch over both ends of a foreign key; tools look for the keys only then.
+    let foreign = |relation: &Relation| {
+        relation
+            .constraints
+            .iter()
+            .filter_map(|c| if let ConstraintKind::Foreign(f) = &c.kind { Some(f.table) } else { None })
+    };
+    let ends =
+        |relation: &Relation| foreign(relation).chain(foreign(relation).map(|_| relation.oid.0)).collect::<Vec<_>>();
+    let watched: HashSet<u32> = cx.catalog.user_relations().flat_map(|relation| ends(relation)).collect();
     for relation in cx.catalog.relations() {
         let kind = relkind(relation);
         let stored = kind != 'v';
@@ -63,7 +75,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         };
         let shared = SHARED.contains(&relation.oid.0);
         // Rows that were never counted are -1; so are a view's.
-        let tuples = cx.state.rows(relation.oid).map_or(if stored { -1.0 } else { 0.0 }, |n| n as f64);
+        let tuples = cx.row_count(relation.oid).map_or(if stored { -1.0 } else { 0.0 }, |n| n as f64);
         rows.push(row![
             relation.oid,
             &relation.name,
@@ -83,6 +95,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             if temporary { 't' } else { 'p' },
             relation.owner(),
             acl_text(cx.catalog, acl.as_ref()),
+            watched.contains(&relation.oid.0),
         ]);
         for index in indexes {
             let natts = index.attnums.len();
@@ -105,6 +118,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 if temporary { 't' } else { 'p' },
                 relation.owner(),
                 None::<Vec<String>>,
+                false,
             ]);
         }
     }

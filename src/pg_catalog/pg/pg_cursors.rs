@@ -6,7 +6,7 @@ use crate::pg_catalog::rows::{Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    for cursor in &cx.session.cursors {
+    for cursor in cx.cursors() {
         rows.push(row![
             &cursor.name,
             &cursor.statement,

@@ -14,5 +14,5 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.constants(&["datfrozenxid", "datminmxid"], 0u32).constant("dattablespace", DEFAULT_TABLESPACE);
     rows.constants(&["datcollate", "datctype"], "C").columns(&["oid", "datname", "datacl"]);
     let acl = acl_text(cx.catalog, cx.catalog.roles().database_acl.as_ref());
-    rows.push(row![DATABASE, &cx.session.database, acl]);
+    rows.push(row![DATABASE, &cx.session().database, acl]);
 }

@@ -20,7 +20,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
 pub fn view(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
     for (relation, s) in sequences(cx) {
-        let (last, called) = s.state.get();
+        let (last, called) = cx.sequence_state(s);
         rows.push(row![
             cx.schema_of(relation),
             &relation.name,

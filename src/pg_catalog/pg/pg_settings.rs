@@ -20,7 +20,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "boot_val",
         "reset_val",
     ]);
-    for setting in &cx.session.settings {
+    for setting in cx.settings() {
         rows.push(row![
             &setting.name,
             &setting.value,

@@ -22,7 +22,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "state",
         "query",
     ]);
-    for session in cx.sessions {
+    for session in cx.sessions() {
         let user = role_oid(cx.catalog, &session.user);
         // What others run is for themselves, and for those who may read all statistics.
         let shown = cx.has_rights_of(user) || cx.has_rights_of(PG_READ_ALL_STATS);

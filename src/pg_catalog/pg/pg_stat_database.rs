@@ -6,5 +6,5 @@ use crate::pg_catalog::rows::{Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["datid", "datname", "numbackends"]);
-    rows.push(row![DATABASE, &cx.session.database, cx.sessions.len()]);
+    rows.push(row![DATABASE, &cx.session().database, cx.sessions().len()]);
 }

@@ -38,7 +38,7 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>, counted: bool, wanted: fn(&
     for relation in cx.catalog.relations().filter(|r| matches!(relkind(r), 'r' | 'm') && wanted(r)) {
         let (oid, schema) = (relation.oid, cx.schema_of(relation));
         match counted {
-            true => rows.push(row![oid, schema, &relation.name, cx.state.rows(oid)]),
+            true => rows.push(row![oid, schema, &relation.name, cx.row_count(oid)]),
             false => rows.push(row![oid, schema, &relation.name]),
         }
     }

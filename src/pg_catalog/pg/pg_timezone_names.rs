@@ -7,7 +7,7 @@ use chrono_tz::{OffsetComponents, OffsetName, TZ_VARIANTS};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["name", "abbrev", "utc_offset", "is_dst"]);
-    let now = DateTime::from_timestamp_micros(cx.now_us).unwrap_or_default().naive_utc();
+    let now = DateTime::from_timestamp_micros(cx.now_us()).unwrap_or_default().naive_utc();
     for zone in TZ_VARIANTS {
         let offset = zone.offset_from_utc_datetime(&now);
         let seconds = i64::from(offset.fix().local_minus_utc());

@@ -35,7 +35,7 @@ fn column_names(relation: &Relation, columns: &[usize]) -> String {
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
     let mut known = 0;
-    for table in &cx.state.tables {
+    for table in &cx.state().tables {
         let Some(relation) = cx.catalog.relation(table.oid) else { continue };
         let gold = relation.kind == RelationKind::Gold;
         for part in table.memory.iter() {
@@ -48,7 +48,7 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             };
             rows.push(row![cx.schema_of(relation), &relation.name, kind, columns, Some(part.rows), part.bytes]);
         }
-        if let Some(view) = cx.state.view(table.oid) {
+        if let Some(view) = cx.state().view(table.oid) {
             known += view.state_bytes;
             rows.push(row![
                 cx.schema_of(relation),
@@ -60,10 +60,10 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ]);
         }
     }
-    let used = cx.state.used_bytes.max(known);
+    let used = cx.state().used_bytes.max(known);
     let nothing = || None::<&str>;
     rows.push(row![nothing(), nothing(), "other", nothing(), None::<u64>, used - known]);
-    if let Some(limit) = cx.state.memory_limit {
+    if let Some(limit) = cx.state().memory_limit {
         rows.push(row![nothing(), nothing(), "free", nothing(), None::<u64>, limit.saturating_sub(used)]);
     }
 }

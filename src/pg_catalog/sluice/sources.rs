@@ -31,10 +31,10 @@ pub const SOURCES: Own = Own {
 /// The lag of a source is unknown while that of one of its streams is.
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    for source in &cx.state.sources {
-        let streams: Vec<_> = cx.state.streams.iter().filter(|s| s.source == source.name).collect();
+    for source in &cx.state().sources {
+        let streams: Vec<_> = cx.state().streams.iter().filter(|s| s.source == source.name).collect();
         let lags: Option<Vec<i64>> = streams.iter().map(|s| s.lag_events()).collect();
-        let times: Option<Vec<i64>> = streams.iter().map(|s| s.lag_us(cx.now_us)).collect();
+        let times: Option<Vec<i64>> = streams.iter().map(|s| s.lag_us(cx.now_us())).collect();
         rows.push(row![
             &*source.name,
             source.kind,

@@ -36,7 +36,7 @@ pub const STREAMS: Own = Own {
 
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    for stream in &cx.state.streams {
+    for stream in &cx.state().streams {
         rows.push(row![
             &*stream.source,
             &stream.stream,
@@ -49,7 +49,7 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             stream.high,
             stream.checkpoint,
             stream.lag_events(),
-            stream.lag_us(cx.now_us).map(Cell::Span),
+            stream.lag_us(cx.now_us()).map(Cell::Span),
             stream.newest_source_us.map(Cell::At),
             stream.applied_us.map(Cell::At),
             stream.events,

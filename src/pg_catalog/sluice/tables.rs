@@ -38,7 +38,7 @@ fn kind_name(kind: RelationKind) -> &'static str {
 
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    for table in &cx.state.tables {
+    for table in &cx.state().tables {
         let Some(relation) = cx.catalog.relation(table.oid) else { continue };
         rows.push(row![
             cx.schema_of(relation),

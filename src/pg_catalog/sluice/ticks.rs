@@ -26,11 +26,11 @@ pub const TICKS: Own = Own {
 };
 
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    let state = cx.state;
+    let state = cx.state();
     rows.all_columns().push(row![
         state.tick,
         Cell::At(state.published_us),
-        Cell::Span((cx.now_us - state.published_us).max(0)),
+        Cell::Span((cx.now_us() - state.published_us).max(0)),
         state.lake.durable_tick,
         state.lake.flushed_us.map(Cell::At),
         state.lake.flushes,

@@ -35,7 +35,7 @@ pub const VIEWS: Own = Own {
 
 fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.all_columns();
-    for view in &cx.state.views {
+    for view in &cx.state().views {
         let Some(relation) = cx.catalog.relation(view.oid) else { continue };
         let inputs = relation.depends_on.iter().filter_map(|oid| cx.catalog.relation(Oid(*oid)));
         rows.push(row![
@@ -46,7 +46,7 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             view.maintenance,
             view.reason.as_deref(),
             view.rows,
-            cx.state.tick,
+            cx.state().tick,
             view.changed_tick,
             view.runs,
             seconds(view.total_us),

@@ -240,9 +240,9 @@ fn binary_is_text(ty: Oid) -> bool {
 }
 
 /// `(1,"a b",)`
-fn write_record_text(fields: &[BoundColumn<'_>], row: usize, out: &mut BytesMut) {
+fn write_record_text(fields: &[BoundColumn<'_>], row: usize, out: &mut Vec<u8>) {
     out.put_u8(b'(');
-    let mut text = BytesMut::new();
+    let mut text = Vec::new();
     for (i, field) in fields.iter().enumerate() {
         if i > 0 {
             out.put_u8(b',');
@@ -276,12 +276,22 @@ impl BoundColumn<'_> {
 
     /// Appends the wire field: an i32 length (-1 for NULL), then the value.
     #[inline]
-    pub fn write(&self, row: usize, out: &mut BytesMut) {
+    pub fn write(&self, row: usize, out: &mut Vec<u8>) {
         if self.is_null(row) {
             return out.put_i32(-1);
         }
+        if self.encoder.format == Format::Binary {
+            // A length and a value of fixed size at once.
+            match &self.cells {
+                Cells::Int4(a) => return put_fixed::<4, 8>(a.value(row).to_be_bytes(), out),
+                Cells::Int8(a) => return put_fixed::<8, 12>(a.value(row).to_be_bytes(), out),
+                Cells::Float8(a) => return put_fixed::<8, 12>(a.value(row).to_be_bytes(), out),
+                Cells::Timestamp(a) => return put_fixed::<8, 12>(wire_timestamp(a.value(row)).to_be_bytes(), out),
+                _ => {}
+            }
+        }
         let at = out.len();
-        out.put_i32(0);
+        out.extend_from_slice(&[0; 4]);
         self.write_value(row, out);
         let length = (out.len() - at - 4) as i32;
         out[at..at + 4].copy_from_slice(&length.to_be_bytes());
@@ -301,14 +311,14 @@ impl BoundColumn<'_> {
     }
 
     /// Appends the value of a row that is not NULL, without a length.
-    pub fn write_value(&self, row: usize, out: &mut BytesMut) {
+    pub fn write_value(&self, row: usize, out: &mut Vec<u8>) {
         match self.encoder.format {
             Format::Text => self.write_as_text(row, out),
             Format::Binary => self.write_as_binary(row, out),
         }
     }
 
-    fn write_as_text(&self, row: usize, out: &mut BytesMut) {
+    fn write_as_text(&self, row: usize, out: &mut Vec<u8>) {
         let settings = &self.encoder.settings;
         match (&self.cells, &self.encoder.kind) {
             (Cells::Null, _) => {}
@@ -366,7 +376,7 @@ impl BoundColumn<'_> {
         }
     }
 
-    fn write_as_binary(&self, row: usize, out: &mut BytesMut) {
+    fn write_as_binary(&self, row: usize, out: &mut Vec<u8>) {
         match (&self.cells, &self.encoder.kind) {
             (Cells::Null, _) => {}
             (Cells::Bool(a), _) => out.put_u8(a.value(row) as u8),
@@ -381,10 +391,7 @@ impl BoundColumn<'_> {
                 days => days.saturating_sub(PG_EPOCH_DAYS),
             }),
             (Cells::Time(a), _) => out.put_i64(a.value(row).clamp(0, MICROS_PER_DAY)),
-            (Cells::Timestamp(a), _) => {
-                let micros = a.value(row);
-                out.put_i64(if is_finite_timestamp(micros) { micros.saturating_sub(PG_EPOCH_MICROS) } else { micros });
-            }
+            (Cells::Timestamp(a), _) => out.put_i64(wire_timestamp(a.value(row))),
             (Cells::Decimal(a), Kind::Decimal(scale)) => wire::send_decimal(a.value(row), *scale, out),
             (Cells::Decimal(_), _) => {}
             (Cells::List(list, elements), Kind::List(element, _, vector)) => {
@@ -422,7 +429,20 @@ impl BoundColumn<'_> {
     }
 }
 
-fn write_bytea(bytes: &[u8], style: ByteaOutput, out: &mut BytesMut) {
+/// A field of `N` bytes with its length in front: `M` together.
+fn put_fixed<const N: usize, const M: usize>(value: [u8; N], out: &mut Vec<u8>) {
+    let mut field = [0; M];
+    field[..4].copy_from_slice(&(N as i32).to_be_bytes());
+    field[4..].copy_from_slice(&value);
+    out.extend_from_slice(&field);
+}
+
+/// µs since 2000, as the protocol counts them.
+fn wire_timestamp(micros: i64) -> i64 {
+    if is_finite_timestamp(micros) { micros.saturating_sub(PG_EPOCH_MICROS) } else { micros }
+}
+
+fn write_bytea(bytes: &[u8], style: ByteaOutput, out: &mut Vec<u8>) {
     match style {
         ByteaOutput::Hex => {
             out.put_slice(b"\\x");
@@ -440,7 +460,7 @@ fn write_bytea(bytes: &[u8], style: ByteaOutput, out: &mut BytesMut) {
     }
 }
 
-fn put_hex(bytes: &[u8], out: &mut BytesMut) {
+fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.reserve(bytes.len() * 2);
     for &byte in bytes {
@@ -448,7 +468,7 @@ fn put_hex(bytes: &[u8], out: &mut BytesMut) {
     }
 }
 
-fn write_uuid(bytes: &[u8], out: &mut BytesMut) {
+fn write_uuid(bytes: &[u8], out: &mut Vec<u8>) {
     for (i, part) in [0..4, 4..6, 6..8, 8..10, 10..16].into_iter().enumerate() {
         if i > 0 {
             out.put_u8(b'-');
@@ -457,9 +477,9 @@ fn write_uuid(bytes: &[u8], out: &mut BytesMut) {
     }
 }
 
-fn write_list_text(arrays: &Arrays<'_>, elements: &BoundColumn<'_>, vector: bool, row: usize, out: &mut BytesMut) {
+fn write_list_text(arrays: &Arrays<'_>, elements: &BoundColumn<'_>, vector: bool, row: usize, out: &mut Vec<u8>) {
     let range = arrays.range(row);
-    let write = |i: usize, out: &mut BytesMut| {
+    let write = |i: usize, out: &mut Vec<u8>| {
         if elements.is_null(i) {
             return out.put_slice(b"NULL");
         }
@@ -503,7 +523,7 @@ fn write_list_text(arrays: &Arrays<'_>, elements: &BoundColumn<'_>, vector: bool
 }
 
 /// Quotes what was written from `at` on where an array's text needs it.
-fn quote_element(at: usize, out: &mut BytesMut) {
+fn quote_element(at: usize, out: &mut Vec<u8>) {
     let text = &out[at..];
     let special = |b: &u8| matches!(b, b'{' | b'}' | b'"' | b'\\' | b',' | b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
     if !text.is_empty() && !text.eq_ignore_ascii_case(b"null") && !text.iter().any(special) {
@@ -526,7 +546,7 @@ fn write_list_binary(
     element: Oid,
     vector: bool,
     row: usize,
-    out: &mut BytesMut,
+    out: &mut Vec<u8>,
 ) {
     let range = arrays.range(row);
     let shape = match vector {

@@ -25,7 +25,6 @@ use super::interval::IntervalStyle;
 use super::{PgError, PgResult, PgType};
 use arrow::array::Array;
 use arrow::datatypes::DataType;
-use bytes::BytesMut;
 use datafusion::common::ScalarValue;
 
 /// `bytea_output`.
@@ -85,9 +84,9 @@ pub fn text_of(
     if column.is_null(row) {
         return Ok(None);
     }
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     column.write_value(row, &mut out);
-    String::from_utf8(out.into()).map(Some).map_err(|_| PgError::internal("a value's text is not UTF-8"))
+    String::from_utf8(out).map(Some).map_err(|_| PgError::internal("a value's text is not UTF-8"))
 }
 
 /// One value of `ty` from its text, in the storage form of `ty`; the typmod is applied as for input (not as an explicit

@@ -21,7 +21,7 @@ fn through_binary(ty: PgType, text: &str) -> PgResult<String> {
     builder.push_text(text)?;
     let array = builder.finish()?;
     let encoder = ColumnEncoder::new(ty, array.data_type(), Format::Binary, &settings)?;
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     encoder.column(array.as_ref())?.write(0, &mut out);
     assert_eq!(out.len() as i32 - 4, i32::from_be_bytes([out[0], out[1], out[2], out[3]]));
     builder.push_binary(&out[4..])?;

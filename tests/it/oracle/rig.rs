@@ -4,7 +4,6 @@ use super::compare::shown;
 use super::tables::Delivered;
 use crate::support::PATIENCE;
 use arrow::array::RecordBatch;
-use bytes::BytesMut;
 use futures::StreamExt;
 use sluice::change::{Delivery, Position, Schemas, StreamId};
 use sluice::engine::{self, EngineHandle, EngineOptions, ViewPhase};
@@ -231,7 +230,7 @@ fn as_text(types: &[ExprType], batch: &RecordBatch) -> Result<Vec<Row>, PgError>
         encoders.iter().zip(batch.columns().iter().map(|a| a.as_ref())).map(bind).collect::<Result<Vec<_>, _>>()?;
     let row = |i: usize| {
         let cell = |column: &BoundColumn<'_>| {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             column.write_value(i, &mut out);
             (!column.is_null(i)).then(|| String::from_utf8_lossy(&out).into_owned())
         };
