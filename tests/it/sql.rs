@@ -133,7 +133,7 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 20] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
@@ -150,6 +150,10 @@ const FILES: [(&str, &str); 16] = [
     ("write_queries", include_str!("cases/write_queries.sql")),
     ("roles", include_str!("cases/roles.sql")),
     ("cursors", include_str!("cases/cursors.sql")),
+    ("ranges", include_str!("cases/ranges.sql")),
+    ("search", include_str!("cases/search.sql")),
+    ("network", include_str!("cases/network.sql")),
+    ("ordered_sets", include_str!("cases/ordered_sets.sql")),
 ];
 
 /// The server of these tests and the names of its types.
