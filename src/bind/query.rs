@@ -747,7 +747,13 @@ impl Binder<'_> {
         let rel = Rel::Working { name: work.clone(), columns: typed };
         let query = Query { rel, columns };
         self.ctes.push(Cte { name: name.to_string(), query, used: false });
-        let step = self.query(select.rarg.as_deref().ok_or_else(missing)?, false);
+        let step = select.rarg.as_deref().ok_or_else(missing)?;
+        if let Some(at) = step.from_clause.iter().find_map(|item| nullable_at(item, name, false)) {
+            self.ctes.pop();
+            let message = format!("recursive reference to query \"{name}\" must not appear within an outer join");
+            return Err(with_position(PgError::new(SqlState(*b"42P19"), message), names::offset(at)));
+        }
+        let step = self.query(step, false);
         let used = self.ctes.pop().is_some_and(|c| c.used);
         let step = step?;
         if !used {
@@ -764,8 +770,9 @@ impl Binder<'_> {
         let (mut columns, mut out, mut lefts, mut rights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (i, (l, r)) in start.columns.iter().zip(&step.columns).enumerate() {
             let overall = common_of(&[l.ty.pg, r.ty.pg], &[], "UNION")?;
-            if overall.oid != l.ty.pg.oid {
-                let (from, to) = (names::type_name(l.ty.pg.oid), names::type_name(overall.oid));
+            if overall != l.ty.pg {
+                let shown = |ty: PgType| crate::kernels::format_type(ty.oid, Some(ty.typmod));
+                let (from, to) = (shown(l.ty.pg), shown(overall));
                 let message = format!(
                     "recursive query \"{name}\" column {} has type {from} in non-recursive term but type {to} overall",
                     i + 1
@@ -882,4 +889,22 @@ fn check_equality(ty: Oid) -> PgResult<()> {
     }
     let message = format!("could not identify an equality operator for type {}", names::type_name(ty));
     Err(PgError::new(SqlState::UNDEFINED_FUNCTION, message))
+}
+
+/// Where a FROM item names the query `name` within what an outer join may put NULLs for.
+fn nullable_at(item: &Node, name: &str, nullable: bool) -> Option<i32> {
+    use pg_query::protobuf::JoinType;
+    match &item.node {
+        Some(NodeEnum::RangeVar(table)) => {
+            (nullable && table.schemaname.is_empty() && table.relname == name).then_some(table.location)
+        }
+        Some(NodeEnum::JoinExpr(join)) => {
+            let kind = join.jointype();
+            let left = nullable || matches!(kind, JoinType::JoinRight | JoinType::JoinFull);
+            let right = nullable || matches!(kind, JoinType::JoinLeft | JoinType::JoinFull);
+            let found = join.larg.as_deref().and_then(|n| nullable_at(n, name, left));
+            found.or_else(|| join.rarg.as_deref().and_then(|n| nullable_at(n, name, right)))
+        }
+        _ => None,
+    }
 }

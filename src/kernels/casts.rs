@@ -59,6 +59,10 @@ pub fn cast(from: &ExprType, to: &ExprType, explicit: bool) -> PgResult<CastKern
 /// Widenings that lose nothing and cannot fail.
 fn is_native(from: &ExprType, to: &ExprType) -> bool {
     use DataType::*;
+    // Money counts hundredths.
+    if from.pg.oid == oid::MONEY || to.pg.oid == oid::MONEY {
+        return false;
+    }
     match (&from.storage, &to.storage) {
         (Int16, Int32 | Int64) | (Int32, Int64) | (Float32, Float64) => true,
         (Int16 | Int32 | Int64, Float64) => true,

@@ -23,6 +23,8 @@ pub fn comparison(
             by_key(comparison)
         }
         (oid::BPCHAR, oid::BPCHAR) | (oid::JSONB, oid::JSONB) | (oid::INET, oid::INET) => by_key(comparison),
+        (oid::PG_LSN, oid::PG_LSN) => by_key(comparison),
+        (oid::TSVECTOR, oid::TSVECTOR) | (oid::TSQUERY, oid::TSQUERY) => by_key(comparison),
         (oid::ANYRANGE, oid::ANYRANGE) | (oid::ANYMULTIRANGE, oid::ANYMULTIRANGE) => by_key(comparison),
         (oid::ANYARRAY, oid::ANYARRAY) => by_rows(comparison),
         _ => return Ok(None),

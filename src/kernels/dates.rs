@@ -540,6 +540,22 @@ pub fn zone_named(name: &str) -> PgResult<Zone> {
         .ok_or_else(|| invalid(format!("time zone \"{name}\" not recognized")))
 }
 
+/// A zone as `make_timestamptz` takes it: a number needs its sign, and fifteen hours are the most.
+fn zone_of_text(name: &str) -> PgResult<Zone> {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        let message = format!("invalid input syntax for type numeric time zone: \"{name}\"");
+        return Err(invalid(message).hint("Numeric time zones must have \"-\" or \"+\" as first character."));
+    }
+    if let Some(digits) = name.strip_prefix(['+', '-']) {
+        let hours = digits.split(':').next().unwrap_or_default();
+        let hours = if hours.len() > 2 && hours.len() == digits.len() { &hours[..hours.len() - 2] } else { hours };
+        if hours.parse::<u32>().is_ok_and(|h| h > 15) {
+            return Err(invalid(format!("numeric time zone \"{name}\" out of range")));
+        }
+    }
+    zone_named(name)
+}
+
 pub fn zone_of_interval(interval: [u8; 16]) -> PgResult<Zone> {
     let interval = read(interval);
     if interval.months != 0 || interval.days != 0 {
@@ -792,7 +808,7 @@ pub fn declare(r: &mut Registry) {
         Arc::new(|call| {
             let zones = Text::column(&call.args[6].array)?;
             strict_rows::<Stamp>(call, |row| {
-                let zone = zone_named(zones.value(call.args[6].at(row)))?;
+                let zone = zone_of_text(zones.value(call.args[6].at(row)))?;
                 Ok(Some(zone.to_utc(make_timestamp(call, row)?)))
             })
         }),

@@ -95,7 +95,7 @@ fn power(a: f64, b: f64) -> PgResult<f64> {
     if a == 0.0 && b < 0.0 {
         return Err(domain(b"2201F", "zero raised to a negative power is undefined"));
     }
-    if a < 0.0 && a.is_finite() && b.is_finite() && b.floor() != b {
+    if a < 0.0 && b.is_finite() && b.floor() != b {
         return Err(domain(b"2201F", "a negative number raised to a non-integer power yields a complex result"));
     }
     let value = a.powf(b);

@@ -493,7 +493,7 @@ impl<'a> Run<'a> {
                 let pattern = regex_of(pattern, flags)?;
                 self.predicate(value, None, around, false, &mut |l, _| {
                     Ok(match l.as_str() {
-                        Some(text) => pattern.is_match(text).into(),
+                        Some(text) => pattern.is_match(text)?.into(),
                         None => Truth::Unknown,
                     })
                 })
@@ -586,7 +586,7 @@ fn compare(op: Operation, l: JsonbRef<'_>, r: JsonbRef<'_>) -> PgResult<Truth> {
     .into())
 }
 
-fn regex_of(pattern: &str, flags: &str) -> PgResult<Rc<regex::Regex>> {
+fn regex_of(pattern: &str, flags: &str) -> PgResult<Rc<regexp::Expression>> {
     let mut letters = String::new();
     if flags.contains('i') {
         letters.push('i');

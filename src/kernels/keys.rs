@@ -8,6 +8,8 @@
 //! | timetz | the instant, then the zone |
 //! | jsonb | `types::jsonb`'s order |
 //! | ranges of numeric | `types::range`'s form without display scales |
+//! | pg_lsn | its number |
+//! | tsvector, tsquery | `types::search`'s order |
 //! | inet, cidr | family, network, its bits, address |
 //! | arrays of those | the list of their elements' keys |
 //! | arrays in the shaped form | their elements, then their shape |
@@ -15,7 +17,7 @@
 use super::adapt::{Fixed, Kind, downcast};
 use crate::types::array::{Arrays, element_field, is_shaped};
 use crate::types::range::RangeType;
-use crate::types::{ExprType, PgError, PgResult, PgType, oid};
+use crate::types::{ExprType, PgError, PgResult, PgType, oid, search};
 use arrow::array::*;
 use arrow::datatypes::DataType;
 use std::sync::Arc;
@@ -32,6 +34,9 @@ fn scalar_key(ty: &ExprType) -> Option<(KeyOf, DataType)> {
         (oid::NUMERIC, DataType::Binary) => Some((numeric_keys, DataType::Binary)),
         (oid::JSONB, _) => Some((jsonb_keys, DataType::Binary)),
         (oid::INET | oid::CIDR, _) => Some((network_keys, DataType::Binary)),
+        (oid::PG_LSN, _) => Some((lsn_keys, DataType::Binary)),
+        (oid::TSVECTOR, _) => Some((vector_keys, DataType::Binary)),
+        (oid::TSQUERY, _) => Some((query_keys, DataType::Binary)),
         (oid::NUMRANGE | oid::NUMMULTIRANGE, _) => Some((range_keys, DataType::Binary)),
         _ => None,
     }
@@ -185,6 +190,45 @@ fn bpchar_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
 fn numeric_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
     let input = downcast::<BinaryArray>(array)?;
     Ok(Arc::new(input.iter().map(|n| n.map(crate::types::numeric::equality_prefix)).collect::<BinaryArray>()))
+}
+
+/// Keys of what is stored as text.
+fn text_keys(array: &ArrayRef, key: impl Fn(&str, &mut Vec<u8>) -> PgResult<()>) -> PgResult<ArrayRef> {
+    let input = downcast::<StringArray>(array)?;
+    let mut out = BinaryBuilder::new();
+    let mut buffer = Vec::new();
+    for text in input {
+        match text {
+            Some(text) => {
+                buffer.clear();
+                key(text, &mut buffer)?;
+                out.append_value(&buffer);
+            }
+            None => out.append_null(),
+        }
+    }
+    Ok(Arc::new(out.finish()))
+}
+
+fn lsn_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    text_keys(array, |text, out| {
+        out.extend_from_slice(&crate::types::network::parse_lsn(text)?.to_be_bytes());
+        Ok(())
+    })
+}
+
+fn vector_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    text_keys(array, |text, out| {
+        search::Vector::parse(text)?.sort_key(out);
+        Ok(())
+    })
+}
+
+fn query_keys(array: &ArrayRef) -> PgResult<ArrayRef> {
+    text_keys(array, |text, out| {
+        search::Query::parse(text)?.sort_key(out);
+        Ok(())
+    })
 }
 
 fn range_keys(array: &ArrayRef) -> PgResult<ArrayRef> {

@@ -37,14 +37,17 @@ mod keywords;
 mod like;
 mod money;
 mod names;
+mod network;
 mod numerics;
 mod operators;
 mod overlaps;
 mod privileges;
 mod ranges;
 mod regexp;
+mod regexp_backtrack;
 mod regexp_choice;
 mod registry;
+mod search;
 mod sequences;
 mod session;
 mod sets;
@@ -60,7 +63,8 @@ mod windows;
 mod tests;
 
 pub use aggregates::{
-    AggregateKernel, ExactSum, FloatResult, Fold, MakeFold, aggregate, retracting, steady, takes_rows_in_order,
+    AggregateKernel, ExactSum, FloatResult, Fold, MakeFold, aggregate, hypothetical, retracting, steady,
+    takes_rows_in_order,
 };
 pub use array_shape::{
     element as array_element, flat as array_elements, make_stacked as array_of_arrays, slice as array_slice,
@@ -71,7 +75,7 @@ pub use excluding::{Exclusion, Over, excluding};
 pub use facts::facts;
 pub use jsonrecord::json_records;
 pub use kernel::{ScalarKernel, kernel, type_name};
-pub use names::{reg_out, split_identifiers};
+pub use names::{fixed_object, no_object, reg_out, split_identifiers};
 pub use numerics::natural_numeric;
 pub use operators::{OperatorKernel, operator};
 pub use registry::{declared_functions, proc_with_signature, scalar};
@@ -105,5 +109,7 @@ fn declare_all(registry: &mut registry::Registry) {
     array_shape::declare(registry);
     privileges::declare(registry);
     ranges::declare(registry);
+    search::declare(registry);
     money::declare(registry);
+    network::declare(registry);
 }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::facts::{OperatorRow, ProcRow, facts};
+use super::search;
 use super::text::quote_identifier;
 use super::typename::format_type;
 use crate::types::{Oid, PgError, PgResult, SqlState, oid};
@@ -103,14 +104,24 @@ pub fn lookup(context: &dyn Context, reg: Oid, text: &str) -> PgResult<Option<Oi
             Ok(args.filter(|_| in_pg_catalog(schema.as_deref())).and_then(found))
         }
         oid::REGOPER | oid::REGOPERATOR => operator_oid(context, reg, text),
-        oid::REGCOLLATION => Ok(match split_identifiers(text)?.last().map(String::as_str) {
-            Some("default") => Some(Oid(100)),
-            Some("c") => Some(Oid(950)),
-            Some("posix") => Some(Oid(951)),
-            _ if text.contains("\"C\"") => Some(Oid(950)),
-            _ => None,
-        }),
-        _ => Ok(None),
+        _ => Ok(fixed_object(reg, &split_identifiers(text)?)),
+    }
+}
+
+/// A collation, text search configuration or dictionary: there are only PostgreSQL's own.
+pub fn fixed_object(reg: Oid, parts: &[String]) -> Option<Oid> {
+    let name = match parts {
+        [name] => name,
+        [schema, name] if schema == "pg_catalog" => name,
+        _ => return None,
+    };
+    match (reg, name.as_str()) {
+        (oid::REGCOLLATION, "default") => Some(Oid(100)),
+        (oid::REGCOLLATION, "C") => Some(Oid(950)),
+        (oid::REGCOLLATION, "POSIX") => Some(Oid(951)),
+        (oid::REGCONFIG, name) => search::configuration_oid(name),
+        (oid::REGDICTIONARY, name) => search::dictionary_oid(name),
+        _ => None,
     }
 }
 
@@ -149,10 +160,12 @@ pub fn reg_in(context: &dyn Context, reg: Oid, text: &str) -> PgResult<Oid> {
     if let Some(number) = numeric_oid(text) {
         return Ok(number);
     }
-    if let Some(found) = lookup(context, reg, text)? {
-        return Ok(found);
-    }
-    Err(match reg {
+    lookup(context, reg, text)?.ok_or_else(|| no_object(reg, text))
+}
+
+/// The error for a name that no object has.
+pub fn no_object(reg: Oid, text: &str) -> PgError {
+    match reg {
         oid::REGCLASS => {
             PgError::new(SqlState::UNDEFINED_TABLE, format!("relation \"{}\" does not exist", text.trim()))
         }
@@ -171,8 +184,14 @@ pub fn reg_in(context: &dyn Context, reg: Oid, text: &str) -> PgResult<Oid> {
             SqlState::UNDEFINED_OBJECT,
             format!("collation \"{text}\" for encoding \"UTF8\" does not exist"),
         ),
+        oid::REGCONFIG => {
+            PgError::new(SqlState::UNDEFINED_OBJECT, format!("text search configuration \"{text}\" does not exist"))
+        }
+        oid::REGDICTIONARY => {
+            PgError::new(SqlState::UNDEFINED_OBJECT, format!("text search dictionary \"{text}\" does not exist"))
+        }
         _ => PgError::new(SqlState::UNDEFINED_OBJECT, format!("\"{text}\" does not exist")),
-    })
+    }
 }
 
 /// Output of a reg type; an OID without an object is its number.
@@ -207,7 +226,8 @@ pub fn reg_out(context: &dyn Context, reg: Oid, value: Oid) -> String {
             951 => Some("\"POSIX\"".to_string()),
             _ => None,
         },
-        oid::REGCONFIG | oid::REGDICTIONARY => (value.0 == 3748 || value.0 == 3765).then(|| "simple".to_string()),
+        oid::REGCONFIG => search::configuration_name(value).map(str::to_string),
+        oid::REGDICTIONARY => search::dictionary_name(value),
         _ => None,
     };
     known.unwrap_or_else(|| value.to_string())

@@ -102,6 +102,8 @@ pub fn orders_natively(ty: Oid) -> bool {
             | oid::UUID
             | oid::OID
             | oid::MONEY
+            | oid::MACADDR
+            | oid::MACADDR8
     ) || oid::is_reg_type(ty)
 }
 

@@ -1,17 +1,18 @@
 //! POSIX regular expressions: `~`, `regexp_replace`, `regexp_match` and their kin.
 //!
-//! PostgreSQL's "advanced" expressions are translated to the crate `regex`. Two things it has not: back-references and
-//! look-around, which answer `0A000`. Alternation takes the first branch that matches, where PostgreSQL takes the
+//! PostgreSQL's "advanced" expressions are translated to the crate `regex`. Two things it has not, back-references and
+//! look-around: such an expression is run by `regexp_backtrack`. Alternation takes the first branch that matches, where PostgreSQL takes the
 //! longest; the difference shows only where one branch is a prefix of another and the text that matched is used.
 
 use super::adapt::*;
 use super::kernel::{Body, Call};
+use super::regexp_backtrack::{Program, Spans};
 use super::regexp_choice::is_ambiguous;
 use super::registry::Registry;
 use super::text::invalid;
 use crate::types::{PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, StringArray};
-use regex::{Captures, Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -21,12 +22,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Flags {
     pub global: bool,
-    case_insensitive: bool,
+    pub case_insensitive: bool,
     /// `^` and `$` also match at line ends.
-    anchors_at_lines: bool,
+    pub anchors_at_lines: bool,
     /// `.` and negated brackets do not match a newline.
-    dot_excludes_newline: bool,
-    expanded: bool,
+    pub dot_excludes_newline: bool,
+    pub expanded: bool,
     literal: bool,
 }
 
@@ -64,12 +65,13 @@ impl Flags {
     }
 }
 
-fn wrong(detail: impl std::fmt::Display) -> PgError {
+pub fn wrong(detail: impl std::fmt::Display) -> PgError {
     PgError::new(SqlState(*b"2201B"), format!("invalid regular expression: {detail}"))
 }
 
 /// The expression in the syntax of the crate `regex`.
-fn translate(pattern: &str) -> PgResult<String> {
+/// `None` where that has no word for a part of it.
+fn translate(pattern: &str) -> PgResult<Option<String>> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut rest = pattern.strip_prefix("***:").unwrap_or(pattern);
     let mut chars = rest.char_indices();
@@ -87,8 +89,17 @@ fn translate(pattern: &str) -> PgResult<String> {
                     'e' => out.push_str("\\x1B"),
                     'b' => out.push_str("\\x08"),
                     'B' => out.push_str("\\\\"),
-                    '1'..='9' => return Err(PgError::unsupported("a back-reference in a regular expression")),
-                    'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'n' | 't' | 'r' | 'f' | 'v' | 'a' | 'x' | 'u' | 'U' => {
+                    '1'..='9' => return Ok(None),
+                    'x' => {
+                        let digits = rest[at + 2..].chars().take_while(char::is_ascii_hexdigit).count();
+                        let code = u32::from_str_radix(&rest[at + 2..at + 2 + digits], 16).ok();
+                        let c = code.and_then(char::from_u32).ok_or_else(|| wrong("invalid escape \\ sequence"))?;
+                        out.push_str(&regex::escape(&c.to_string()));
+                        for _ in 0..digits {
+                            chars.next();
+                        }
+                    }
+                    'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'n' | 't' | 'r' | 'f' | 'v' | 'a' | 'u' | 'U' => {
                         out.push('\\');
                         out.push(escaped);
                     }
@@ -105,16 +116,16 @@ fn translate(pattern: &str) -> PgResult<String> {
                 }
             }
             '(' if rest[at..].starts_with("(?=") || rest[at..].starts_with("(?!") || rest[at..].starts_with("(?<") => {
-                return Err(PgError::unsupported("look-around in a regular expression"));
+                return Ok(None);
             }
             c => out.push(c),
         }
     }
-    Ok(out)
+    Ok(Some(out))
 }
 
 /// Translates a bracket expression that `text` begins with; how many bytes it has.
-fn bracket(text: &str, out: &mut String) -> PgResult<usize> {
+pub fn bracket(text: &str, out: &mut String) -> PgResult<usize> {
     let unbalanced = || wrong("brackets [] not balanced");
     // PostgreSQL's word boundaries.
     for (word, means) in [("[[:<:]]", "\\b{start}"), ("[[:>:]]", "\\b{end}")] {
@@ -183,7 +194,89 @@ fn rejected(error: &regex::Error) -> PgError {
     }
 }
 
-pub fn compile(pattern: &str, flags: Flags) -> PgResult<Regex> {
+/// A compiled expression.
+#[derive(Debug)]
+pub enum Expression {
+    Plain(Regex),
+    Backtracking(Program),
+}
+
+/// One match: begin and end of it and of its groups.
+pub struct Found<'s> {
+    text: &'s str,
+    spans: Spans,
+}
+
+/// A part of a text that matched.
+#[derive(Clone, Copy)]
+struct Part<'s> {
+    text: &'s str,
+    start: usize,
+    end: usize,
+}
+
+impl<'s> Found<'s> {
+    fn get(&self, group: usize) -> Option<Part<'s>> {
+        let (start, end) = (*self.spans.get(group)?)?;
+        Some(Part { text: self.text, start, end })
+    }
+
+    fn len(&self) -> usize {
+        self.spans.len()
+    }
+}
+
+impl<'s> Part<'s> {
+    fn as_str(&self) -> &'s str {
+        &self.text[self.start..self.end]
+    }
+
+    fn start(&self) -> usize {
+        self.start
+    }
+
+    fn end(&self) -> usize {
+        self.end
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+}
+
+impl Expression {
+    pub fn is_match(&self, text: &str) -> PgResult<bool> {
+        match self {
+            Expression::Plain(regex) => Ok(regex.is_match(text)),
+            Expression::Backtracking(program) => Ok(program.find(text, 0)?.is_some()),
+        }
+    }
+
+    /// The groups and the match itself.
+    fn captures_len(&self) -> usize {
+        match self {
+            Expression::Plain(regex) => regex.captures_len(),
+            Expression::Backtracking(program) => program.groups() + 1,
+        }
+    }
+
+    /// The first match from byte `from` on.
+    fn captures_at<'s>(&self, text: &'s str, from: usize) -> PgResult<Option<Found<'s>>> {
+        let spans = match self {
+            Expression::Plain(regex) => regex
+                .captures_at(text, from)
+                .map(|found| found.iter().map(|m| m.map(|m| (m.start(), m.end()))).collect::<Spans>()),
+            Expression::Backtracking(program) => program.find(text, from)?,
+        };
+        Ok(spans.map(|spans| Found { text, spans }))
+    }
+
+    fn captures<'s>(&self, text: &'s str) -> PgResult<Option<Found<'s>>> {
+        self.captures_at(text, 0)
+    }
+}
+
+pub fn compile(pattern: &str, flags: Flags) -> PgResult<Expression> {
     let literal = flags.literal || pattern.starts_with("***=");
     let mut flags = flags;
     let mut body = pattern.strip_prefix("***=").unwrap_or(pattern);
@@ -196,22 +289,27 @@ pub fn compile(pattern: &str, flags: Flags) -> PgResult<Regex> {
             body = &body[end + 3..];
         }
     }
-    let translated = if literal { regex::escape(body) } else { translate(body)? };
+    let translated = if literal { Some(regex::escape(body)) } else { translate(body)? };
+    let Some(translated) = translated else {
+        let body = body.strip_prefix("***:").unwrap_or(body);
+        return Program::new(body, flags).map(Expression::Backtracking);
+    };
     RegexBuilder::new(&translated)
         .case_insensitive(flags.case_insensitive)
         .multi_line(flags.anchors_at_lines)
         .dot_matches_new_line(!flags.dot_excludes_newline)
         .ignore_whitespace(flags.expanded)
         .build()
+        .map(Expression::Plain)
         .map_err(|e| rejected(&e))
 }
 
 thread_local! {
     /// Patterns that differ row by row mostly repeat: the last few compiled ones of this thread.
-    static COMPILED: RefCell<HashMap<(String, Flags), Rc<Regex>>> = RefCell::new(HashMap::new());
+    static COMPILED: RefCell<HashMap<(String, Flags), Rc<Expression>>> = RefCell::new(HashMap::new());
 }
 
-pub fn compiled(pattern: &str, flags: Flags) -> PgResult<Rc<Regex>> {
+pub fn compiled(pattern: &str, flags: Flags) -> PgResult<Rc<Expression>> {
     COMPILED.with_borrow_mut(|cache| {
         let key = (pattern.to_string(), Flags { global: false, ..flags });
         if let Some(found) = cache.get(&key) {
@@ -236,8 +334,8 @@ fn matches(flags: Flags, negated: bool) -> Body {
         strict_rows::<Bool>(call, |i| {
             let value = values.value(call.args[0].at(i));
             let found = match &constant {
-                Some(regex) => regex.is_match(value),
-                None => compiled(patterns.value(i), flags)?.is_match(value),
+                Some(regex) => regex.is_match(value)?,
+                None => compiled(patterns.value(i), flags)?.is_match(value)?,
             };
             Ok(Some(found != negated))
         })
@@ -245,7 +343,7 @@ fn matches(flags: Flags, negated: bool) -> Body {
 }
 
 /// As [`compiled`], where the extent of a match counts; `0A000` where PostgreSQL could choose another one.
-fn exact(pattern: &str, flags: Flags) -> PgResult<Rc<Regex>> {
+fn exact(pattern: &str, flags: Flags) -> PgResult<Rc<Expression>> {
     if !flags.literal && is_ambiguous(pattern) {
         return Err(PgError::unsupported("a regular expression whose longest match is not its first"));
     }
@@ -254,29 +352,40 @@ fn exact(pattern: &str, flags: Flags) -> PgResult<Rc<Regex>> {
 
 /// The matches from byte `from` on. The next one is looked for where the last ended, a character further on where that was
 /// empty: so an empty match may follow directly behind another, as in PostgreSQL and not in the crate's own iterators.
-fn matches_from<'r, 's>(regex: &'r Regex, s: &'s str, from: usize) -> impl Iterator<Item = Captures<'s>> + 'r
+fn matches_from<'r, 's>(
+    regex: &'r Expression,
+    s: &'s str,
+    from: usize,
+) -> impl Iterator<Item = PgResult<Found<'s>>> + 'r
 where
     's: 'r,
 {
     let mut at = Some(from);
     std::iter::from_fn(move || {
-        let found = regex.captures_at(s, at?)?;
+        let found = match regex.captures_at(s, at?) {
+            Ok(found) => found?,
+            Err(error) => {
+                at = None;
+                return Some(Err(error));
+            }
+        };
         let whole = found.get(0)?;
         at = match whole.is_empty() {
             false => Some(whole.end()),
             true => s[whole.end()..].chars().next().map(|c| whole.end() + c.len_utf8()),
         };
-        Some(found)
+        Some(Ok(found))
     })
 }
 
 /// Replaces the `nth` match (0: all) from character `start` on; `\1`…`\9`, `\&` and `\\` in the replacement.
-fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) -> String {
+fn replace(s: &str, regex: &Expression, replacement: &str, start: usize, nth: usize) -> PgResult<String> {
     let from = s.char_indices().nth(start).map_or(s.len(), |(at, _)| at);
     let mut out = String::with_capacity(s.len());
     out.push_str(&s[..from]);
     let mut last = from;
     for (i, found) in matches_from(regex, s, from).enumerate() {
+        let found = found?;
         if nth > 0 && i + 1 < nth {
             continue;
         }
@@ -304,25 +413,25 @@ fn replace(s: &str, regex: &Regex, replacement: &str, start: usize, nth: usize) 
         }
     }
     out.push_str(&s[last..]);
-    out
+    Ok(out)
 }
 
 /// The groups of one match, or all of it where there are none.
-fn groups(found: &Captures<'_>) -> ArrayRef {
-    let skip = usize::from(found.len() > 1);
-    let texts: Vec<Option<&str>> = found.iter().skip(skip).map(|m| m.map(|m| m.as_str())).collect();
+fn groups(found: &Found<'_>) -> ArrayRef {
+    let first = usize::from(found.len() > 1);
+    let texts: Vec<Option<&str>> = (first..found.len()).map(|g| found.get(g).map(|m| m.as_str())).collect();
     Arc::new(StringArray::from(texts))
 }
 
 fn first_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Option<ArrayRef>> {
-    Ok(exact(pattern, flags)?.captures(s).map(|found| groups(&found)))
+    Ok(exact(pattern, flags)?.captures(s)?.map(|found| groups(&found)))
 }
 
 /// The groups of all matches (or the first), for `regexp_matches`.
 pub fn all_groups(s: &str, pattern: &str, flags: Flags) -> PgResult<Vec<ArrayRef>> {
     let regex = exact(pattern, flags)?;
     let take = if flags.global { usize::MAX } else { 1 };
-    Ok(matches_from(&regex, s, 0).take(take).map(|found| groups(&found)).collect())
+    matches_from(&regex, s, 0).take(take).map(|found| found.map(|f| groups(&f))).collect()
 }
 
 /// The pieces between matches. An empty match at the start or right after another separates nothing.
@@ -331,7 +440,7 @@ pub fn split<'a>(s: &'a str, pattern: &str, flags: Flags) -> PgResult<Vec<&'a st
     let mut pieces = Vec::new();
     let mut last = 0;
     for found in matches_from(&regex, s, 0) {
-        let Some(found) = found.get(0) else { continue };
+        let Some(found) = found?.get(0) else { continue };
         if found.is_empty() && (found.start() == last || found.start() >= s.len()) {
             continue;
         }
@@ -349,7 +458,7 @@ fn text_array(pieces: Vec<&str>) -> ArrayRef {
 /// `substring(s FROM pattern)`: the first group, or all of the match.
 fn substring(s: &str, pattern: &str) -> PgResult<Option<String>> {
     let regex = exact(pattern, Flags::default())?;
-    let Some(found) = regex.captures(s) else { return Ok(None) };
+    let Some(found) = regex.captures(s)? else { return Ok(None) };
     Ok(found.get(usize::from(found.len() > 1)).map(|m| m.as_str().to_string()))
 }
 
@@ -371,7 +480,7 @@ fn search(s: &str, pattern: &str, how: &Search) -> PgResult<Option<(usize, usize
     if how.start > s.chars().count() + 1 {
         return Ok(None);
     }
-    let found = matches_from(&regex, s, from).nth(how.nth - 1);
+    let found = matches_from(&regex, s, from).nth(how.nth - 1).transpose()?;
     Ok(found.and_then(|f| f.get(how.group)).map(|m| (m.start(), m.end())))
 }
 
@@ -432,7 +541,7 @@ fn count(s: &str, pattern: &str, start: i32, flags: Flags) -> PgResult<i32> {
     let from = s.char_indices().nth(positive("start", start)? - 1).map_or(s.len(), |(at, _)| at);
     let flags = flags.no_global("regexp_count()")?;
     let regex = exact(pattern, flags)?;
-    Ok(matches_from(&regex, s, from).count() as i32)
+    matches_from(&regex, s, from).try_fold(0, |count, found| found.map(|_| count + 1))
 }
 
 /// A column of text arguments that a call of many arguments reads by hand.
@@ -499,24 +608,24 @@ pub fn declare(r: &mut Registry) {
     r.fun(
         "regexp_like(text,text,text)",
         attempt3::<Text, Text, Text, Bool>(|s, p, f| {
-            Ok(compiled(p, Flags::parse(f)?.no_global("regexp_like()")?)?.is_match(s))
+            compiled(p, Flags::parse(f)?.no_global("regexp_like()")?)?.is_match(s)
         }),
     );
     r.fun(
         "regexp_replace(text,text,text)",
-        attempt3::<Text, Text, Text, Text>(|s, p, to| Ok(replace(s, &*exact(p, Flags::default())?, to, 0, 1))),
+        attempt3::<Text, Text, Text, Text>(|s, p, to| replace(s, &*exact(p, Flags::default())?, to, 0, 1)),
     );
     r.fun(
         "regexp_replace(text,text,text,text)",
         attempt4::<Text, Text, Text, Text, Text>(|s, p, to, f| {
             let flags = Flags::parse(f)?;
-            Ok(replace(s, &*exact(p, flags)?, to, 0, usize::from(!flags.global)))
+            replace(s, &*exact(p, flags)?, to, 0, usize::from(!flags.global))
         }),
     );
     r.fun(
         "regexp_replace(text,text,text,int4)",
         attempt4::<Text, Text, Text, Int4, Text>(|s, p, to, start| {
-            Ok(replace(s, &*exact(p, Flags::default())?, to, positive("start", start)? - 1, 1))
+            replace(s, &*exact(p, Flags::default())?, to, positive("start", start)? - 1, 1)
         }),
     );
     r.fun(
@@ -529,7 +638,7 @@ pub fn declare(r: &mut Registry) {
                 let nth =
                     usize::try_from(nth).map_err(|_| invalid(format!("invalid value for parameter \"n\": {nth}")))?;
                 let regex = exact(text_at(call, 1, i)?, Flags::default())?;
-                Ok(Some(replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth)))
+                replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth).map(Some)
             })
         }),
     );
@@ -574,7 +683,7 @@ pub fn declare(r: &mut Registry) {
                 let nth =
                     usize::try_from(nth).map_err(|_| invalid(format!("invalid value for parameter \"n\": {nth}")))?;
                 let regex = exact(text_at(call, 1, i)?, Flags::parse(text_at(call, 5, i)?)?)?;
-                Ok(Some(replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth)))
+                replace(text_at(call, 0, i)?, &regex, text_at(call, 2, i)?, start - 1, nth).map(Some)
             })
         }),
     );

@@ -11,6 +11,7 @@ use super::keys::element_type;
 use super::numerics::{Num, sortable};
 use super::regexp::{self, Flags};
 use super::registry::unique_name;
+use super::search;
 use super::text::invalid;
 use crate::catalog::Acl;
 use crate::types::array::Arrays;
@@ -19,7 +20,8 @@ use crate::types::interval::Interval;
 use crate::types::jsonb::{JsonKind, JsonbRef};
 use crate::types::numeric::Numeric;
 use crate::types::range::RangeType;
-use crate::types::{ExprType, Oid, PgError, PgResult, PgType, oid};
+use crate::types::search::Vector;
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::array::*;
 use arrow::datatypes::*;
 use datafusion::common::config::ConfigOptions;
@@ -349,6 +351,74 @@ fn json_text_members(args: &[ArrayRef], rows: usize, values: Option<bool>) -> Pg
     Ok((UInt32Array::from(from), columns))
 }
 
+/// Lexemes of vectors with their positions and weights; NULL where there are none.
+fn lexeme_rows(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
+    let vectors = downcast::<StringArray>(&args[0])?;
+    let (mut from, mut words) = (Vec::new(), Vec::new());
+    let mut positions = ListBuilder::new(Int16Builder::new());
+    let mut weights = ListBuilder::new(StringBuilder::new());
+    for row in (0..rows).filter(|&r| vectors.is_valid(r)) {
+        for lexeme in Vector::parse(vectors.value(row))?.lexemes {
+            from.push(row as u32);
+            words.push(Some(lexeme.word));
+            for place in &lexeme.places {
+                positions.values().append_value(place.at as i16);
+                weights.values().append_value(Vector::weight_letter(place.weight).to_string());
+            }
+            positions.append(!lexeme.places.is_empty());
+            weights.append(!lexeme.places.is_empty());
+        }
+    }
+    Ok((UInt32Array::from(from), vec![texts(words), Arc::new(positions.finish()), Arc::new(weights.finish())]))
+}
+
+/// The default parser is the only one.
+fn text_parser(arg: &ArrayRef, row: usize) -> PgResult<()> {
+    let missing = |name: String| Err(PgError::new(SqlState::UNDEFINED_OBJECT, name));
+    if let Some(names) = arg.as_any().downcast_ref::<StringArray>() {
+        return match names.value(row) {
+            "default" | "pg_catalog.default" => Ok(()),
+            name => missing(format!("text search parser \"{name}\" does not exist")),
+        };
+    }
+    match Oid(downcast::<UInt32Array>(arg)?.value(row)) {
+        search::DEFAULT_PARSER => Ok(()),
+        oid => Err(PgError::internal(format!("cache lookup failed for text search parser {oid}"))),
+    }
+}
+
+fn token_types(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
+    let mut from = Vec::new();
+    for row in (0..rows).filter(|&r| args[0].is_valid(r)) {
+        text_parser(&args[0], row)?;
+        from.extend(search::KINDS.map(|_| row as u32));
+    }
+    let sets = from.len() / search::KINDS.len();
+    let each = || (0..sets).flat_map(|_| search::KINDS.iter().enumerate());
+    let numbers: Int32Array = each().map(|(i, _)| Some(i as i32 + 1)).collect();
+    let columns = vec![
+        Arc::new(numbers) as ArrayRef,
+        texts(each().map(|(_, k)| Some(k.0.to_string())).collect()),
+        texts(each().map(|(_, k)| Some(k.1.to_string())).collect()),
+    ];
+    Ok((UInt32Array::from(from), columns))
+}
+
+fn tokens(args: &[ArrayRef], rows: usize) -> PgResult<SetRows> {
+    let documents = downcast::<StringArray>(&args[1])?;
+    let (mut from, mut kinds, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    for row in (0..rows).filter(|&r| !any_null(args, r)) {
+        text_parser(&args[0], row)?;
+        let mut parser = search::Parser::new(documents.value(row));
+        while let Some(token) = parser.token()? {
+            from.push(row as u32);
+            kinds.push(token.kind as i32 + 1);
+            found.push(Some(token.text.to_string()));
+        }
+    }
+    Ok((UInt32Array::from(from), vec![Arc::new(Int32Array::from(kinds)), texts(found)]))
+}
+
 fn flags_at(args: &[ArrayRef], row: usize) -> PgResult<Flags> {
     args.get(2).map_or(Ok(Flags::default()), |f| Flags::parse(Text::column(f)?.value(row)))
 }
@@ -412,6 +482,24 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
             });
             kernel(vec![given], vec![("unnest", own(ty.range))], body)
         }
+        ("unnest", [oid::TSVECTOR]) => {
+            let arrays = |element| ExprType::of(PgType::new(oid::array_of(element).unwrap_or(oid::ANYARRAY)));
+            kernel(
+                declared.clone(),
+                vec![("lexeme", own(oid::TEXT)), ("positions", arrays(oid::INT2)), ("weights", arrays(oid::TEXT))],
+                Arc::new(|args, rows, _| lexeme_rows(args, rows)),
+            )
+        }
+        ("ts_token_type", _) => kernel(
+            declared.clone(),
+            vec![("tokid", own(oid::INT4)), ("alias", own(oid::TEXT)), ("description", own(oid::TEXT))],
+            Arc::new(|args, rows, _| token_types(args, rows)),
+        ),
+        ("ts_parse", _) => kernel(
+            declared.clone(),
+            vec![("tokid", own(oid::INT4)), ("token", own(oid::TEXT))],
+            Arc::new(|args, rows, _| tokens(args, rows)),
+        ),
         ("_pg_expandarray", _) => {
             let array = args.first().cloned().ok_or_else(|| no_kernel(row.name, args))?;
             expand_array(&array)

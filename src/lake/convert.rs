@@ -7,6 +7,8 @@
 //! | timestamptz, timestamp | timestamp, timestamp_ntz (±infinity are the greatest and least numbers) |
 //! | numeric(p,s), p ≤ 38 | decimal(p,s) |
 //! | other numeric, jsonb | string, PostgreSQL's text |
+//! | ranges, multiranges | string, PostgreSQL's text in UTC |
+//! | money | long, hundredths |
 //! | uuid | string |
 //! | interval | string, ISO 8601 (`P1Y2M3DT4H5M6.7S`) |
 //! | time, timetz | string, `HH:MM:SS.ffffff` and the offset |
@@ -17,14 +19,17 @@
 //! Parquet form are passed through without a copy.
 
 use super::error::{LakeError, LakeResult};
+use crate::types::codec::{ColumnBuilder, ColumnEncoder, Format, TextSettings};
 use crate::types::numeric::Numeric;
-use crate::types::{PgError, PgType, SqlState, jsonb, oid};
+use crate::types::range::RangeType;
+use crate::types::{Oid, PgError, PgType, SqlState, jsonb, oid};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, FixedSizeBinaryBuilder, LargeBinaryBuilder, ListArray, StringArray,
     StringBuilder, Time64MicrosecondArray, UInt32Array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int64Type, Time64MicrosecondType, UInt32Type};
+use bytes::BytesMut;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -39,6 +44,8 @@ pub(super) enum Form {
     Interval,
     Numeric,
     Jsonb,
+    /// Ranges and multiranges, as PostgreSQL writes them in UTC.
+    Ranges(Oid),
     List(Box<Form>),
 }
 
@@ -51,6 +58,7 @@ impl Form {
             DataType::FixedSizeBinary(_) if ty.oid == oid::UUID => Form::Uuid,
             DataType::FixedSizeBinary(_) => Form::Interval,
             DataType::Binary if ty.oid == oid::NUMERIC => Form::Numeric,
+            DataType::Binary if RangeType::of(ty.oid).is_some() => Form::Ranges(ty.oid),
             DataType::LargeBinary => Form::Jsonb,
             DataType::List(_) => Form::List(Box::new(Form::of(element(ty)))),
             _ => Form::Same,
@@ -174,6 +182,21 @@ fn encode_form(array: &ArrayRef, form: &Form) -> LakeResult<ArrayRef> {
                 Ok(true)
             })?
         }
+        Form::Ranges(ty) => {
+            let encoder =
+                ColumnEncoder::new(PgType::new(*ty), array.data_type(), Format::Text, &TextSettings::default())?;
+            let values = encoder.column(array.as_ref())?;
+            let mut cell = BytesMut::new();
+            texts(array.len(), 24, |row, out| {
+                if values.is_null(row) {
+                    return Ok(false);
+                }
+                cell.clear();
+                values.write_value(row, &mut cell);
+                out.extend_from_slice(&cell);
+                Ok(true)
+            })?
+        }
         Form::List(element) => {
             let list = array.as_list_opt::<i32>().ok_or_else(wrong)?;
             let values = encode_form(list.values(), element)?;
@@ -282,6 +305,16 @@ fn decode_form(array: ArrayRef, form: &Form, ty: PgType) -> LakeResult<ArrayRef>
                 }
             }
             Arc::new(builder.finish())
+        }
+        Form::Ranges(ty) => {
+            let mut builder = ColumnBuilder::new(PgType::new(*ty));
+            for text in text()? {
+                match text {
+                    Some(text) => builder.push_text(text)?,
+                    None => builder.push_null(),
+                }
+            }
+            builder.finish()?
         }
         Form::List(inner) => {
             let list = array.as_list_opt::<i32>().ok_or_else(wrong)?;

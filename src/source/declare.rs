@@ -23,6 +23,7 @@
 
 use crate::change::{DeadLetter, Delivery, Schemas, StreamId};
 use crate::debezium::{Decoder, Record, Route, StreamKind, guess_kind};
+use crate::types::range::RangeType;
 use crate::types::{Column, PgType, codec, oid};
 use parking_lot::Mutex;
 use regex::Regex;
@@ -138,7 +139,9 @@ impl TryFrom<String> for ColumnDeclaration {
 /// A type as SQL spells it, with modifiers: `numeric(12,2)`, `timestamp(3) with time zone`, `varchar(40)[]`.
 fn declared_type(text: &str) -> Option<PgType> {
     let Some((before, rest)) = text.split_once('(') else {
-        return codec::type_from_sql_name(text);
+        // Changes do not bring these as their text.
+        let brought = |ty: &PgType| ty.oid != oid::MONEY && RangeType::of(ty.oid).is_none();
+        return codec::type_from_sql_name(text).filter(brought);
     };
     let (modifiers, after) = rest.split_once(')')?;
     let ty = codec::type_from_sql_name(&format!("{}{after}", before.trim_end()))?;

@@ -112,7 +112,7 @@ pub static PARAMETERS: &[Parameter] = &[
     reported(user("DateStyle", Kind::DateStyle, "ISO, MDY", FORMAT, "How dates and times are written and read.")),
     user("default_table_access_method", Kind::Text, "heap", CLIENT, "Access method of new tables."),
     user("default_tablespace", Kind::Text, "", CLIENT, "Tablespace of new tables."),
-    user("default_text_search_config", Kind::Text, "pg_catalog.simple", FORMAT, "Text search configuration."),
+    user("default_text_search_config", Kind::Text, "pg_catalog.english", FORMAT, "Text search configuration."),
     user("default_transaction_deferrable", ON_OFF, "off", CLIENT, "Whether transactions are deferrable by default."),
     user(
         "default_transaction_isolation",

@@ -14,10 +14,12 @@ pub mod interval;
 pub mod jsonb;
 pub mod jsonpath;
 pub mod money;
+pub mod network;
 pub mod numeric;
 pub mod oid;
 pub mod range;
 pub mod schema;
+pub mod search;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use std::sync::Arc;

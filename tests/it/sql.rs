@@ -133,7 +133,7 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 21] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
@@ -151,6 +151,10 @@ const FILES: [(&str, &str); 17] = [
     ("roles", include_str!("cases/roles.sql")),
     ("cursors", include_str!("cases/cursors.sql")),
     ("sessions", include_str!("cases/sessions.sql")),
+    ("ranges", include_str!("cases/ranges.sql")),
+    ("search", include_str!("cases/search.sql")),
+    ("network", include_str!("cases/network.sql")),
+    ("ordered_sets", include_str!("cases/ordered_sets.sql")),
 ];
 
 /// The server of these tests and the names of its types.

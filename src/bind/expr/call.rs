@@ -141,6 +141,7 @@ impl Binder<'_> {
         }
         let castable = match from {
             oid::UNKNOWN => true,
+            oid::RECORD if overload::category(ty.oid) == 'S' => false,
             _ => matches!(
                 overload::pathway(from, ty.oid, Context::Explicit),
                 Some(overload::Path::Relabel | overload::Path::Text)
@@ -200,6 +201,8 @@ impl Binder<'_> {
         let mut converted = Vec::with_capacity(args.len());
         for (arg, ty) in args.into_iter().zip(types) {
             converted.push(match ty {
+                // What the type of a literal is may be asked before it has one.
+                oid::ANY if chosen.row.name == "pg_typeof" && arg.ty.pg.oid == oid::UNKNOWN => arg,
                 oid::ANY => self.settle_unknown(arg)?,
                 ty => self.implicit(arg, ty)?,
             });
@@ -367,7 +370,8 @@ impl Binder<'_> {
         Ok(Some(Expr::new(ExprKind::Unnest(Box::new(list)), ty)))
     }
 
-    fn aggregate_parts(&mut self, node: &FuncCall, name: &str) -> PgResult<(Resolved, Vec<SortKey>)> {
+    /// The function, the order of its rows, and its arguments as they were written.
+    fn aggregate_parts(&mut self, node: &FuncCall, name: &str) -> PgResult<(Resolved, Vec<SortKey>, Vec<Expr>)> {
         let (mut args, arg_names) = self.call_args(node)?;
         let order_by = match node.agg_within_group {
             false => self.sort_keys_plain(&node.agg_order)?,
@@ -378,8 +382,53 @@ impl Binder<'_> {
             }
         };
         let found = overload::candidates(name, args.len(), &arg_names, node.func_variadic);
+        let written = args.clone();
         let resolved = self.resolve(name, found, args, &arg_names, node.func_variadic)?;
-        Ok((resolved, order_by))
+        Ok((resolved, order_by, written))
+    }
+
+    /// `rank(1, 'x') WITHIN GROUP (ORDER BY a, b)`: each direct argument is of the type of its place in the order.
+    fn hypothetical_call(&mut self, node: &FuncCall, name: &str, at: Option<usize>) -> PgResult<Expr> {
+        let row = hypothetical_row(name).ok_or_else(|| PgError::internal("a hypothetical-set aggregate"))?;
+        let (direct, keys) = self.within(Clause::Aggregate, |b| {
+            let (direct, _) = b.call_args(node)?;
+            Ok((direct, b.sort_keys_plain(&node.agg_order)?))
+        })?;
+        if direct.len() != keys.len() {
+            let inputs: Vec<Oid> = direct.iter().chain(keys.iter().map(|k| &k.expr)).map(|e| e.ty.pg.oid).collect();
+            let hint = format!(
+                "To use the hypothetical-set aggregate {name}, the number of hypothetical direct arguments (here {}) must \
+                 match the number of ordering columns (here {}).",
+                direct.len(),
+                keys.len()
+            );
+            let missing: Choice<()> = Choice::None;
+            return Err(no_function(name, &inputs, &[], &missing).hint(hint));
+        }
+        let (mut values, mut ordered, mut options) = (Vec::new(), Vec::new(), Vec::new());
+        for (value, key) in direct.into_iter().zip(keys) {
+            let (pair, _) = self.unify(vec![key.expr, value], "WITHIN GROUP")?;
+            let [of_rows, given]: [Expr; 2] =
+                pair.try_into().map_err(|_| PgError::internal("two expressions stay two"))?;
+            ordered.push(of_rows);
+            values.push(given);
+            options.push(arrow::compute::SortOptions { descending: key.descending, nulls_first: key.nulls_first });
+        }
+        let filter = match node.agg_filter.as_deref() {
+            Some(filter) => {
+                let filter = self.within(Clause::Filter, |b| b.expr(filter))?;
+                Some(self.condition(filter, "FILTER")?)
+            }
+            None => None,
+        };
+        values.extend(ordered);
+        let types: Vec<ExprType> = values.iter().map(|a| a.ty.clone()).collect();
+        let kernel = kernels::hypothetical(row.oid, &types, &options)?;
+        self.functions.insert(row.oid);
+        let args = values.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
+        let call =
+            AggregateCall { proc: row.oid, udf: kernel.udf, args, distinct: false, filter, order_by: Vec::new() };
+        Ok(Expr::new(ExprKind::Aggregate(Box::new(call)), kernel.result).at(at))
     }
 
     fn aggregate_call(&mut self, node: &FuncCall, name: &str, at: Option<usize>) -> PgResult<Expr> {
@@ -387,7 +436,25 @@ impl Binder<'_> {
         if outer == Clause::Aggregate {
             return Err(PgError::new(SqlState::GROUPING_ERROR, "aggregate function calls cannot be nested"));
         }
-        let (resolved, order_by) = self.within(Clause::Aggregate, |b| b.aggregate_parts(node, name))?;
+        if node.agg_within_group && hypothetical_row(name).is_some() {
+            if let Some(what) = outer.without_aggregates() {
+                let message = format!("aggregate functions are not allowed in {what}");
+                return Err(PgError::new(SqlState::GROUPING_ERROR, message));
+            }
+            return self.hypothetical_call(node, name, at);
+        }
+        let (resolved, order_by, written) = self.within(Clause::Aggregate, |b| b.aggregate_parts(node, name))?;
+        if resolved.row.kind == 'a' {
+            let ordered = facts().aggregate(resolved.row.oid).is_some_and(|a| a.kind != 'n');
+            if ordered && !node.agg_within_group {
+                let message = format!("WITHIN GROUP is required for ordered-set aggregate {name}");
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+            if !ordered && node.agg_within_group {
+                let message = format!("{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP");
+                return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+            }
+        }
         if resolved.row.kind != 'a' {
             let what = match () {
                 _ if node.agg_star => format!("{name}(*) specified, but {name} is not an aggregate function"),
@@ -423,7 +490,12 @@ impl Binder<'_> {
         let kernel = kernels::aggregate(resolved.row.oid, &types)?;
         let args =
             resolved.args.into_iter().zip(&kernel.args).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
-        if node.agg_distinct && !order_by.iter().all(|k| args.contains(&k.expr)) {
+        // What an argument is as it was written counts, before it became what the function takes.
+        let is_argument = |k: &SortKey| {
+            let same = |w: &Expr| w.kind == k.expr.kind && w.ty.pg.oid == k.expr.ty.pg.oid;
+            args.contains(&k.expr) && written.iter().any(same)
+        };
+        if node.agg_distinct && !order_by.iter().all(is_argument) {
             let message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list";
             return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message));
         }
@@ -461,7 +533,12 @@ impl Binder<'_> {
         }
         let definition = node.over.as_deref().ok_or_else(|| PgError::internal("a window call without OVER"))?;
         let (resolved, filter, spec) = self.within(Clause::Window, |b| {
-            let (resolved, _) = b.aggregate_parts(node, name)?;
+            let (resolved, ..) = b.aggregate_parts(node, name)?;
+            let ordered = facts().aggregate(resolved.row.oid).is_some_and(|a| a.kind != 'n');
+            if resolved.row.kind == 'a' && (ordered || node.agg_within_group) {
+                let message = format!("OVER is not supported for ordered-set aggregate {name}");
+                return Err(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+            }
             let filter = match node.agg_filter.as_deref() {
                 Some(filter) => {
                     let filter = b.expr(filter)?;
@@ -529,6 +606,11 @@ impl Binder<'_> {
             false => Expr::new(ExprKind::Cast(Box::new(window)), result).at(at),
         })
     }
+}
+
+/// The row of an aggregate that places a row among those of its group.
+fn hypothetical_row(name: &str) -> Option<&'static ProcRow> {
+    facts().procs_named(name).find(|p| p.kind == 'a' && facts().aggregate(p.oid).is_some_and(|a| a.kind == 'h'))
 }
 
 /// The set's columns, each as a list for each row of arguments.

@@ -3,7 +3,7 @@
 use crate::bind::overload::Context;
 use crate::bind::tree::Expr;
 use crate::bind::{Binder, names};
-use crate::kernels::facts::facts;
+use crate::kernels::{self, facts::facts};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
@@ -174,6 +174,9 @@ impl Binder<'_> {
                     Err(PgError::new(SqlState::UNDEFINED_OBJECT, message))
                 }
             },
+            reg @ (oid::REGCONFIG | oid::REGDICTIONARY | oid::REGCOLLATION) => {
+                kernels::fixed_object(reg, &identifiers(text)?).ok_or_else(|| kernels::no_object(reg, text))
+            }
             other => Err(PgError::unsupported(format!("a literal of type {}", names::type_name(other)))),
         }
     }

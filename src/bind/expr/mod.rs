@@ -101,6 +101,7 @@ impl Binder<'_> {
             NodeEnum::CoalesceExpr(n) => {
                 let args = self.exprs(&n.args)?;
                 let (args, _) = self.unify(args, "COALESCE")?;
+                without_sets(&args, "COALESCE")?;
                 Ok(match args.len() {
                     1 => args.into_iter().next().expect("there is one"),
                     _ => coalesce(args).at(at),
@@ -263,6 +264,9 @@ impl Binder<'_> {
             conditions.push(self.condition(condition, "CASE/WHEN")?);
             results.push(self.expr(some(&when.result, "THEN")?)?);
         }
+        without_sets(&conditions, "CASE")?;
+        without_sets(&results, "CASE")?;
+        without_sets(otherwise.as_slice(), "CASE")?;
         let has_else = otherwise.is_some();
         let otherwise = otherwise.unwrap_or_else(|| constant::unknown(None));
         let all = std::iter::once(otherwise).chain(results).collect();
@@ -615,4 +619,17 @@ fn stacked(items: Vec<Expr>) -> PgResult<Expr> {
 /// NULL of a storage form.
 pub fn null_of(ty: &ExprType) -> PgResult<Expr> {
     Ok(Expr::literal(ScalarValue::try_new_null(&ty.storage)?, ty.clone()))
+}
+
+/// Sets of rows have no place where not all arguments are looked at.
+fn without_sets(exprs: &[Expr], what: &str) -> PgResult<()> {
+    match exprs.iter().find(|e| e.any(&mut |e| matches!(e.kind, ExprKind::Unnest(_)))) {
+        None => Ok(()),
+        Some(set) => {
+            let message = format!("set-returning functions are not allowed in {what}");
+            let hint = "You might be able to move the set-returning function into a LATERAL FROM item.";
+            let error = PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message).hint(hint);
+            Err(coerce::with_position(error, set.at))
+        }
+    }
 }

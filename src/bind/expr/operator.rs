@@ -146,6 +146,12 @@ impl Binder<'_> {
             return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at));
         }
         let pairs: Vec<(Expr, Expr)> = l.into_iter().zip(r).map(|((_, l), (_, r))| (l, r)).collect();
+        let settled = |e: &Expr| if e.ty.pg.oid == oid::UNKNOWN { oid::TEXT } else { e.ty.pg.oid };
+        if let Some(i) = pairs.iter().position(|(l, r)| settled(l) != settled(r)) {
+            let (l, r) = (names::type_name(settled(&pairs[i].0)), names::type_name(settled(&pairs[i].1)));
+            let message = format!("cannot compare dissimilar column types {l} and {r} at record column {}", i + 1);
+            return Err(PgError::new(SqlState::DATATYPE_MISMATCH, message));
+        }
         let same = match name {
             "=" | "<>" => {
                 let tests = pairs.into_iter().map(|(l, r)| self.distinct(l, r, false, at));

@@ -9,6 +9,7 @@ mod exact;
 mod extremes;
 mod fold;
 mod gather;
+mod hypothetical;
 mod moments;
 mod numeric_sum;
 mod regression;
@@ -19,6 +20,7 @@ mod udaf;
 
 pub use exact::{ExactSum, FloatResult};
 pub use fold::Fold;
+pub use hypothetical::hypothetical;
 pub use udaf::{MakeFold, retracting, steady, takes_rows_in_order};
 
 use super::facts::{ProcRow, facts};

@@ -8,9 +8,11 @@ use crate::types::datetime::{
     DATE_INFINITY, DATE_NEG_INFINITY, PG_EPOCH_DAYS, PG_EPOCH_MICROS, is_finite_timestamp, timetz_bytes,
 };
 use crate::types::interval::Interval;
+use crate::types::network::{Network, colons, lsn_text, parse_lsn, parse_macaddr, parse_macaddr8};
 use crate::types::numeric::Numeric;
 use crate::types::oid::{self, Oid};
 use crate::types::range::RangeType;
+use crate::types::search::{Query, Vector};
 use crate::types::{SqlState, jsonb, money};
 use arrow::array::*;
 use arrow::buffer::OffsetBuffer;
@@ -412,8 +414,13 @@ fn fit_text(ty: PgType, text: &str) -> PgResult<Cow<'_, str>> {
         },
         oid::JSON => jsonb::validate_json(text.as_bytes()).map(|()| Cow::Borrowed(text)),
         oid::JSONPATH => Ok(Cow::Owned(crate::types::jsonpath::JsonPath::parse(text)?.to_text())),
+        oid::TSVECTOR => Ok(Cow::Owned(Vector::parse(text)?.to_text())),
+        oid::TSQUERY => Ok(Cow::Owned(Query::parse(text)?.to_text())),
         oid::BIT | oid::VARBIT => fit_bits(ty, text).map(Cow::Owned),
         oid::INET | oid::CIDR => parse_network(ty, text).map(Cow::Owned),
+        oid::MACADDR => Ok(Cow::Owned(colons(&parse_macaddr(text)?))),
+        oid::MACADDR8 => Ok(Cow::Owned(colons(&parse_macaddr8(text)?))),
+        oid::PG_LSN => Ok(Cow::Owned(lsn_text(parse_lsn(text)?))),
         // Kept as text, but not checked or brought to their normal form: another text would be another value.
         unread if is_unread(unread) => Err(PgError::unsupported(format!("input of type {}", format_type(ty)))),
         _ => Ok(Cow::Borrowed(text)),
@@ -458,39 +465,15 @@ fn fit_bits(ty: PgType, text: &str) -> PgResult<String> {
 /// read.
 fn parse_network(ty: PgType, text: &str) -> PgResult<String> {
     let unread = || PgError::unsupported(format!("this input of type {}: \"{text}\"", format_type(ty)));
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits.parse::<u32>().map_err(|_| unread())?)),
-        None => (text, None),
-    };
-    let address: std::net::IpAddr = address.parse().map_err(|_| unread())?;
-    let (width, value) = match address {
-        std::net::IpAddr::V4(v4) => (32, u128::from(u32::from(v4)) << 96),
-        std::net::IpAddr::V6(v6) => (128, u128::from(v6)),
-    };
-    let bits = bits.unwrap_or(width);
-    if bits > width {
-        return Err(unread());
-    }
-    let address = match address {
-        // An IPv4 address in the last two words shows as one.
-        std::net::IpAddr::V6(v6) => match v6.segments() {
-            [0, 0, 0, 0, 0, 0, a, b] if a != 0 => {
-                let [a, c] = a.to_be_bytes();
-                let [d, e] = b.to_be_bytes();
-                format!("::{a}.{c}.{d}.{e}")
-            }
-            _ => v6.to_string(),
-        },
-        std::net::IpAddr::V4(v4) => v4.to_string(),
-    };
+    let network = Network::parse(text).ok_or_else(unread)?;
     if ty.oid == oid::INET {
-        return Ok(if bits == width { address } else { format!("{address}/{bits}") });
+        return Ok(network.inet());
     }
-    if value.checked_shl(bits).unwrap_or(0) != 0 {
+    if network.network() != network {
         let message = format!("invalid cidr value: \"{text}\"");
         return Err(PgError::new(SqlState::INVALID_TEXT, message).detail("Value has bits set to right of mask."));
     }
-    Ok(format!("{address}/{bits}"))
+    Ok(network.cidr())
 }
 
 /// Types whose input has rules that are not known here.
@@ -505,10 +488,7 @@ fn is_unread(ty: Oid) -> bool {
             | oid::POLYGON
             | oid::LINE
             | oid::CIRCLE
-            | oid::MACADDR
-            | oid::MACADDR8
             | oid::XML
-            | oid::PG_LSN
             | oid::TID
             | oid::TXID_SNAPSHOT
             | oid::PG_SNAPSHOT
