@@ -25,9 +25,13 @@ mod sluice;
 mod tests;
 
 pub use context::{
-    CursorRow, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow, SettingRow, SourceRow, State, StreamRow,
-    SystemContext, TableRow, ViewRow,
+    CursorRow, LakeCommitRow, LakeFileRow, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow, SettingRow,
+    SourceRow, State, StreamRow, SystemContext, TableRow, ViewRow,
 };
+
+/// `sluice.lake_files` and `sluice.lake_commits`: their rows come from the lake, see [`State::lake_files`].
+pub const LAKE_FILES: Oid = sluice::FILES;
+pub const LAKE_COMMITS: Oid = sluice::COMMITS;
 pub use lookup::Lookup;
 pub use roles::{DATABASE, OWNER, role_oid};
 

@@ -61,7 +61,6 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         N::CreatedbStmt(_) => "CREATE DATABASE",
         N::DropdbStmt(_) => "DROP DATABASE",
         N::LockStmt(_) => "LOCK TABLE",
-        N::VacuumStmt(_) => "VACUUM",
         N::DoStmt(_) => "DO",
         N::CallStmt(_) => "CALL",
         N::ReindexStmt(_) => "REINDEX",
@@ -79,6 +78,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
 
 impl Session {
     pub(super) async fn ddl(&mut self, node: &NodeEnum, text: &str, operation: &Operation) -> PgResult<Outcome> {
+        self.in_present("DDL")?;
         match node {
             NodeEnum::CreateStmt(statement) => self.create_table(statement).await,
             NodeEnum::CreateTableAsStmt(statement) if statement.objtype() != ObjectType::ObjectMatview => {

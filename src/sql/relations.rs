@@ -3,6 +3,7 @@
 use super::context::StatementContext;
 use super::database::Database;
 use super::parameters::{Changed, Kind, Parameter};
+use super::past::Guest;
 use super::transaction::View;
 use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
@@ -23,6 +24,7 @@ pub struct SnapshotRelations {
     context: Arc<StatementContext>,
     /// The rows that the statement has made so far: [`STAGED`].
     staged: Staged,
+    guests: Vec<Guest>,
 }
 
 /// The rows that a statement has made so far.
@@ -35,7 +37,19 @@ pub struct Staged {
 
 impl SnapshotRelations {
     pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>, staged: Staged) -> Self {
-        Self { database: Arc::clone(database), view: view.clone(), context: Arc::clone(context), staged }
+        Self {
+            database: Arc::clone(database),
+            view: view.clone(),
+            context: Arc::clone(context),
+            staged,
+            guests: Vec::new(),
+        }
+    }
+
+    /// Tables of the past that the statement reads.
+    pub fn with_guests(mut self, guests: Vec<Guest>) -> Self {
+        self.guests = guests;
+        self
     }
 
     fn system_rows(&self, oid: Oid) -> Result<RecordBatch> {
@@ -82,6 +96,14 @@ impl Relations for SnapshotRelations {
             let columns = batch.columns().to_vec();
             let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?;
             return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
+        }
+        if let Some(guest) = self.guests.iter().find(|guest| guest.oid == oid) {
+            let newest = self.database.storage.snapshot();
+            let access = &self.context.acting.access;
+            return guest.scan(access, newest.catalog(), projection, filters, self.database.query_threads);
+        }
+        if super::lake::is_lake_relation(oid) {
+            return super::lake::scan(oid, &self.database, &self.view, &self.context, projection, filters);
         }
         if let Some(written) = self.view.written.get(&oid) {
             return written.scan(projection, filters, self.database.query_threads);

@@ -7,6 +7,7 @@ use super::context::{Identity, StatementContext};
 use super::cursor::Cursor;
 use super::database::{Database, now_us};
 use super::interrupt::{CancelHandle, Operation};
+use super::past::{AS_OF, Travel};
 use super::plan_cache::KeyRef;
 use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
 use super::query::{Execution, QueryPlan};
@@ -132,6 +133,8 @@ pub struct Session {
     pub(super) mailbox: Arc<Mailbox>,
     /// LISTEN and NOTIFY that wait for COMMIT.
     pub(super) pending: Pending,
+    /// Where `sluice.as_of` has brought the session.
+    pub(super) travel: Option<Travel>,
 }
 
 /// What follows from the settings, kept until they change.
@@ -140,6 +143,8 @@ pub(super) struct Derived {
     text: TextSettings,
     literals: String,
     pub search_path: Vec<String>,
+    /// The moment in the past that is read.
+    pub as_of: Option<String>,
 }
 
 impl Derived {
@@ -152,6 +157,7 @@ impl Derived {
             text: super::settings::text_settings(settings),
             literals: format!("{date}|{zone}|{interval}|{digits}"),
             search_path: settings.search_path(),
+            as_of: Some(value(AS_OF)).filter(|moment| !moment.is_empty()),
         }
     }
 }
@@ -211,6 +217,7 @@ impl Session {
             acting: Acting::nobody(),
             mailbox,
             pending: Pending::default(),
+            travel: None,
         };
         session.refresh_acting();
         Ok(session)
@@ -308,7 +315,7 @@ impl Session {
         (self.transaction.phase != Phase::Idle).then_some(self.transaction.started_us)
     }
 
-    fn refresh(&mut self) {
+    pub(super) fn refresh(&mut self) {
         let version = self.settings.lock().version();
         if version != self.derived.version {
             self.refresh_acting();
@@ -385,7 +392,7 @@ impl Session {
     pub async fn parse(&mut self, sql: &str, param_types: &[Oid]) -> PgResult<Arc<Prepared>> {
         let operation = self.operation();
         self.activity.query(sql);
-        self.refresh();
+        operation.guard(self.settle_past()).await?;
         let failed = self.transaction.phase == Phase::Failed;
         let view = self.view();
         let prepared = match self.cached(sql, param_types, &view) {
@@ -439,6 +446,7 @@ impl Session {
             },
             text: self.derived.text,
             access: Arc::clone(&self.acting.access),
+            guests: Mutex::default(),
         }
     }
 
@@ -491,6 +499,16 @@ impl Session {
 
     /// What this statement reads.
     pub(super) fn view(&mut self) -> View {
+        let past = self.travel.as_ref().filter(|_| self.derived.as_of.is_some()).and_then(Travel::snapshot);
+        if let Some(snapshot) = past {
+            let (snapshot, catalog) = (Arc::clone(snapshot), Arc::clone(snapshot.catalog()));
+            return View { snapshot, catalog, changed: false, written: Arc::default() };
+        }
+        self.present()
+    }
+
+    /// What a statement reads that is not about the past.
+    pub(super) fn present(&mut self) -> View {
         let database = &self.database;
         let mut view = self.transaction.view(|| database.storage.snapshot());
         if !self.temporary.is_empty() {
@@ -517,6 +535,11 @@ impl Session {
         }
         self.may_run(prepared)?;
         let operation = self.operation();
+        operation.guard(self.settle_past()).await?;
+        if let Some(travel) = self.travel.as_ref().filter(|_| !matches!(prepared.kind, Kind::Empty | Kind::Utility(_)))
+        {
+            travel.check()?;
+        }
         let prepared = self.current(prepared, &operation).await?;
         self.check_needed(&prepared.needed)?;
         match &prepared.kind {
