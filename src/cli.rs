@@ -1,10 +1,12 @@
 //! The command line: words, options, what is printed.
 
 use crate::config::{Config, ConfigError};
+use crate::inspect;
+use crate::lake::LakeOptions;
 use crate::server::{self, Deployment, ServerError};
 use crate::source::demo::{Business, DemoOptions};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +43,10 @@ enum Word {
     Serve(Configured),
     /// Read a configuration whole, try every connection, and say what is wrong and where.
     Check(Configured),
+    /// Show what a lake holds: tables, versions, sizes, positions, ticks.
+    ///
+    /// No server is needed, none is disturbed, and nothing is written; a copy that was taken while a server ran can be looked at, too.
+    Inspect(Inspect),
 }
 
 #[derive(Args)]
@@ -48,6 +54,24 @@ struct Configured {
     /// The configuration; its keys are in README.md. Paths in it are relative to its folder.
     #[arg(long, short, value_name = "FILE", default_value = "sluice.toml")]
     config: PathBuf,
+}
+
+#[derive(Args)]
+struct Inspect {
+    /// The lake's folder, or an `s3://`, `az://` or `file://` URL.
+    #[arg(value_name = "LAKE")]
+    lake: String,
+    /// An option of the object store, as "aws_endpoint=http://localhost:9000"; the environment counts, too.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = pair)]
+    options: Vec<(String, String)>,
+    /// As one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Args)]
@@ -123,6 +147,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Word::Demo(demo) => self::demo(demo),
         Word::Serve(arguments) => serve(&arguments.config),
         Word::Check(arguments) => check(&arguments.config),
+        Word::Inspect(arguments) => inspect(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -173,6 +198,16 @@ fn serve(path: &std::path::Path) -> Result<(), Failure> {
     let config = Config::read(path)?;
     let deployment = Deployment::configured(path, &config)?;
     Ok(server::run(deployment, None)?)
+}
+
+fn inspect(arguments: Inspect) -> Result<(), Failure> {
+    let mut options = LakeOptions::new(arguments.lake);
+    options.storage_options = arguments.options.into_iter().collect();
+    let inspected = inspect::read(options)?;
+    // Whoever reads it may have seen enough: `| head`.
+    let text = if arguments.json { inspected.json() } else { inspected.text() };
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    Ok(())
 }
 
 fn check(path: &std::path::Path) -> Result<(), Failure> {

@@ -175,6 +175,9 @@ pub struct LakeConfig {
     pub flush_rows: u64,
     /// Unflushed row versions at which sources pause.
     pub unflushed_limit: u64,
+    /// How far back the lake can be read as it was; 0: not at all.
+    #[serde(deserialize_with = "duration")]
+    pub history: Duration,
 }
 
 impl Default for LakeConfig {
@@ -185,6 +188,7 @@ impl Default for LakeConfig {
             flush_interval: Duration::from_secs(1),
             flush_rows: 100_000,
             unflushed_limit: 2_000_000,
+            history: Duration::from_secs(3600),
         }
     }
 }

@@ -128,6 +128,7 @@ impl Deployment {
         };
         let mut lake = LakeOptions::new(url);
         lake.storage_options = config.lake.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect();
+        lake.history = config.lake.history;
         let mut engine = EngineOptions::new(lake);
         engine.flush_interval = config.lake.flush_interval;
         engine.flush_rows = config.lake.flush_rows;

@@ -278,7 +278,72 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// `sluice.table_at('schema.table', 'tick or time')` and `sluice.history('schema.table')`: relations by their names, which
+    /// only constants can give.
+    fn lake_function(&mut self, node: &RangeFunction) -> PgResult<Option<(Rel, Vec<Item>)>> {
+        let [function] = node.functions.as_slice() else { return Ok(None) };
+        let Some(NodeEnum::List(pair)) = &function.node else { return Ok(None) };
+        let Some(NodeEnum::FuncCall(call)) = pair.items.first().and_then(|call| call.node.as_ref()) else {
+            return Ok(None);
+        };
+        let name = match names::strings(&call.funcname)[..] {
+            ["sluice", name @ ("table_at" | "history")] => name,
+            _ => return Ok(None),
+        };
+        let at = names::offset(call.location);
+        let words = if name == "table_at" { 2 } else { 1 };
+        let constants: Option<Vec<String>> = call.args.iter().map(constant_text).collect();
+        let Some(constants) = constants.filter(|constants| constants.len() == words) else {
+            let message = format!("sluice.{name} takes {words} constants");
+            return Err(with_position(PgError::new(SqlState::FEATURE_NOT_SUPPORTED, message), at));
+        };
+        let alias = node.alias.as_ref().map_or(name, |alias| alias.aliasname.as_str());
+        if name == "table_at" {
+            let nobody = || PgError::unsupported("sluice.table_at here");
+            let past = self.past.filter(|_| self.view_depth == 0).ok_or_else(nobody);
+            let relation = past.and_then(|past| past.table_at(&constants[0], &constants[1]));
+            let relation = relation.map_err(|error| with_position(error, at))?;
+            let query = self.scan(&relation, alias);
+            for column in &query.columns {
+                if let Some(origin) = self.origins.get_mut(&column.id) {
+                    (origin.table, origin.attnum) = (oid::INVALID, 0);
+                }
+            }
+            let item = self.item(alias, None, oid::INVALID, &query, node.alias.as_ref())?;
+            return Ok(Some((query.rel, vec![item])));
+        }
+        let named = super::parse(&format!("TABLE {}", constants[0])).ok().filter(|all| all.len() == 1);
+        let range = named.and_then(|all| match all.into_iter().next()?.node {
+            NodeEnum::SelectStmt(select) => match select.from_clause.into_iter().next()?.node? {
+                NodeEnum::RangeVar(range) => Some(range),
+                _ => None,
+            },
+            _ => None,
+        });
+        let wrong = || PgError::new(SqlState(*b"42602"), format!("\"{}\" is not the name of a table", constants[0]));
+        let range = range.ok_or_else(wrong)?;
+        let relation = self.named_relation(&range.schemaname, &range.relname, at)?;
+        let schema = self.catalog.namespace(relation.schema).map_or_else(String::new, |n| n.name.clone());
+        let quoted = |text: &str| text.replace('\'', "''");
+        let text = format!(
+            "SELECT version, committed_at, operation, tick, files_added, files_removed, rows_added, rows_deleted, bytes_added
+            FROM sluice.lake_commits WHERE schema_name = '{}' AND table_name = '{}'",
+            quoted(&schema),
+            quoted(&relation.name)
+        );
+        let statement = super::parse(&text)?.into_iter().next().map(|statement| statement.node);
+        let Some(NodeEnum::SelectStmt(select)) = statement else {
+            return Err(PgError::internal("the query of sluice.history is none"));
+        };
+        let query = self.without_siblings(|binder| binder.query(&select, true))?;
+        let item = self.item(alias, None, oid::INVALID, &query, node.alias.as_ref())?;
+        Ok(Some((query.rel, vec![item])))
+    }
+
     fn range_function(&mut self, node: &RangeFunction) -> PgResult<(Rel, Vec<Item>)> {
+        if let Some(found) = self.lake_function(node)? {
+            return Ok(found);
+        }
         let mut lists = Vec::new();
         let mut named: Vec<NamedColumn> = Vec::new();
         let mut first_name = String::new();
@@ -475,6 +540,21 @@ impl Binder<'_> {
 }
 
 /// The columns that `*` and unqualified names see.
+/// The text of a string or whole number.
+fn constant_text(node: &Node) -> Option<String> {
+    use protobuf::a_const::Val;
+    match node.node.as_ref()? {
+        NodeEnum::AConst(constant) => match constant.val.as_ref()? {
+            Val::Sval(text) => Some(text.sval.clone()),
+            Val::Ival(number) => Some(number.ival.to_string()),
+            Val::Fval(number) => Some(number.fval.clone()),
+            _ => None,
+        },
+        NodeEnum::TypeCast(cast) => constant_text(cast.arg.as_deref()?),
+        _ => None,
+    }
+}
+
 fn visible(items: &[Item]) -> Vec<NamedColumn> {
     items.iter().filter(|i| i.columns_visible).flat_map(|i| i.columns.iter().cloned()).collect()
 }

@@ -66,6 +66,14 @@ pub struct BindContext<'a> {
     pub staged: Vec<StagedCte>,
     /// Whose statement it is; `None`: nobody's who needs rights.
     pub access: Option<&'a Access>,
+    /// Who knows tables as they were: `sluice.table_at`.
+    pub past: Option<&'a dyn PastTables>,
+}
+
+/// Tables as they were.
+pub trait PastTables {
+    /// The table of this name, as in FROM, at a tick or time; what scans its OID reads its rows of then.
+    fn table_at(&self, name: &str, at: &str) -> PgResult<Arc<Relation>>;
 }
 
 /// What RETURNING of a statement in WITH gives, as rows of a relation of its own.
@@ -79,7 +87,7 @@ pub struct StagedCte {
 impl<'a> BindContext<'a> {
     pub fn new(catalog: &'a Catalog, search_path: &'a [String]) -> Self {
         let text = TextSettings::default();
-        Self { catalog, search_path, param_types: Vec::new(), text, staged: Vec::new(), access: None }
+        Self { catalog, search_path, param_types: Vec::new(), text, staged: Vec::new(), access: None, past: None }
     }
 }
 
@@ -203,6 +211,7 @@ struct Binder<'b> {
     view_depth: usize,
     staged: Vec<StagedCte>,
     access: Option<&'b Access>,
+    past: Option<&'b dyn PastTables>,
     /// What the statement does to the relations that it and its views name.
     uses: Vec<Use>,
     /// Columns of these, and to which of `uses` they belong.
@@ -237,6 +246,7 @@ impl<'b> Binder<'b> {
             view_depth: 0,
             staged: cx.staged.clone(),
             access: cx.access,
+            past: cx.past,
             uses: Vec::new(),
             used_columns: HashMap::new(),
             by: None,

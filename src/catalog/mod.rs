@@ -300,14 +300,20 @@ impl Catalog {
 
     /// The catalog of a lake, with this binary's system relations.
     pub fn from_json(json: &serde_json::Value, system: impl IntoIterator<Item = Relation>) -> PgResult<Self> {
+        // The format comes first: another one need not look like ours otherwise.
+        let format = json.get("format").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        if format != u64::from(FORMAT) {
+            let order = if format > u64::from(FORMAT) { "newer" } else { "older" };
+            let message =
+                format!("the lake's catalog has format {format}, {order} than format {FORMAT} of this version");
+            let hint = match order {
+                "newer" => "Use the version of sluice that wrote it, or a newer one.",
+                _ => "Use the version of sluice that wrote it.",
+            };
+            return Err(PgError::new(SqlState::OBJECT_NOT_IN_STATE, message).hint(hint));
+        }
         let durable: Durable = serde_json::from_value(json.clone())
             .map_err(|e| PgError::new(SqlState::DATA_CORRUPTED, format!("the lake's catalog cannot be read: {e}")))?;
-        if durable.format != FORMAT {
-            return Err(PgError::new(
-                SqlState::DATA_CORRUPTED,
-                format!("the lake's catalog has format {}, this binary reads format {FORMAT}", durable.format),
-            ));
-        }
         let mut catalog = Self::new(system);
         catalog.namespaces.retain(|oid, _| oid.0 < FIRST_USER_OID);
         catalog.namespaces.extend(durable.namespaces.into_iter().map(|n| (n.oid, n)));

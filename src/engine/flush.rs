@@ -6,6 +6,7 @@
 
 use super::snapshot::RelationData;
 use super::tables::TailBatch;
+use super::upkeep::{Asked, Background};
 use crate::catalog::RelationKind;
 use crate::change::{Position, RowId, StreamId, Tick};
 use crate::lake::{Flush, Lake, LakeError, LakeFiles, LakeTable, LakeTableKind, Maintenance, Manifest, ManifestTable};
@@ -29,6 +30,14 @@ pub struct TableJob {
     pub streams: Vec<(StreamId, Position)>,
 }
 
+/// A folder that no relation uses any more; it stays as long as the lake's history reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    pub folder: Arc<str>,
+    /// µs since 1970.
+    pub at_us: i64,
+}
+
 /// One flush: the database as of `tick`.
 pub struct Job {
     pub tick: Tick,
@@ -39,7 +48,7 @@ pub struct Job {
     pub positions: Vec<(StreamId, Position)>,
     pub catalog: Arc<serde_json::Value>,
     /// Folders that no relation uses any more.
-    pub dropped: Vec<Arc<str>>,
+    pub dropped: Vec<Dropped>,
     /// Rows between their old key and their new one.
     pub departed: serde_json::Value,
     /// The gold views whose rows are those of their queries.
@@ -56,14 +65,25 @@ pub struct TableDone {
     pub files: Option<Arc<LakeFiles>>,
 }
 
+/// A table that maintenance has given a new version, with the same rows.
+pub struct TableMaintained {
+    pub oid: Oid,
+    pub version: i64,
+    pub files: Option<Arc<LakeFiles>>,
+}
+
 /// What became of a flush.
 pub struct Done {
     pub tick: Tick,
     pub tables: Vec<TableDone>,
+    /// Others, which maintenance has changed since the last flush.
+    pub maintained: Vec<TableMaintained>,
     /// The manifest's number, or why there is none.
     pub manifest: Result<u64, LakeError>,
+    /// When the manifest's job was made, µs since 1970.
+    pub as_of_us: i64,
     pub positions: Vec<(StreamId, Position)>,
-    /// Folders that were to be removed.
+    /// Folders that are removed.
     pub dropped: Vec<Arc<str>>,
     pub took_us: u64,
 }
@@ -73,33 +93,51 @@ pub struct Flusher {
     lake: Lake,
     tables: HashMap<Oid, LakeTable>,
     maintenance: Maintenance,
+    background: Background,
 }
 
 impl Flusher {
-    pub fn new(lake: Lake, tables: HashMap<Oid, LakeTable>) -> Self {
-        Self { lake, tables, maintenance: Maintenance::default() }
+    pub fn new(lake: Lake, tables: HashMap<Oid, LakeTable>, maintenance: Maintenance) -> Self {
+        Self { lake, tables, maintenance, background: Background::default() }
     }
 
     /// Writes one flush. Never panics on outside faults: they are in the answer.
     pub async fn run(&mut self, job: Job) -> Done {
         let start = Instant::now();
         let mut tables = Vec::with_capacity(job.tables.len());
-        let mut failure = None;
+        let mut failure = self.tend().await.err();
         for table in &job.tables {
+            if failure.is_some() {
+                break;
+            }
             match self.flush_table(table, job.tick).await {
                 Ok(done) => tables.push(done),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+                Err(error) => failure = Some(error),
             }
         }
         let manifest = match failure {
             Some(error) => Err(error),
             None => self.write_manifest(&job).await,
         };
-        let took_us = start.elapsed().as_micros() as u64;
-        Done { tick: job.tick, tables, manifest, positions: job.positions, dropped: job.dropped, took_us }
+        let mut dropped = vec![];
+        if manifest.is_ok() {
+            dropped = self.remove_dropped(&job).await;
+            self.begin_due(&job).await;
+        }
+        let maintained = self.background.take_changed().into_iter().filter_map(|oid| {
+            let table = self.tables.get(&oid).filter(|_| tables.iter().all(|done| done.oid != oid))?;
+            Some(TableMaintained { oid, version: table.version(), files: files_of(table) })
+        });
+        Done {
+            tick: job.tick,
+            maintained: maintained.collect(),
+            tables,
+            manifest,
+            as_of_us: job.now_us,
+            positions: job.positions,
+            dropped,
+            took_us: start.elapsed().as_micros() as u64,
+        }
     }
 
     async fn flush_table(&mut self, job: &TableJob, tick: Tick) -> Result<TableDone, LakeError> {
@@ -128,15 +166,13 @@ impl Flusher {
                 truncate: false,
             })
             .await?;
-        table.maintain(&self.maintenance).await?;
-        let files = (lake_kind(job.kind) == LakeTableKind::Append).then(|| table.files());
         Ok(TableDone {
             oid: job.oid,
             version: table.version(),
             next: job.next,
             dead: job.dead.len(),
             tail: job.tail.len(),
-            files,
+            files: files_of(table),
         })
     }
 
@@ -148,6 +184,7 @@ impl Flusher {
             tables.insert(folder.to_string(), ManifestTable { version: table.version(), next_row_id: 0 });
             folders.insert(oid.0.to_string(), folder.to_string());
         }
+        let dropped: BTreeMap<&str, i64> = job.dropped.iter().map(|d| (&*d.folder, d.at_us)).collect();
         let manifest = Manifest {
             format: crate::lake::MANIFEST_FORMAT,
             number: 0,
@@ -160,18 +197,69 @@ impl Flusher {
                 "folders": folders,
                 "departed": job.departed,
                 "live": job.live.iter().map(|oid| oid.0).collect::<Vec<_>>(),
+                "dropped": dropped,
             }),
+            place: String::new(),
         };
         self.lake.write_manifest(manifest).await?;
         self.tables.retain(|oid, _| job.folders.iter().any(|(known, _)| known == oid));
-        for folder in &job.dropped {
-            if let Err(error) = self.lake.drop_table(folder).await {
-                // The folder is no longer part of the database; what is left of it is garbage, not a fault.
-                tracing::warn!(folder = %folder, %error, "cannot remove a dropped table's folder");
-            }
-        }
         Ok(self.lake.number())
     }
+
+    /// Removes the folders of tables that were dropped longer ago than the lake's history reaches; says which.
+    async fn remove_dropped(&mut self, job: &Job) -> Vec<Arc<str>> {
+        let history = i64::try_from(self.maintenance.retention.as_micros()).unwrap_or(i64::MAX);
+        let mut removed = vec![];
+        for dropped in job.dropped.iter().filter(|d| d.at_us.saturating_add(history) <= job.now_us) {
+            if let Err(error) = self.lake.drop_table(&dropped.folder).await {
+                // The folder is no longer part of the database; what is left of it is garbage, not a fault.
+                tracing::warn!(folder = %dropped.folder, %error, "cannot remove a dropped table's folder");
+            }
+            removed.push(Arc::clone(&dropped.folder));
+        }
+        removed
+    }
+
+    /// Begins the maintenance that is due, as far as there is room for it.
+    async fn begin_due(&mut self, job: &Job) {
+        if self.background.has_room() && !self.background.is_folding() && self.lake.has_to_fold() {
+            self.background.fold(self.lake.fold());
+        }
+        for oid in job.tables.iter().map(|table| table.oid) {
+            let Some(table) = self.tables.get_mut(&oid) else { continue };
+            if !self.background.has_room() || self.background.has(oid) {
+                continue;
+            }
+            match table.due_cleaning(&self.maintenance).await {
+                Ok(Some(cleaning)) => self.background.clean(oid, cleaning),
+                Ok(None) => {
+                    if let Some(compaction) = table.due_compaction(&self.maintenance) {
+                        self.background.compact(oid, compaction);
+                    }
+                }
+                Err(error) => tracing::warn!(table = table.name(), %error, "cannot look what maintenance is due"),
+            }
+        }
+    }
+
+    /// Takes in what maintenance has done meanwhile, and goes on with what statements ask for. Errors: those of commits.
+    pub async fn tend(&mut self) -> Result<(), LakeError> {
+        self.background.tend(&mut self.tables, &self.maintenance).await
+    }
+
+    /// Whether maintenance is running.
+    pub fn is_tending(&self) -> bool {
+        self.background.is_busy()
+    }
+
+    /// Somebody asks for maintenance.
+    pub fn ask(&mut self, asked: Asked) {
+        self.background.ask(asked);
+    }
+}
+
+fn files_of(table: &LakeTable) -> Option<Arc<LakeFiles>> {
+    table.is_append().then(|| table.files())
 }
 
 /// How a relation's rows change in the lake.

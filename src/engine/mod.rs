@@ -21,27 +21,31 @@ mod hydrate;
 mod memory;
 mod moves;
 mod own_tables;
+mod past;
 mod recover;
 mod scan;
 mod snapshot;
 mod status;
 mod tables;
 mod tick;
+mod upkeep;
 mod views;
 mod write;
 
 pub use align::AlignOptions;
+pub use past::{Past, PastSnapshot};
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
 pub use status::{LakeState, MemoryPart, MemoryPurpose, Status, StreamState, TableState, ViewPhase, ViewState};
+pub use upkeep::{Work, Worked};
 pub use write::{
     Overlay, SavedWrites, TableCommit, TableWrites, duplicate_key, indexed_columns, key_text, lost_race, value_text,
 };
 
 use crate::catalog::{Catalog, Relation};
 use crate::change::{Position, Schemas, StreamId};
-use crate::lake::{LakeError, LakeOptions};
+use crate::lake::{LakeError, LakeOptions, Moment};
 use crate::source::{DeliveryReceiver, SourceStatus};
-use crate::types::{PgError, PgResult, SqlState};
+use crate::types::{Oid, PgError, PgResult, SqlState};
 use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
@@ -106,9 +110,59 @@ pub struct EngineHandle {
     commands: Sender<Command>,
     ended: watch::Receiver<Option<PgResult<()>>>,
     ticks: watch::Receiver<u64>,
+    upkeep: Sender<upkeep::Asked>,
+    past: Arc<Past>,
 }
 
 impl EngineHandle {
+    /// The database as the lake holds it of a moment: its newest flush that is not younger.
+    ///
+    /// What is asked for must not be written yet when others write more: where the newest changes of that moment are in
+    /// memory alone, they are flushed first. Errors: `22023` for a moment to come, `72000` for one that the lake no longer
+    /// holds.
+    pub async fn past(&self, moment: Moment) -> PgResult<Arc<PastSnapshot>> {
+        let now = self.snapshot();
+        let in_future = match moment {
+            Moment::Tick(tick) => (tick > now.tick).then(|| format!("tick {tick} is in the future")),
+            Moment::At(us) => (us > now_us()).then(|| "the time is in the future".to_owned()),
+        };
+        if let Some(message) = in_future {
+            let error = PgError::new(SqlState::INVALID_PARAMETER, message);
+            return Err(error.detail(format!("The newest tick is {}.", now.tick)));
+        }
+        let beyond = match (moment, self.past.newest()) {
+            (Moment::Tick(tick), Some((newest, _))) => tick > newest,
+            (Moment::At(us), Some((_, newest_us))) => us > newest_us,
+            (_, None) => true,
+        };
+        if beyond && now.status.lake.durable_tick != now.tick {
+            self.commit(Commit::default()).await?;
+        }
+        self.past.at(moment).await
+    }
+
+    /// The lake as it is and was.
+    pub fn lake(&self) -> &Arc<Past> {
+        &self.past
+    }
+
+    /// Maintenance of one table's files; returns when it is done and in a manifest. Errors: `0A000` for a relation that
+    /// has no files; those of the lake.
+    pub async fn upkeep(&self, oid: Oid, work: Work) -> PgResult<Worked> {
+        let gone = || PgError::new(SqlState::ADMIN_SHUTDOWN, "the engine has ended");
+        let (reply, answer) = oneshot::channel();
+        match self.upkeep.try_send(upkeep::Asked { oid, work, reply }) {
+            Ok(()) => {}
+            Err(crossbeam_channel::TrySendError::Full(_)) => {
+                return Err(PgError::new(SqlState(*b"53400"), "too many statements wait for maintenance of the lake"));
+            }
+            Err(crossbeam_channel::TrySendError::Disconnected(_)) => return Err(gone()),
+        }
+        let worked = answer.await.map_err(|_| gone())??;
+        self.commit(Commit::default()).await?;
+        Ok(worked)
+    }
+
     /// The newest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()

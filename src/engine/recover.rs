@@ -4,26 +4,29 @@
 //! then compared with its query, and the sources go on from the manifest's positions.
 
 use super::align::Aligner;
-use super::flush::{Flusher, lake_kind};
+use super::flush::{Done, Dropped, Flusher, Job, lake_kind};
 use super::moves::Departed;
 use super::own_tables::ensure_own_tables;
+use super::past::Past;
 use super::snapshot::{RelationData, Snapshot};
 use super::status::{LakeState, Status, StreamState, ViewPhase};
 use super::tables::{Rows, Slot};
 use super::tick::{Channels, Engine, is_appended};
+use super::upkeep::Asked;
 use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
-use crate::lake::{self, Lake, LakeError, LakeTable, Manifest};
+use crate::lake::{self, Lake, LakeError, LakeTable, Maintenance, Manifest};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::Table;
 use crate::types::{Oid, PgError, PgType, TableSchema, oid};
 use crate::view::{self, View};
 use arc_swap::ArcSwap;
+use crossbeam_channel::{Receiver, Sender};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -50,6 +53,7 @@ pub(super) fn start(
     sources: Vec<Arc<SourceStatus>>,
 ) -> Result<Recovered, LakeError> {
     let begun = Instant::now();
+    let past_system = system.clone();
     let lake_runtime = runtime("lake", 2)?;
     let (lake, manifest) = lake_runtime.block_on(lake::open(options.lake.clone()))?;
     let fresh = manifest.is_none();
@@ -87,7 +91,8 @@ pub(super) fn start(
         positions,
         schemas,
         lake_state,
-        dropped: vec![],
+        dropped: manifest.as_ref().map_or_else(Vec::new, dropped_folders),
+        trouble: lake.trouble(),
         dead_letters: 0,
         events: 0,
         session: view::session(),
@@ -133,20 +138,82 @@ pub(super) fn start(
     let (job_sender, jobs) = crossbeam_channel::bounded(1);
     let (done_sender, done) = crossbeam_channel::bounded(1);
     let (ended_sender, ended) = watch::channel(None);
-    let handle =
-        EngineHandle { snapshot: Arc::clone(&engine.published), commands: command_sender, ended, ticks: ticks_seen };
-    let mut flusher = Flusher::new(lake, tables);
-    spawn("flush", move || {
-        while let Ok(job) = jobs.recv() {
-            let done = lake_runtime.block_on(flusher.run(job));
-            if done_sender.send(done).is_err() {
-                break;
-            }
-        }
-    })?;
+    let (ask_sender, asked) = crossbeam_channel::bounded(UPKEEP_QUEUE);
+    let handle = EngineHandle {
+        snapshot: Arc::clone(&engine.published),
+        commands: command_sender,
+        ended,
+        ticks: ticks_seen,
+        upkeep: ask_sender,
+        past: Arc::new(Past::new(lake.reader(), past_system)),
+    };
+    let history = engine.options.lake.history;
+    let retention = if history.is_zero() { READERS } else { history };
+    let maintenance = Maintenance { retention, ..Maintenance::default() };
+    let flusher = Flusher::new(lake, tables, maintenance);
+    spawn("flush", move || flush_loop(&lake_runtime, flusher, &jobs, &done_sender, &asked))?;
     let channels = Channels { deliveries, commands, jobs: job_sender, done, arrivals, ended: ended_sender };
     spawn("engine", move || engine.run(channels))?;
     Ok(Recovered { handle, resume, rows, took: begun.elapsed(), fresh })
+}
+
+/// Maintenance that statements have asked for and that has not begun.
+const UPKEEP_QUEUE: usize = 1024;
+/// How long files stay where the lake has no history: readers may still be at them.
+const READERS: Duration = Duration::from_secs(60);
+/// How often what maintenance has done is taken in while nothing is flushed.
+const TENDING: Duration = Duration::from_millis(10);
+
+/// Flushes, one after the other, and between them what maintenance brings.
+fn flush_loop(
+    runtime: &Runtime,
+    mut flusher: Flusher,
+    jobs: &Receiver<Job>,
+    done: &Sender<Done>,
+    asked: &Receiver<Asked>,
+) {
+    loop {
+        let patience = if flusher.is_tending() { TENDING } else { Duration::from_secs(3600) };
+        crossbeam_channel::select! {
+            recv(jobs) -> job => {
+                let Ok(job) = job else { return };
+                if done.send(runtime.block_on(flusher.run(job))).is_err() {
+                    return;
+                }
+            }
+            recv(asked) -> wanted => {
+                // Where nobody can ask any more, the engine ends.
+                let Ok(wanted) = wanted else { return drain(runtime, &mut flusher, jobs, done) };
+                flusher.ask(wanted);
+                tend(runtime, &mut flusher);
+            }
+            default(patience) => tend(runtime, &mut flusher),
+        }
+    }
+}
+
+/// The last flushes of an engine whom nobody holds any more.
+fn drain(runtime: &Runtime, flusher: &mut Flusher, jobs: &Receiver<Job>, done: &Sender<Done>) {
+    while let Ok(job) = jobs.recv() {
+        if done.send(runtime.block_on(flusher.run(job))).is_err() {
+            return;
+        }
+    }
+}
+
+fn tend(runtime: &Runtime, flusher: &mut Flusher) {
+    if let Err(error) = runtime.block_on(flusher.tend()) {
+        // The next flush finds the same, and ends the engine.
+        tracing::error!(%error, "the lake is no longer ours alone");
+    }
+}
+
+fn dropped_folders(manifest: &Manifest) -> Vec<Dropped> {
+    let dropped = manifest.extra["dropped"].as_object();
+    let folder = |(folder, at): (&String, &serde_json::Value)| {
+        Some(Dropped { folder: folder.as_str().into(), at_us: at.as_i64()? })
+    };
+    dropped.map_or_else(Vec::new, |dropped| dropped.iter().filter_map(folder).collect())
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), LakeError> {
@@ -173,7 +240,7 @@ fn stream_states(manifest: &Manifest) -> BTreeMap<StreamId, StreamState> {
 }
 
 /// How a relation's rows lie in files: bronze keeps JSON as the text that arrived.
-fn stored_schema(relation: &Relation) -> TableSchema {
+pub(super) fn stored_schema(relation: &Relation) -> TableSchema {
     let mut schema = relation.table_schema();
     if relation.kind == RelationKind::Bronze {
         let columns = schema.columns.into_iter().map(|mut column| {

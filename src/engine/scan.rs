@@ -6,6 +6,7 @@
 
 use super::snapshot::{LakeAndTail, RelationData};
 use crate::change::RowId;
+use crate::lake::{Comparison, Wanted, is_prunable};
 use crate::store::TableSnapshot;
 use crate::types::{PgError, PgResult, PgType, TableSchema, jsonb, oid};
 use crate::view::Added;
@@ -47,6 +48,8 @@ pub struct RelationScan {
     projection: Vec<usize>,
     parts: Vec<Part>,
     rows: Option<usize>,
+    /// Of an append-only table: what the filters ask for.
+    wanted: Arc<[Wanted]>,
     /// Rows that do not count, by their ids.
     without: Arc<RoaringTreemap>,
     properties: Arc<PlanProperties>,
@@ -80,6 +83,7 @@ impl RelationScan {
             false => Arc::new(seen.project(&projection)?),
         };
         let partitions = partitions.max(1);
+        let mut wanted: Arc<[Wanted]> = Arc::default();
         let mut rows = (filters.is_empty()).then(|| data.rows() as usize);
         let parts = match data {
             RelationData::Hot(table) => match key_look_up(table, filters) {
@@ -96,7 +100,12 @@ impl RelationScan {
                 }
             },
             RelationData::Appended(appended) => {
-                let files = spread((0..appended.files.as_ref().map_or(0, |f| f.len())).collect(), partitions);
+                wanted = wanted_rows(&appended.schema, filters).into();
+                let files = appended.files.iter().flat_map(|files| {
+                    let wanted = &wanted;
+                    (0..files.len()).filter(move |i| files.may_have(*i, wanted))
+                });
+                let files = spread(files.collect(), partitions);
                 let mut parts: Vec<Part> =
                     files.into_iter().map(|files| Part::Appended { files, tail: vec![] }).collect();
                 if let Some(Part::Appended { tail, .. }) = parts.last_mut() {
@@ -116,6 +125,7 @@ impl RelationScan {
             projection,
             parts,
             rows,
+            wanted,
             without: Arc::default(),
             properties: Arc::new(properties),
         })
@@ -144,6 +154,24 @@ fn comparison(filter: &Expr) -> Option<(&str, Operator, &ScalarValue)> {
         (Expr::Literal(value, _), Expr::Column(column)) => Some((&column.name, binary.op.swap()?, value)),
         _ => None,
     }
+}
+
+/// What filters ask for, as far as bounds of files can tell that they have none of it.
+pub(super) fn wanted_rows(schema: &TableSchema, filters: &[Expr]) -> Vec<Wanted> {
+    let wanted = |(name, op, value): (&str, Operator, &ScalarValue)| {
+        let column = schema.columns.iter().find(|column| column.name == name)?;
+        let comparison = match op {
+            Operator::Eq => Comparison::Equal,
+            Operator::Lt => Comparison::Less,
+            Operator::LtEq => Comparison::LessOrEqual,
+            Operator::Gt => Comparison::Greater,
+            Operator::GtEq => Comparison::GreaterOrEqual,
+            _ => return None,
+        };
+        let fits = !value.is_null() && value.data_type() == column.storage() && is_prunable(&column.storage());
+        fits.then(|| Wanted { column: name.to_owned(), comparison, value: value.clone() })
+    };
+    filters.iter().filter_map(comparison).filter_map(wanted).collect()
 }
 
 /// The columns of a relation and, after the last, its row id.
@@ -229,7 +257,7 @@ fn may_match(table: &TableSnapshot, chunk: usize, filters: &[Expr]) -> bool {
 }
 
 /// Bronze JSON text → jsonb where the client sees jsonb.
-fn to_seen(batch: RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
+pub(super) fn to_seen(batch: RecordBatch, schema: &SchemaRef) -> DfResult<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields()).map(|(array, field)| {
         if array.data_type() == field.data_type() {
             return Ok(Arc::clone(array));
@@ -284,11 +312,14 @@ fn appended_stream(
     tail: Vec<usize>,
     projection: Vec<usize>,
     schema: SchemaRef,
+    wanted: Arc<[Wanted]>,
 ) -> SendableRecordBatchStream {
     let lake = appended.files.clone();
     let columns = projection.clone();
     let from_files = stream::iter(files)
-        .filter_map(move |i| std::future::ready(lake.as_ref().map(|lake| lake.read(i, Some(&columns)))))
+        .filter_map(move |i| {
+            std::future::ready(lake.as_ref().map(|lake| lake.read(i, Some(&columns), Arc::clone(&wanted))))
+        })
         .flatten()
         .map(|batch| batch.map_err(|error| PgError::from(error).into()));
     let tail: Vec<RecordBatch> = tail.into_iter().map(|i| appended.tail[i].clone()).collect();
@@ -391,7 +422,7 @@ impl ExecutionPlan for RelationScan {
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([found]))))
             }
             (RelationData::Appended(appended), Part::Appended { files, tail }) => {
-                Ok(appended_stream(appended.clone(), files, tail, projection, schema))
+                Ok(appended_stream(appended.clone(), files, tail, projection, schema, Arc::clone(&self.wanted)))
             }
             _ => Err(PgError::internal("a part of another kind of relation").into()),
         }

@@ -26,6 +26,8 @@ pub struct StreamState {
 #[derive(Debug, Clone)]
 pub struct TableState {
     pub oid: Oid,
+    /// Its folder in the lake, `schema.table` of its beginning.
+    pub folder: Arc<str>,
     pub rows: u64,
     /// Bytes in memory: data, key index and tombstones; of a bronze table its unflushed tail.
     pub bytes: u64,
@@ -107,6 +109,8 @@ pub struct LakeState {
     pub last_flush_us: u64,
     /// Why the last flush failed, where it did; flushes are tried again until one succeeds.
     pub error: Option<String>,
+    /// Since when there is something that is visible and not durable, µs since 1970.
+    pub undurable_us: Option<i64>,
 }
 
 /// All of it.

@@ -1,7 +1,7 @@
 //! The loop itself: wait, align, apply, maintain views, publish, flush.
 
 use super::align::{Aligner, Released};
-use super::flush::{Done, Job, TableJob, lake_kind};
+use super::flush::{Done, Dropped, Job, TableJob, lake_kind};
 use super::hydrate::{Arrival, Creating};
 use super::moves::Departed;
 use super::snapshot::{RelationData, Snapshot, bronze_columns};
@@ -12,7 +12,8 @@ use super::{Command, EngineOptions, now_us};
 use crate::catalog::{Catalog, NewRelation, RelationKind};
 use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
-use crate::lake::{LakeError, LakeTableKind};
+use crate::fault::{self, Step};
+use crate::lake::{LakeError, LakeTableKind, Trouble};
 use crate::memory;
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::{Gone, Table};
@@ -61,7 +62,9 @@ pub(super) struct Engine {
     pub aligner: Aligner,
     pub departed: Departed,
     pub lake_state: LakeState,
-    pub dropped: Vec<Arc<str>>,
+    pub dropped: Vec<Dropped>,
+    /// What keeps the flush thread waiting.
+    pub trouble: Arc<Trouble>,
     pub dead_letters: u64,
     pub events: u64,
     pub session: SessionState,
@@ -135,6 +138,14 @@ impl Engine {
                     Command::Commit { commit, reply } => changes.push((commit, reply)),
                     Command::Shutdown { reply } => ending = Some(reply),
                 }
+            }
+            if ending.is_some() {
+                self.trouble.end();
+            }
+            if self.flushing
+                && let Some(reason) = self.trouble.reason()
+            {
+                self.lake_state.error = Some(reason);
             }
             let released = self.release();
             // Whoever asks must see what became of a flush even while no source brings anything.
@@ -222,6 +233,7 @@ impl Engine {
     }
 
     fn take(&mut self, received: Received) {
+        fault::at_blocking(Step::Decode);
         if !self.aligner.knows(&received.delivery.stream) {
             self.observe_streams();
         }
@@ -245,6 +257,7 @@ impl Engine {
 
     /// One tick for all that the sources brought, and one for each transaction that wrote; all of them are shown at once.
     fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, oneshot::Sender<PgResult<()>>)>) {
+        fault::at_blocking(Step::Tick);
         self.tick.0 += 1;
         self.last_tick = Instant::now();
         let now = now_us();
@@ -429,7 +442,7 @@ impl Engine {
     }
 
     pub(super) fn add_slot(&mut self, oid: Oid, name: &Arc<str>, rows: Rows) {
-        let taken = self.slots.values().any(|s| s.folder == *name) || self.dropped.contains(name);
+        let taken = self.slots.values().any(|s| s.folder == *name) || self.dropped.iter().any(|d| d.folder == *name);
         let folder: Arc<str> = if taken { format!("{name}-{oid}").into() } else { Arc::clone(name) };
         let kind = self.catalog.relation(oid).map_or(RelationKind::Silver, |r| r.kind);
         self.names.insert(Arc::clone(name), oid);
@@ -500,7 +513,7 @@ impl Engine {
         let catalog = Arc::clone(&self.catalog);
         let known = |oid: &Oid| catalog.relation(*oid).is_some();
         for slot in self.slots.values().filter(|s| !known(&s.oid)) {
-            self.dropped.push(Arc::clone(&slot.folder));
+            self.dropped.push(Dropped { folder: Arc::clone(&slot.folder), at_us: now_us() });
         }
         self.slots.retain(|oid, _| known(oid));
         self.relations.retain(|oid, _| known(oid));
@@ -528,6 +541,9 @@ impl Engine {
             for slot in self.slots.values_mut() {
                 slot.durable_tick = self.tick;
             }
+            self.lake_state.undurable_us = None;
+        } else {
+            self.lake_state.undurable_us.get_or_insert(now);
         }
         let status = self.status();
         let snapshot = Snapshot {
@@ -547,6 +563,7 @@ impl Engine {
     fn status(&self) -> Status {
         let table = |slot: &Slot| TableState {
             oid: slot.oid,
+            folder: Arc::clone(&slot.folder),
             rows: self.relations.get(&slot.oid).map_or(0, RelationData::rows),
             bytes: slot.bytes,
             unflushed_rows: slot.unflushed(),
@@ -687,6 +704,14 @@ impl Engine {
                 }
             }
         }
+        for table in done.maintained {
+            let Some(slot) = self.slots.get_mut(&table.oid) else { continue };
+            slot.delta_version = Some(table.version);
+            if let (Rows::Appended { files, .. }, Some(now)) = (&mut slot.rows, table.files) {
+                *files = Some(now);
+                slot.dirty = true;
+            }
+        }
         match done.manifest {
             Ok(number) => {
                 self.lake_state.manifest = number;
@@ -694,6 +719,7 @@ impl Engine {
                 self.lake_state.flushed_us = now_us();
                 self.lake_state.flushes += 1;
                 self.lake_state.last_flush_us = done.took_us;
+                self.lake_state.undurable_us = self.lake_state.undurable_us.map(|since| since.max(done.as_of_us));
                 if self.lake_state.error.take().is_some() {
                     tracing::info!(tick = %done.tick, "the lake takes flushes again");
                 }
@@ -705,7 +731,7 @@ impl Engine {
                 for slot in self.slots.values_mut() {
                     slot.durable_tick = done.tick;
                 }
-                self.dropped.retain(|folder| !done.dropped.contains(folder));
+                self.dropped.retain(|dropped| !done.dropped.contains(&dropped.folder));
                 for waiting in self.waiting.extract_if(.., |waiting| waiting.tick <= done.tick) {
                     drop(waiting.reply.send(Ok(())));
                 }

@@ -348,7 +348,8 @@ impl Engine {
             Ok(unfilled) => {
                 for step in undo {
                     if let Undo::Slot { old: Some(old), .. } = step {
-                        self.dropped.push(Arc::clone(&old.folder));
+                        self.dropped
+                            .push(super::flush::Dropped { folder: Arc::clone(&old.folder), at_us: super::now_us() });
                     }
                 }
                 Ok(unfilled)
@@ -436,7 +437,8 @@ impl Engine {
         let table = Table::new(Arc::new(relation.table_schema()));
         let old = self.slots.remove(&relation.oid);
         let taken = |folder: &str| {
-            self.slots.values().chain(&old).any(|s| *s.folder == *folder) || self.dropped.iter().any(|d| **d == *folder)
+            self.slots.values().chain(&old).any(|s| *s.folder == *folder)
+                || self.dropped.iter().any(|d| *d.folder == *folder)
         };
         let mut folder = Arc::clone(&name);
         for nth in 0.. {

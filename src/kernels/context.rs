@@ -91,6 +91,10 @@ pub trait Context: Send + Sync + Debug {
     fn notify_on_change(&self, _relation: Oid, _channel: Option<&str>) -> PgResult<()> {
         Err(PgError::unsupported("watching a relation here"))
     }
+    /// `sluice.compact`: merges the files of a relation; what was done, in words.
+    fn compact(&self, _relation: Oid) -> PgResult<String> {
+        Err(PgError::unsupported("compaction here"))
+    }
     /// Asks another session to cancel its statement, or to end: whether it was there.
     fn signal(&self, _pid: i32, _end: bool) -> PgResult<bool> {
         Err(PgError::unsupported("signalling another session"))

@@ -29,7 +29,6 @@ use arrow::array::{
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Int64Type, Time64MicrosecondType, UInt32Type};
-use bytes::BytesMut;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -186,14 +185,11 @@ fn encode_form(array: &ArrayRef, form: &Form) -> LakeResult<ArrayRef> {
             let encoder =
                 ColumnEncoder::new(PgType::new(*ty), array.data_type(), Format::Text, &TextSettings::default())?;
             let values = encoder.column(array.as_ref())?;
-            let mut cell = BytesMut::new();
             texts(array.len(), 24, |row, out| {
                 if values.is_null(row) {
                     return Ok(false);
                 }
-                cell.clear();
-                values.write_value(row, &mut cell);
-                out.extend_from_slice(&cell);
+                values.write_value(row, out);
                 Ok(true)
             })?
         }

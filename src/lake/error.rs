@@ -19,6 +19,9 @@ pub enum LakeError {
     #[error("\"{place}\" has format {found}, newer than format {known} that this version knows")]
     NewerFormat { place: String, found: u64, known: u64 },
 
+    #[error("\"{place}\" has format {found}, older than format {known}, and there is no way from one to the other")]
+    OlderFormat { place: String, found: u64, known: u64 },
+
     /// The store refused or failed.
     #[error("could not {action} \"{place}\"")]
     Store {
@@ -35,6 +38,10 @@ pub enum LakeError {
     /// A Delta table that Sluice did not make.
     #[error("\"{place}\" holds a Delta table that is not of this lake")]
     Foreign { place: String },
+
+    /// A moment of which the lake holds nothing any more, or nothing yet.
+    #[error("the lake holds nothing of {asked} any more")]
+    Forgotten { asked: String, oldest: String },
 
     #[error("lake location \"{url}\" is not understood: {problem}")]
     Location { url: String, problem: String },
@@ -65,6 +72,18 @@ impl LakeError {
         Self::Internal(message.into())
     }
 
+    /// Whether an object is not there.
+    pub(super) fn is_not_found(&self) -> bool {
+        let mut at: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = at {
+            if let Some(object_store::Error::NotFound { .. }) = error.downcast_ref() {
+                return true;
+            }
+            at = error.source();
+        }
+        false
+    }
+
     /// What the person in front of it can do.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -73,11 +92,15 @@ impl LakeError {
                 "Only one sluice may write to a lake. Stop the others; a restart goes on from what is there.".into(),
             ),
             Self::NewerFormat { .. } => Some("Use the version of sluice that wrote it, or a newer one.".into()),
+            Self::OlderFormat { .. } => Some("Use the version of sluice that wrote it.".into()),
             Self::Store { source, .. } if is_permission(source.as_ref()) => {
                 Some("Give this user the right to write there, or choose another folder.".into())
             }
             Self::Store { .. } => Some("Check that the lake's folder or bucket can be reached and has room.".into()),
             Self::Damaged { .. } => Some("Restore it from a copy of the lake.".into()),
+            Self::Forgotten { oldest, .. } => {
+                Some(format!("The oldest that it holds is {oldest}; see [lake] history."))
+            }
             Self::Foreign { .. } => Some("Move it away, or choose another lake folder.".into()),
             Self::Location { .. } => Some("Give a folder, or a URL that begins with file:, s3: or az:.".into()),
             Self::Value(_) | Self::Internal(_) => None,
@@ -117,12 +140,15 @@ impl From<LakeError> for PgError {
         let hint = error.hint();
         let state = match &error {
             LakeError::Value(error) => return error.clone(),
-            LakeError::Locked { .. } | LakeError::NewerFormat { .. } | LakeError::Foreign { .. } => {
-                SqlState::OBJECT_NOT_IN_STATE
-            }
+            LakeError::Locked { .. }
+            | LakeError::NewerFormat { .. }
+            | LakeError::OlderFormat { .. }
+            | LakeError::Foreign { .. } => SqlState::OBJECT_NOT_IN_STATE,
             LakeError::Fenced { .. } => SqlState::SERIALIZATION_FAILURE,
             LakeError::Store { .. } => SqlState::IO_ERROR,
             LakeError::Damaged { .. } => SqlState::DATA_CORRUPTED,
+            // snapshot_too_old
+            LakeError::Forgotten { .. } => SqlState(*b"72000"),
             LakeError::Location { .. } => SqlState::INVALID_PARAMETER,
             LakeError::Internal(_) => SqlState::INTERNAL_ERROR,
         };

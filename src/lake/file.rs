@@ -42,9 +42,15 @@ pub(super) struct LiveFile {
     pub vector: Option<Vector>,
     /// Which row ids lie where; `None` until they are known.
     pub ids: Option<Arc<RowIds>>,
+    /// The day of a table that is partitioned by day.
+    pub partition: Option<Arc<str>>,
 }
 
 impl LiveFile {
+    pub(super) fn partition_values(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
     pub(super) fn dead(&self) -> u64 {
         self.vector.as_ref().map_or(0, |vector| vector.rows.len())
     }

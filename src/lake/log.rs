@@ -6,9 +6,11 @@
 use super::convert;
 use super::error::{LakeError, LakeResult};
 use super::file::{self, LiveFile};
+use super::store::Trouble;
 use super::vector::{Descriptor, Vector};
 use super::{LakeTableKind, store};
 use crate::change::{Position, StreamId, Tick};
+use crate::fault::{self, Step};
 use crate::types::TableSchema;
 use bytes::Bytes;
 use deltalake::{DeltaTable, DeltaTableBuilder};
@@ -34,6 +36,8 @@ pub(super) struct Place {
     pub url: Url,
     pub store: Arc<dyn ObjectStore>,
     pub storage_options: HashMap<String, String>,
+    pub is_local: bool,
+    pub trouble: Arc<Trouble>,
 }
 
 impl Place {
@@ -174,6 +178,10 @@ pub(super) fn is_weaker(now: &Value, needed: &Value) -> bool {
 pub(super) struct Commit {
     lines: Vec<u8>,
     now_ms: i64,
+    info: Value,
+    /// Rows that are new in the table, and rows that are not in it any more.
+    pub rows_added: u64,
+    pub rows_deleted: u64,
 }
 
 #[derive(Serialize)]
@@ -205,7 +213,6 @@ struct Remove<'a> {
 impl Commit {
     pub(super) fn new(operation: &str, tick: Option<Tick>, blind_append: bool) -> Self {
         let now_ms = now_ms();
-        let mut commit = Self { lines: Vec::with_capacity(4096), now_ms };
         let mut info = json!({
             "timestamp": now_ms,
             "operation": operation,
@@ -216,8 +223,7 @@ impl Commit {
         if let Some(tick) = tick {
             info["sluiceTick"] = tick.0.into();
         }
-        commit.line("commitInfo", &info);
-        commit
+        Self { lines: Vec::with_capacity(4096), now_ms, info, rows_added: 0, rows_deleted: 0 }
     }
 
     fn line(&mut self, action: &str, body: &impl Serialize) {
@@ -246,7 +252,7 @@ impl Commit {
             "add",
             &Add {
                 path: &file.path,
-                partition_values: Map::new(),
+                partition_values: file.partition_values(),
                 size: file.size,
                 modification_time: file.modified_ms,
                 data_change,
@@ -265,7 +271,7 @@ impl Commit {
                 deletion_timestamp: self.now_ms,
                 data_change,
                 extended_file_metadata: true,
-                partition_values: Map::new(),
+                partition_values: file.partition_values(),
                 size: file.size,
                 deletion_vector: file.vector.as_ref().map(|vector| &*vector.descriptor),
             },
@@ -273,9 +279,17 @@ impl Commit {
     }
 
     /// Makes it the given version of the table.
-    pub(super) async fn write(self, place: &Place, version: i64) -> LakeResult<()> {
+    pub(super) async fn write(mut self, place: &Place, version: i64) -> LakeResult<()> {
         let path = place.commit_path(version);
-        if store::put_new(&*place.store, &path, self.lines.into(), "commit").await? {
+        self.info["operationMetrics"] = json!({
+            "numOutputRows": self.rows_added.to_string(),
+            "numDeletedRows": self.rows_deleted.to_string(),
+        });
+        let (info, actions) = (std::mem::take(&mut self.info), std::mem::take(&mut self.lines));
+        self.line("commitInfo", &info);
+        self.lines.extend_from_slice(&actions);
+        fault::at(Step::Commit).await.map_err(|error| LakeError::store("commit", path.to_string(), error))?;
+        if store::put_new(&*place.store, &path, self.lines.into(), "commit", (place.is_local, &place.trouble)).await? {
             Ok(())
         } else {
             Err(LakeError::Fenced { place: place.shown(&path) })
@@ -283,8 +297,24 @@ impl Commit {
     }
 }
 
+/// Whether the commit of a version can be read to its end.
+pub(super) async fn is_whole(place: &Place, version: i64) -> LakeResult<bool> {
+    let bytes = match store::get(&*place.store, &place.commit_path(version)).await {
+        Err(error) if error.is_not_found() => return Ok(false),
+        got => got?,
+    };
+    let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let are_json = lines.all(|line| serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok());
+    Ok(!bytes.is_empty() && are_json)
+}
+
 /// The state of a table at a version.
 pub(super) async fn read_state(place: &Place, version: i64) -> LakeResult<State> {
+    read_state_with(place, version, true).await
+}
+
+/// The same; without `vectors` nobody asks which rows are dead, and the vectors' own files need not be there.
+pub(super) async fn read_state_with(place: &Place, version: i64, vectors: bool) -> LakeResult<State> {
     let table = place.delta_table(version).await?;
     let read = |error| LakeError::store("read the Delta log of", &place.name, Box::new(error));
     let snapshot = table.snapshot().map_err(read)?;
@@ -320,10 +350,11 @@ pub(super) async fn read_state(place: &Place, version: i64) -> LakeResult<State>
                     size_in_bytes: descriptor.size_in_bytes,
                     cardinality: descriptor.cardinality,
                 };
-                Some(Vector {
-                    rows: Arc::new(read_vector(place, &descriptor, &mut vector_files).await?),
-                    descriptor: Arc::new(descriptor),
-                })
+                let rows = match vectors {
+                    true => read_vector(place, &descriptor, &mut vector_files).await?,
+                    false => RoaringBitmap::new(),
+                };
+                Some(Vector { rows: Arc::new(rows), descriptor: Arc::new(descriptor) })
             }
         };
         files.push(LiveFile {
@@ -333,6 +364,7 @@ pub(super) async fn read_state(place: &Place, version: i64) -> LakeResult<State>
             stats: stats.into(),
             vector,
             ids: None,
+            partition: None,
             path,
         });
     }
@@ -361,8 +393,8 @@ pub(super) async fn set_back(
     tick: Tick,
     positions: &BTreeMap<String, i64>,
 ) -> LakeResult<i64> {
-    let then = read_state(place, version).await?;
-    let now = read_state(place, latest).await?;
+    let then = read_state_with(place, version, false).await?;
+    let now = read_state_with(place, latest, false).await?;
     let mut commit = Commit::new("RESTORE", Some(tick), false);
     let mut is_changed = false;
     if then.metadata != now.metadata {

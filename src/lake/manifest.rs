@@ -1,8 +1,9 @@
 //! Manifests: what the lake holds at one tick. `_sluice/manifests/<number>.json`, written with put-if-absent.
 
 use super::error::{LakeError, LakeResult};
-use super::store;
+use super::{Shared, store};
 use crate::change::Tick;
+use crate::fault::{self, Step};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Manifest {
     pub catalog: serde_json::Value,
     #[serde(default)]
     pub extra: serde_json::Value,
+    /// Where the lake lay that it was written to; set when it is written. A copy lies elsewhere.
+    #[serde(default)]
+    pub place: String,
 }
 
 /// A table in a manifest.
@@ -51,6 +55,7 @@ impl Manifest {
             positions: BTreeMap::new(),
             catalog: serde_json::Value::Null,
             extra: serde_json::Value::Null,
+            place: String::new(),
         }
     }
 
@@ -91,13 +96,18 @@ pub(super) async fn read(store: &dyn ObjectStore, number: u64) -> LakeResult<Man
     if format > u64::from(MANIFEST_FORMAT) {
         return Err(LakeError::NewerFormat { place: path.to_string(), found: format, known: MANIFEST_FORMAT.into() });
     }
+    if format < u64::from(MANIFEST_FORMAT) {
+        // There is none yet that could be migrated.
+        return Err(LakeError::OlderFormat { place: path.to_string(), found: format, known: MANIFEST_FORMAT.into() });
+    }
     serde_json::from_value(json).map_err(damaged)
 }
 
-pub(super) async fn write(store: &dyn ObjectStore, manifest: &Manifest) -> LakeResult<()> {
+pub(super) async fn write(shared: &Shared, manifest: &Manifest) -> LakeResult<()> {
     let path = path(manifest.number);
+    fault::at(Step::Manifest).await.map_err(|error| LakeError::store("write", path.to_string(), error))?;
     let bytes = serde_json::to_vec(manifest).map_err(|error| LakeError::internal(error.to_string()))?;
-    if store::put_new(store, &path, bytes.into(), "write").await? {
+    if store::put_new(&*shared.store, &path, bytes.into(), "write", shared.certainty()).await? {
         Ok(())
     } else {
         Err(LakeError::Fenced { place: path.to_string() })

@@ -17,11 +17,16 @@
 //! manifest with [`LakeTable::version`] of *every* table after flushes and maintenance.
 
 mod convert;
+mod copies;
 mod error;
 mod file;
+mod history;
+mod inspect;
 mod log;
 mod maintain;
 mod manifest;
+mod past;
+mod prune;
 mod scan;
 mod store;
 mod table;
@@ -30,14 +35,19 @@ mod tests;
 mod vector;
 
 pub use error::{LakeError, LakeResult};
-pub use maintain::{Maintained, Maintenance};
+pub use history::Moment;
+pub use inspect::{Inspected, InspectedTable, inspect};
+pub use maintain::{Cleaned, Cleaning, Compacted, Compaction, Maintained, Maintenance};
 pub use manifest::{MANIFEST_FORMAT, Manifest, ManifestTable};
-pub use scan::{LakeFile, LakeFiles};
+pub use past::{LakeCommit, LakeReader, PastFile};
+pub use scan::{Comparison, LakeFile, LakeFiles, Wanted, is_prunable};
+pub use store::Trouble;
 pub use table::{Flush, LakeTable};
 
 use crate::types::TableSchema;
 use deltalake::DeltaTableBuilder;
 use futures::{StreamExt, TryStreamExt};
+use history::{History, Kept};
 use log::Place;
 use object_store::ObjectStore;
 use object_store::path::Path;
@@ -46,6 +56,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use url::Url;
 
 /// How many manifests stay: a copy of the lake that was taken while it was written to opens at one of them.
@@ -62,11 +73,13 @@ pub struct LakeOptions {
     pub storage_options: HashMap<String, String>,
     /// zstd level of data files; 0: Snappy.
     pub zstd_level: i32,
+    /// How far back the lake can be read as it was, and how long files stay that are no longer live.
+    pub history: Duration,
 }
 
 impl LakeOptions {
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), storage_options: HashMap::new(), zstd_level: 1 }
+        Self { url: url.into(), storage_options: HashMap::new(), zstd_level: 1, history: Duration::from_secs(3600) }
     }
 }
 
@@ -105,21 +118,40 @@ struct Shared {
     store: Arc<dyn ObjectStore>,
     storage_options: HashMap<String, String>,
     zstd_level: i32,
-    /// Versions of tables in the manifests that are kept, oldest first.
-    kept: Mutex<VecDeque<(u64, BTreeMap<String, ManifestTable>)>>,
+    history_length: Duration,
+    /// Tells this lake from a copy of it: [`Manifest::place`].
+    place: String,
+    /// The manifests that lie as they were written, oldest first.
+    kept: Mutex<VecDeque<Kept>>,
+    /// Older ones.
+    history: Mutex<History>,
     /// Tables of which there is a [`LakeTable`].
     opened: Mutex<HashSet<String>>,
+    trouble: Arc<Trouble>,
 }
 
 impl Shared {
     /// The version of a table in the newest manifest.
     fn manifest_version(&self, name: &str) -> Option<i64> {
-        self.kept.lock().back()?.1.get(name).map(|table| table.version)
+        self.kept.lock().back()?.tables.get(name).map(|table| table.version)
     }
 
-    /// The oldest version of a table that a kept manifest names.
+    /// The oldest version of a table that a manifest names which is still there. Versions only grow.
     fn oldest_version(&self, name: &str) -> Option<i64> {
-        self.kept.lock().iter().filter_map(|(_, tables)| tables.get(name)).map(|table| table.version).min()
+        let version = |tables: &BTreeMap<String, ManifestTable>| tables.get(name).map(|table| table.version);
+        {
+            let history = self.history.lock();
+            if !history.segments.is_empty() {
+                // A table that is younger than the oldest manifest: some manifest may name its first version.
+                return Some(version(&history.oldest).unwrap_or(0));
+            }
+        }
+        self.kept.lock().iter().filter_map(|kept| version(&kept.tables)).min()
+    }
+
+    /// How [`store::put_new`] becomes certain.
+    fn certainty(&self) -> (bool, &Trouble) {
+        (self.folder.is_some(), &self.trouble)
     }
 
     fn place(&self, name: &str) -> LakeResult<Place> {
@@ -135,6 +167,8 @@ impl Shared {
             url,
             store: Arc::clone(&self.store),
             storage_options: self.storage_options.clone(),
+            is_local: self.folder.is_some(),
+            trouble: Arc::clone(&self.trouble),
         })
     }
 
@@ -178,14 +212,8 @@ fn folder_name(name: &str) -> String {
     folder
 }
 
-/// Opens the lake, creating it where there is none: takes the lock, reads the newest manifest, and sets back the
-/// tables that are ahead of it. The manifest that is returned is the one that now counts; `None`: the lake is new.
-pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> {
-    let (url, folder) = locate(&options.url)?;
-    let lock = match &folder {
-        Some(folder) => Some(lock_folder(folder)?),
-        None => None,
-    };
+/// The store of a lake, of which nothing has been read yet.
+fn connect(options: LakeOptions, url: Url, folder: Option<PathBuf>) -> LakeResult<Arc<Shared>> {
     let location = |error: deltalake::DeltaTableError| LakeError::Location {
         url: options.url.clone(),
         problem: error::chain(&error),
@@ -196,15 +224,31 @@ pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> 
         .build_storage()
         .map_err(location)?
         .object_store(None);
-    let shared = Arc::new(Shared {
+    let place = place_of(&url, folder.as_deref());
+    Ok(Arc::new(Shared {
         url,
         folder,
         store,
         storage_options: options.storage_options,
         zstd_level: options.zstd_level,
+        history_length: options.history,
+        place,
         kept: Mutex::default(),
+        history: Mutex::default(),
         opened: Mutex::default(),
-    });
+        trouble: Arc::default(),
+    }))
+}
+
+/// Opens the lake, creating it where there is none: takes the lock, reads the newest manifest, and sets back the
+/// tables that are ahead of it. The manifest that is returned is the one that now counts; `None`: the lake is new.
+pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> {
+    let (url, folder) = locate(&options.url, true)?;
+    let lock = match &folder {
+        Some(folder) => Some(lock_folder(folder)?),
+        None => None,
+    };
+    let shared = connect(options, url, folder)?;
     let numbers = manifest::numbers(&*shared.store).await?;
     let newest = numbers.last().copied().unwrap_or(0);
     let mut lake = Lake { number: newest, shared, _lock: lock };
@@ -214,6 +258,8 @@ pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> 
         lake.write_manifest(Manifest::claim()).await?;
         return Ok((lake, None));
     };
+    let history = history::open(&lake.shared).await?;
+    *lake.shared.history.lock() = history;
     remember_manifests(&lake.shared, &numbers, found.number).await?;
     let is_set_back = set_back_tables(&lake.shared, &mut found).await?;
     if is_set_back || found.number != newest || lake.shared.folder.is_none() {
@@ -221,42 +267,59 @@ pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> 
         lake.write_manifest(found.clone()).await?;
         found.number = lake.number;
     } else {
-        lake.shared.kept.lock().push_back((found.number, found.tables.clone()));
+        lake.shared.kept.lock().push_back(Kept::of(&found));
     }
     tracing::info!(manifest = found.number, tick = found.tick.0, tables = found.tables.len(), "opened the lake");
     let is_claim = found.is_claim();
     Ok((lake, (!is_claim).then_some(found)))
 }
 
-/// The newest manifest all of whose table versions are there. That is the newest of all, but for copies that were
-/// taken while the lake was written to.
+/// The newest manifest all of whose table versions are there, whole. That is the newest of all, but for copies that were
+/// taken while the lake was written to, and for disks that lost what was written last.
 async fn newest_whole_manifest(shared: &Shared, numbers: &[u64]) -> LakeResult<Option<Manifest>> {
-    let mut lacks = None;
+    let mut seen = copies::Seen::default();
+    let mut lacks: Option<String> = None;
     for number in numbers.iter().rev() {
-        let manifest = manifest::read(&*shared.store, *number).await?;
-        let missing: Vec<String> = futures::stream::iter(&manifest.tables)
-            .map(|(name, table)| async move {
-                let place = shared.place(name)?;
-                let is_there = store::exists(&*shared.store, &place.commit_path(table.version)).await?;
-                LakeResult::Ok((!is_there).then(|| name.clone()))
-            })
-            .buffer_unordered(OPEN_REQUESTS)
-            .try_filter_map(|missing| async move { Ok(missing) })
-            .try_collect()
-            .await?;
+        let manifest = match manifest::read(&*shared.store, *number).await {
+            Ok(manifest) => manifest,
+            Err(error @ LakeError::Damaged { .. }) => {
+                tracing::warn!(%error, "a manifest cannot be read");
+                lacks.get_or_insert_with(|| error.to_string());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        // Of a copy nobody has looked at the data files yet.
+        let is_copy = manifest.place != shared.place;
+        let missing = seen.missing(shared, &manifest, is_copy).await?;
         if missing.is_empty() {
             return Ok(Some(manifest));
         }
         tracing::warn!(manifest = number, ?missing, "the manifest names table versions that are not there");
-        lacks.get_or_insert((*number, missing));
+        lacks.get_or_insert_with(|| {
+            let tables = missing.join(", ");
+            format!("manifest {number} of {} names versions of {tables} that are not there", shared.url)
+        });
     }
-    match lacks {
-        None => Ok(None),
-        Some((number, missing)) => Err(LakeError::damaged(
-            format!("manifest {number} of {}", shared.url),
-            format!("it names versions of {} that are not there", missing.join(", ")),
-        )),
+    let Some(lacks) = lacks else { return Ok(None) };
+    for segment in history::segments(shared).await?.iter().rev() {
+        for manifest in history::manifests(shared, segment).await?.into_iter().rev() {
+            if seen.missing(shared, &manifest, true).await?.is_empty() {
+                return Ok(Some(manifest));
+            }
+        }
     }
+    Err(LakeError::damaged(shared.url.to_string(), lacks))
+}
+
+/// What tells a lake from its copies: a folder that is copied is another one, wherever it lies; of a bucket it is the URL.
+fn place_of(url: &Url, folder: Option<&std::path::Path>) -> String {
+    #[cfg(unix)]
+    if let Some(metadata) = folder.and_then(|folder| std::fs::metadata(folder.join("_sluice")).ok()) {
+        use std::os::unix::fs::MetadataExt;
+        return format!("{}:{}", metadata.dev(), metadata.ino());
+    }
+    url.to_string()
 }
 
 /// Refuses a lake that has tables but no manifest: it is not new, and beginning anew would destroy it.
@@ -285,14 +348,22 @@ async fn refuse_orphans(shared: &Shared) -> LakeResult<()> {
 /// Keeps in mind which versions the manifests before the one that counts name, and removes those that are too old.
 async fn remember_manifests(shared: &Shared, numbers: &[u64], found: u64) -> LakeResult<()> {
     let older: Vec<u64> = numbers.iter().copied().filter(|number| *number < found).collect();
-    let (beyond, kept) = older.split_at(older.len().saturating_sub(KEPT_MANIFESTS - 1));
+    let beyond = match shared.history_length.is_zero() {
+        true => older.len().saturating_sub(KEPT_MANIFESTS - 1),
+        // Those that a kill left between their folding and their end.
+        false => {
+            let folded = shared.history.lock().segments.back().map_or(0, |segment| segment.last);
+            older.partition_point(|number| *number <= folded)
+        }
+    };
+    let (beyond, kept) = older.split_at(beyond);
     for number in beyond {
         manifest::delete(&*shared.store, *number).await?;
     }
     for number in kept {
         // One that cannot be read is of no use to anybody.
         if let Ok(manifest) = manifest::read(&*shared.store, *number).await {
-            shared.kept.lock().push_back((*number, manifest.tables));
+            shared.kept.lock().push_back(Kept::of(&manifest));
         }
     }
     Ok(())
@@ -306,6 +377,12 @@ async fn set_back_tables(shared: &Shared, manifest: &mut Manifest) -> LakeResult
             let mut latest = table.version;
             while store::exists(&*shared.store, &place.commit_path(latest + 1)).await? {
                 latest += 1;
+            }
+            // A disk may have lost the end of what was written last; nobody can read that, and no manifest names it.
+            while latest > table.version && !log::is_whole(&place, latest).await? {
+                tracing::warn!(table = name, version = latest, "a torn entry of a Delta log is removed");
+                store::delete(&*shared.store, &place.commit_path(latest)).await?;
+                latest -= 1;
             }
             LakeResult::Ok((name.clone(), table.version, latest))
         })
@@ -325,8 +402,8 @@ async fn set_back_tables(shared: &Shared, manifest: &mut Manifest) -> LakeResult
     Ok(is_changed)
 }
 
-/// The URL of the lake with a slash at its end, and its folder where it is on a disk.
-fn locate(text: &str) -> LakeResult<(Url, Option<PathBuf>)> {
+/// The URL of the lake with a slash at its end, and its folder where it is on a disk; `create`: made where it is not there.
+fn locate(text: &str, create: bool) -> LakeResult<(Url, Option<PathBuf>)> {
     let wrong = |problem: String| LakeError::Location { url: text.to_owned(), problem };
     let is_url = text.split_once(':').is_some_and(|(scheme, rest)| {
         scheme.len() > 1
@@ -347,6 +424,9 @@ fn locate(text: &str) -> LakeResult<(Url, Option<PathBuf>)> {
     } else {
         std::path::absolute(text).map_err(|error| wrong(error.to_string()))?
     };
+    if !create && !folder.join("_sluice").is_dir() {
+        return Err(wrong("there is no lake".into()));
+    }
     std::fs::create_dir_all(&folder)
         .map_err(|error| LakeError::store("create the lake folder", folder.display().to_string(), error))?;
     let folder = folder
@@ -412,22 +492,49 @@ impl Lake {
         Ok(())
     }
 
-    /// Writes the next manifest; its `number` and `format` are set here. Old manifests beyond the newest twenty go.
+    /// Writes the next manifest; its `number`, `format` and `place` are set here. Where the lake has no history, old
+    /// manifests beyond the newest twenty go; else see [`Lake::fold`].
     pub async fn write_manifest(&mut self, mut manifest: Manifest) -> LakeResult<()> {
         manifest.number = self.number + 1;
         manifest.format = MANIFEST_FORMAT;
-        manifest::write(&*self.shared.store, &manifest).await?;
+        manifest.place.clone_from(&self.shared.place);
+        manifest::write(&self.shared, &manifest).await?;
         self.number = manifest.number;
         let beyond: Vec<u64> = {
             let mut kept = self.shared.kept.lock();
-            kept.push_back((manifest.number, manifest.tables));
-            let extra = kept.len().saturating_sub(KEPT_MANIFESTS);
-            kept.drain(..extra).map(|(number, _)| number).collect()
+            kept.push_back(Kept::of(&manifest));
+            let extra = match self.shared.history_length.is_zero() {
+                true => kept.len().saturating_sub(KEPT_MANIFESTS),
+                false => 0,
+            };
+            kept.drain(..extra).map(|kept| kept.number).collect()
         };
         for number in beyond {
             manifest::delete(&*self.shared.store, number).await?;
         }
         Ok(())
+    }
+
+    /// Whether enough manifests lie there for [`Lake::fold`].
+    pub fn has_to_fold(&self) -> bool {
+        !self.shared.history_length.is_zero() && self.shared.kept.lock().len() >= KEPT_MANIFESTS + history::SEGMENT
+    }
+
+    /// Folds old manifests into the lake's history and forgets what is older than that is long. It may run beside
+    /// everything else, once at a time.
+    pub fn fold(&self) -> impl Future<Output = LakeResult<()>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { history::fold(&shared).await }
+    }
+
+    /// What keeps writes waiting.
+    pub fn trouble(&self) -> Arc<Trouble> {
+        Arc::clone(&self.shared.trouble)
+    }
+
+    /// Reads the lake as it is and as it was.
+    pub fn reader(&self) -> LakeReader {
+        LakeReader::new(Arc::clone(&self.shared))
     }
 
     /// The number of the newest manifest; 0: there is none.

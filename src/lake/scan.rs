@@ -3,6 +3,7 @@
 use super::error::{LakeError, LakeResult};
 use super::file::{self, LiveFile};
 use super::log::Place;
+use super::prune;
 use super::table::live_rows;
 use crate::types::{Column, TableSchema};
 use arrow::array::{BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
@@ -18,8 +19,11 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+
+pub use super::prune::{Comparison, Wanted, is_prunable};
 
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 16 << 10;
@@ -79,9 +83,19 @@ impl LakeFiles {
         LakeFile { path: &file.path, size: file.size, rows: file.live(), stats: &file.stats }
     }
 
+    /// Whether file *i* may hold rows that are wanted, by the log's statistics.
+    pub fn may_have(&self, i: usize, wanted: &[Wanted]) -> bool {
+        prune::may_have(&self.files[i].stats, wanted)
+    }
+
     /// The live rows of file *i*, in order, in storage form. `projection`: indexes into the columns of the schema, in
-    /// the order in which they are wanted; `None`: all.
-    pub fn read(&self, i: usize, projection: Option<&[usize]>) -> BoxStream<'static, LakeResult<RecordBatch>> {
+    /// the order in which they are wanted; `None`: all. Row groups that cannot hold `wanted` rows are passed over.
+    pub fn read(
+        &self,
+        i: usize,
+        projection: Option<&[usize]>,
+        wanted: Arc<[Wanted]>,
+    ) -> BoxStream<'static, LakeResult<RecordBatch>> {
         let place = Arc::clone(&self.place);
         let file = Arc::clone(&self.files[i]);
         let schema = match projection {
@@ -93,12 +107,9 @@ impl LakeFiles {
         };
         let stream = async move {
             let file_schema = file::file_schema(&schema);
-            let raw = read_raw(&place, &file, Some(&file_schema)).await?;
-            let mut row = 0u32;
+            let raw = read_raw(&place, &file, Some(&file_schema), Some(&wanted)).await?;
             let batches = raw.map(move |batch| {
-                let batch = batch?;
-                let start = row;
-                row += batch.num_rows() as u32;
+                let (start, batch) = batch?;
                 let live = live_rows(&file, start, &batch)?;
                 decode(&file::conform(&live, &schema, &file_schema)?, &schema, None)
             });
@@ -144,12 +155,17 @@ impl AsyncFileReader for FileReader {
     }
 }
 
-/// The rows of a file as they lie in it, dead ones too. `wanted`: read only columns of these names.
+/// Rows of a file and the row at which they begin.
+type RawRows = BoxStream<'static, LakeResult<(u32, RecordBatch)>>;
+
+/// The rows of a file as they lie in it, dead ones too. `columns`: read only columns of these names. `wanted`: only row
+/// groups that may hold such rows.
 pub(super) async fn read_raw(
     place: &Arc<Place>,
     file: &Arc<LiveFile>,
-    wanted: Option<&Schema>,
-) -> LakeResult<BoxStream<'static, LakeResult<RecordBatch>>> {
+    columns: Option<&Schema>,
+    wanted: Option<&[Wanted]>,
+) -> LakeResult<RawRows> {
     let path = place.path(&file.path);
     let shown = format!("{} of table {}", file.path, place.name);
     let reader = FileReader { store: Arc::clone(&place.store), path, size: file.size };
@@ -158,19 +174,61 @@ pub(super) async fn read_raw(
         move |error: ParquetError| LakeError::store("read", shown.clone(), error)
     };
     let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(&failed)?.with_batch_size(BATCH_ROWS);
-    if let Some(wanted) = wanted {
+    if let Some(columns) = columns {
         let roots: Vec<usize> = builder
             .schema()
             .fields()
             .iter()
             .enumerate()
-            .filter(|(_, field)| wanted.index_of(field.name()).is_ok())
+            .filter(|(_, field)| columns.index_of(field.name()).is_ok())
             .map(|(n, _)| n)
             .collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         builder = builder.with_projection(mask);
     }
-    Ok(builder.build().map_err(&failed)?.map_err(failed).boxed())
+    // Where the row groups lie that are read: (first row, rows).
+    let mut pieces = VecDeque::new();
+    let mut groups = Vec::new();
+    let mut row = 0u32;
+    for (n, group) in builder.metadata().row_groups().iter().enumerate() {
+        let rows = group.num_rows() as u32;
+        if wanted.is_none_or(|wanted| prune::group_may_have(group, wanted)) {
+            groups.push(n);
+            pieces.push_back((row, rows));
+        }
+        row += rows;
+    }
+    let all = builder.metadata().num_row_groups();
+    if groups.len() < all {
+        builder = builder.with_row_groups(groups);
+    }
+    let batches = builder.build().map_err(&failed)?.map_err(failed);
+    let placed = batches.map(move |batch| {
+        let batch = batch?;
+        // A batch may reach over the end of a row group only where the next one was read, too, and follows it.
+        let mut left = batch.num_rows() as u32;
+        let start = pieces.front().map_or(0, |(start, _)| *start);
+        let mut parts = Vec::with_capacity(1);
+        let mut offset = 0usize;
+        while left > 0 {
+            let Some((first, rows)) = pieces.front_mut() else {
+                return Err(LakeError::internal("a data file has more rows than its row groups"));
+            };
+            let taken = left.min(*rows);
+            parts.push((*first, batch.slice(offset, taken as usize)));
+            (*first, *rows) = (*first + taken, *rows - taken);
+            offset += taken as usize;
+            left -= taken;
+            if *rows == 0 {
+                pieces.pop_front();
+            }
+        }
+        if parts.is_empty() {
+            parts.push((start, batch));
+        }
+        Ok(parts)
+    });
+    Ok(placed.map_ok(|parts| futures::stream::iter(parts.into_iter().map(Ok))).try_flatten().boxed())
 }
 
 /// Which of `rows` rows from `start` on are alive; `None`: all.

@@ -7,6 +7,7 @@ use super::scan::{self, LakeFiles};
 use super::vector::VectorWriter;
 use super::{LakeTableKind, Shared, store};
 use crate::change::{Position, RowId, StreamId, Tick};
+use crate::fault::{self, Step};
 use crate::types::TableSchema;
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
@@ -15,6 +16,7 @@ use roaring::RoaringBitmap;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What one flush brings.
 pub struct Flush<'a> {
@@ -54,9 +56,10 @@ pub struct LakeTable {
     next_row_id: RowId,
     pub(super) flushes_since_compaction: u32,
     pub(super) last_checkpoint: Option<i64>,
-    /// Files that are no longer live: the version and the time (ms) at which they were removed.
-    pub(super) tombstones: HashMap<String, (i64, i64)>,
+    /// Files that are no longer live: the version and the time at which they were removed.
+    pub(super) tombstones: HashMap<String, (i64, Instant)>,
     pub(super) opened_ms: i64,
+    pub(super) opened: Instant,
 }
 
 pub(super) async fn open(
@@ -108,6 +111,7 @@ pub(super) async fn open(
         last_checkpoint: None,
         tombstones: HashMap::new(),
         opened_ms: log::now_ms(),
+        opened: Instant::now(),
     })
 }
 
@@ -124,6 +128,11 @@ enum SchemaChange {
 impl LakeTable {
     pub fn version(&self) -> i64 {
         self.version
+    }
+
+    /// Rows are only added to it.
+    pub fn is_append(&self) -> bool {
+        self.kind == LakeTableKind::Append
     }
 
     /// `schema.table`
@@ -195,6 +204,7 @@ impl LakeTable {
         if truncate {
             for old in &self.files {
                 commit.remove(old, true);
+                commit.rows_deleted += old.live();
                 removed.push(Arc::clone(old));
             }
         } else {
@@ -208,6 +218,7 @@ impl LakeTable {
                 if change != SchemaChange::Rewrite {
                     commit.remove(old, true);
                 }
+                commit.rows_deleted += rows.len() - old.dead();
                 if rows.len() == old.rows {
                     if change == SchemaChange::Rewrite {
                         commit.remove(old, true);
@@ -232,7 +243,7 @@ impl LakeTable {
                 let old: HashMap<&str, &Arc<LiveFile>> = self.files.iter().map(|file| (&*file.path, file)).collect();
                 let mut rewritten = Vec::with_capacity(files.len());
                 for now in &files {
-                    for new in self.rewrite(std::slice::from_ref(now), flush.schema).await? {
+                    for new in self.rewriting(std::slice::from_ref(now), flush.schema).run().await? {
                         commit.add(&new, true);
                         rewritten.push(Arc::new(new));
                     }
@@ -250,8 +261,10 @@ impl LakeTable {
         if has_rows {
             let new = self.encode(flush.rows, flush.schema).await?;
             for (n, new) in new.into_iter().enumerate() {
-                let file = self.store_file(&format!("part-{:012}-{n:03}", self.version + 1), new).await?;
+                let key = format!("part-{:012}-{n:03}", self.version + 1);
+                let file = store_file(&self.place, self.shared.zstd_level, &key, new).await?;
                 commit.add(&file, true);
+                commit.rows_added += file.rows;
                 files.push(Arc::new(file));
             }
         }
@@ -281,7 +294,7 @@ impl LakeTable {
 
     /// Remembers that a file is no longer live from a version on.
     pub(super) fn bury(&mut self, path: &str, version: i64) {
-        self.tombstones.insert(path.to_owned(), (version, log::now_ms()));
+        self.tombstones.insert(path.to_owned(), (version, Instant::now()));
     }
 
     /// Remembers that the vector which a file had is no longer live from a version on.
@@ -370,6 +383,7 @@ impl LakeTable {
     }
 
     async fn encode(&self, rows: &[(RecordBatch, Vec<RowId>)], schema: &Arc<TableSchema>) -> LakeResult<Vec<NewFile>> {
+        fault::at(Step::Encode).await.map_err(|error| LakeError::store("encode rows of", self.name(), error))?;
         let level = self.shared.zstd_level;
         let write = move |rows: &[(RecordBatch, Vec<RowId>)], schema: &TableSchema| {
             let file_schema = file::file_schema(schema);
@@ -389,64 +403,14 @@ impl LakeTable {
         }
     }
 
-    /// Puts a file where a commit can name it. `key`: the beginning of its name, which orders it among the others.
-    pub(super) async fn store_file(&self, key: &str, new: NewFile) -> LakeResult<LiveFile> {
-        let codec = if self.shared.zstd_level == 0 { "snappy" } else { "zstd" };
-        let path = format!("{key}-{}.{codec}.parquet", uuid::Uuid::new_v4().simple());
-        let size = new.bytes.len() as u64;
-        store::put(&*self.place.store, &self.place.path(&path), new.bytes).await?;
-        Ok(LiveFile {
-            path: path.into(),
-            size,
-            rows: new.rows,
-            modified_ms: log::now_ms(),
-            stats: new.stats.into(),
-            vector: None,
-            ids: Some(Arc::new(new.ids)),
-        })
-    }
-
-    /// Writes the live rows of neighbouring files anew, in order and in `schema`; commits nothing.
-    pub(super) async fn rewrite(
-        &self,
-        files: &[Arc<LiveFile>],
-        schema: &Arc<TableSchema>,
-    ) -> LakeResult<Vec<LiveFile>> {
-        let Some(first) = files.first() else { return Ok(Vec::new()) };
-        let file_schema = file::file_schema(schema);
-        let mut writer = FileWriter::new(schema, self.shared.zstd_level)?;
-        let are_ids_known = files.iter().all(|file| file.ids.is_some());
-        for file in files {
-            let mut ids = file.ids.as_ref().map(|ids| {
-                ids.iter().filter(|(_, row)| !file.vector.as_ref().is_some_and(|vector| vector.rows.contains(*row)))
-            });
-            let mut batches = scan::read_raw(&self.place, file, None).await?;
-            let mut row = 0;
-            while let Some(batch) = batches.next().await {
-                let batch = batch?;
-                let start = row;
-                row += batch.num_rows() as u32;
-                let live = live_rows(file, start, &batch)?;
-                let live = file::conform(&live, schema, &file_schema)?;
-                let batch_ids: Option<Vec<RowId>> = match &mut ids {
-                    Some(ids) if are_ids_known => Some(ids.by_ref().take(live.num_rows()).map(|(id, _)| id).collect()),
-                    _ => None,
-                };
-                writer.write(&live, batch_ids.as_deref())?;
-                // Encoding is long work on a thread that others want too.
-                tokio::task::yield_now().await;
-            }
+    /// Live rows of neighbouring files, to be written anew in order and in `schema`.
+    pub(super) fn rewriting(&self, files: &[Arc<LiveFile>], schema: &Arc<TableSchema>) -> Rewriting {
+        Rewriting {
+            place: Arc::clone(&self.place),
+            zstd_level: self.shared.zstd_level,
+            schema: Arc::clone(schema),
+            files: files.to_vec(),
         }
-        let key = first.path.get(..20).unwrap_or(&first.path).to_owned();
-        let mut written = Vec::new();
-        for (n, new) in writer.finish()?.into_iter().enumerate() {
-            let mut file = self.store_file(&format!("{key}-{n:03}"), new).await?;
-            if !are_ids_known {
-                file.ids = None;
-            }
-            written.push(file);
-        }
-        Ok(written)
     }
 
     /// All live rows, file by file, in order, in storage form, with fresh ids from 0 on; from now on the table knows
@@ -458,10 +422,8 @@ impl LakeTable {
         for file in &self.files {
             let mut ids = RowIds::default();
             let mut row = 0u32;
-            let mut batches = scan::read_raw(&self.place, file, None).await?;
-            while let Some(batch) = batches.next().await {
-                let batch = batch?;
-                let start = row;
+            let mut batches = scan::read_raw(&self.place, file, None, None).await?;
+            while let Some((start, batch)) = batches.next().await.transpose()? {
                 row += batch.num_rows() as u32;
                 let live = live_rows(file, start, &batch)?;
                 let first = next;
@@ -494,6 +456,72 @@ impl LakeTable {
     /// The live files at this version.
     pub fn files(&self) -> Arc<LakeFiles> {
         Arc::new(LakeFiles::new(Arc::clone(&self.place), self.version, Arc::clone(&self.schema), self.files.clone()))
+    }
+}
+
+/// Puts a file where a commit can name it. `key`: the beginning of its name, which orders it among the others.
+async fn store_file(place: &Place, zstd_level: i32, key: &str, new: NewFile) -> LakeResult<LiveFile> {
+    let codec = if zstd_level == 0 { "snappy" } else { "zstd" };
+    let path = format!("{key}-{}.{codec}.parquet", uuid::Uuid::new_v4().simple());
+    let size = new.bytes.len() as u64;
+    store::put(&*place.store, &place.path(&path), new.bytes).await?;
+    Ok(LiveFile {
+        path: path.into(),
+        size,
+        rows: new.rows,
+        modified_ms: log::now_ms(),
+        stats: new.stats.into(),
+        vector: None,
+        ids: Some(Arc::new(new.ids)),
+        partition: None,
+    })
+}
+
+/// Neighbouring files whose live rows are to be written anew. It needs nothing of the table that goes on meanwhile.
+#[derive(Debug)]
+pub(super) struct Rewriting {
+    pub place: Arc<Place>,
+    zstd_level: i32,
+    schema: Arc<TableSchema>,
+    /// As they were when it was made.
+    pub files: Vec<Arc<LiveFile>>,
+}
+
+impl Rewriting {
+    /// Writes them; commits nothing.
+    pub(super) async fn run(&self) -> LakeResult<Vec<LiveFile>> {
+        let Some(first) = self.files.first() else { return Ok(Vec::new()) };
+        let schema = &self.schema;
+        let file_schema = file::file_schema(schema);
+        let mut writer = FileWriter::new(schema, self.zstd_level)?;
+        let are_ids_known = self.files.iter().all(|file| file.ids.is_some());
+        for file in &self.files {
+            let mut ids = file.ids.as_ref().map(|ids| {
+                ids.iter().filter(|(_, row)| !file.vector.as_ref().is_some_and(|vector| vector.rows.contains(*row)))
+            });
+            let mut batches = scan::read_raw(&self.place, file, None, None).await?;
+            while let Some((start, batch)) = batches.next().await.transpose()? {
+                let live = live_rows(file, start, &batch)?;
+                let live = file::conform(&live, schema, &file_schema)?;
+                let batch_ids: Option<Vec<RowId>> = match &mut ids {
+                    Some(ids) if are_ids_known => Some(ids.by_ref().take(live.num_rows()).map(|(id, _)| id).collect()),
+                    _ => None,
+                };
+                writer.write(&live, batch_ids.as_deref())?;
+                // Encoding is long work on a thread that others want too.
+                tokio::task::yield_now().await;
+            }
+        }
+        let key = first.path.get(..20).unwrap_or(&first.path).to_owned();
+        let mut written = Vec::new();
+        for (n, new) in writer.finish()?.into_iter().enumerate() {
+            let mut file = store_file(&self.place, self.zstd_level, &format!("{key}-{n:03}"), new).await?;
+            if !are_ids_known {
+                file.ids = None;
+            }
+            written.push(file);
+        }
+        Ok(written)
     }
 }
 

@@ -216,9 +216,9 @@ async fn every_type_comes_back_as_it_was() {
         assert_eq!(loaded[0].0.column(n), column, "column {}", schema.columns[n].name);
     }
     let files = table.files();
-    let two: Vec<RecordBatch> = files.read(0, Some(&[6, 2])).try_collect().await.expect("it reads");
+    let two: Vec<RecordBatch> = files.read(0, Some(&[6, 2]), Arc::default()).try_collect().await.expect("it reads");
     assert_eq!(two[0], batch.project(&[6, 2]).expect("two columns"));
-    let none: Vec<RecordBatch> = files.read(0, Some(&[])).try_collect().await.expect("it reads");
+    let none: Vec<RecordBatch> = files.read(0, Some(&[]), Arc::default()).try_collect().await.expect("it reads");
     assert_eq!(none.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
 }
 
@@ -430,7 +430,7 @@ async fn an_append_table_needs_no_reader_features_and_refuses_deaths() {
     assert_eq!(done.merged_files, 20);
     let files = table.files();
     assert_eq!((files.len(), files.rows()), (1, 20));
-    let rows: Vec<RecordBatch> = files.read(0, Some(&[0])).try_collect().await.expect("it reads");
+    let rows: Vec<RecordBatch> = files.read(0, Some(&[0]), Arc::default()).try_collect().await.expect("it reads");
     let ids: Vec<i32> =
         rows.iter().flat_map(|batch| batch.column(0).as_primitive::<Int32Type>().values().to_vec()).collect();
     assert_eq!(ids, (0..20).collect::<Vec<_>>());
@@ -613,11 +613,12 @@ async fn pinned_files_stay_readable_while_the_table_goes_on() {
     flush_rows(&mut table, 11, &[], &[RowId(3), RowId(4)], 10).await.expect("flushed");
     let done = table.maintain(&Maintenance { compact_every: 1, ..Maintenance::default() }).await.expect("maintained");
     assert_eq!((done.merged_files, done.rewritten_rows), (8, 8), "files without a live row are gone already");
-    table.checkpoint().await.expect("written");
-    table.clean_up(&Maintenance::default()).await.expect("cleaned");
+    let cleaning = table.cleaning(&Maintenance::default(), true).expect("it can be cleaned");
+    cleaning.run().await.expect("cleaned");
     let mut seen = Vec::new();
     for i in 0..pinned.len() {
-        let batches: Vec<RecordBatch> = pinned.read(i, Some(&[0])).try_collect().await.expect("it reads");
+        let batches: Vec<RecordBatch> =
+            pinned.read(i, Some(&[0]), Arc::default()).try_collect().await.expect("it reads");
         seen.extend(batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int32Type>().values().to_vec()));
     }
     assert_eq!(seen, (0..10).collect::<Vec<_>>());
@@ -674,7 +675,8 @@ async fn a_lake_for_other_readers() {
         let rows = [(pair_batch(&narrow, &[(100_000 + n as i32, "new".into())]), vec![RowId(20_000 + n)])];
         flush_rows(&mut table, 2 + n, &rows, &dead, 20_001 + n).await.expect("flushed");
         if n == 12 {
-            table.checkpoint().await.expect("written");
+            let cleaning = table.cleaning(&Maintenance::default(), true).expect("it can be cleaned");
+            cleaning.run().await.expect("cleaned");
         }
     }
     table

@@ -5,6 +5,7 @@
 //! noted: rows that follow from the catalog alone are the same for as long as the catalog is.
 
 use crate::catalog::{Access, Catalog, Namespace, ObjectKind, Relation, Sequence};
+use crate::lake::{LakeCommit, PastFile};
 use crate::types::Oid;
 use std::cell::Cell;
 use std::sync::Arc;
@@ -126,6 +127,9 @@ pub struct State {
     pub streams: Vec<StreamRow>,
     pub tables: Vec<TableRow>,
     pub views: Vec<ViewRow>,
+    /// Only where they are asked for.
+    pub lake_files: Vec<LakeFileRow>,
+    pub lake_commits: Vec<LakeCommitRow>,
     /// Bytes that the process has allocated, and may.
     pub used_bytes: u64,
     pub memory_limit: Option<u64>,
@@ -139,6 +143,21 @@ pub struct LakeRow {
     pub flushes: u64,
     pub last_flush_us: u64,
     pub error: Option<String>,
+}
+
+/// A data file of a table.
+#[derive(Debug, Clone)]
+pub struct LakeFileRow {
+    pub oid: Oid,
+    pub version: i64,
+    pub file: PastFile,
+}
+
+/// A commit of a table.
+#[derive(Debug, Clone)]
+pub struct LakeCommitRow {
+    pub oid: Oid,
+    pub commit: LakeCommit,
 }
 
 #[derive(Debug, Clone)]

@@ -27,9 +27,13 @@ mod tests;
 
 pub use cache::RowCache;
 pub use context::{
-    CursorRow, Facts, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow, SettingRow, SourceRow, State,
-    StreamRow, SystemContext, TableRow, Uses, ViewRow,
+    CursorRow, Facts, LakeCommitRow, LakeFileRow, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow,
+    SettingRow, SourceRow, State, StreamRow, SystemContext, TableRow, Uses, ViewRow,
 };
+
+/// `sluice.lake_files` and `sluice.lake_commits`: their rows come from the lake, see [`State::lake_files`].
+pub const LAKE_FILES: Oid = sluice::FILES;
+pub const LAKE_COMMITS: Oid = sluice::COMMITS;
 pub use lookup::Lookup;
 pub use roles::{DATABASE, OWNER, role_oid};
 

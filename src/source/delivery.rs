@@ -154,6 +154,8 @@ impl StreamSender {
 
     /// Waits for room and sends.
     pub async fn send(&self, delivery: Delivery) -> Result<(), Closed> {
+        // Only an end or a pause: what a source has read it must hand over.
+        let _ = crate::fault::at(crate::fault::Step::Fetch).await;
         self.room().await;
         self.send_now(delivery)
     }

@@ -100,7 +100,7 @@ impl Session {
 
     /// Follows the settings and the catalog.
     pub(super) fn refresh_acting(&mut self) {
-        let view = self.view();
+        let view = self.present();
         let mut settings = self.settings.lock();
         if self.acting.versions == (view.catalog.version(), settings.version()) {
             return;
@@ -126,7 +126,13 @@ impl Session {
             return Ok(());
         }
         let view = self.view();
-        needed.check(&self.acting.access, &view.catalog)
+        needed.check(&self.acting.access, &view.catalog)?;
+        if self.derived.as_of.is_none() {
+            return Ok(());
+        }
+        // What has been taken from somebody since is not theirs in the past either.
+        let present = self.present();
+        needed.check(&self.acting.access, &present.catalog)
     }
 
     /// The same for the schemas alone, which are looked at when a statement is understood.

@@ -4,6 +4,7 @@ use super::access::{Acting, check_set_role};
 use super::channels::{Mailbox, Pending};
 use super::database::Database;
 use super::fair::{Dropped, aside};
+use super::past::AS_OF;
 use super::sequences::SessionSequences;
 use super::settings::Settings;
 use crate::catalog::{Catalog, PG_SIGNAL_BACKEND, Privileges, RelationKind};
@@ -133,7 +134,16 @@ impl Context for StatementContext {
         &self.lookup
     }
 
+    fn compact(&self, relation: Oid) -> PgResult<String> {
+        self.compact_table(relation)
+    }
+
     fn sequence(&self, call: SequenceCall) -> PgResult<i64> {
+        let moves = matches!(call, SequenceCall::Next(_) | SequenceCall::Set(..));
+        if moves && self.settings.lock().raw(AS_OF).is_some_and(|moment| !moment.is_empty()) {
+            let message = format!("cannot move a sequence while {AS_OF} is set");
+            return Err(PgError::new(SqlState::READ_ONLY_TRANSACTION, message));
+        }
         self.sequences.check(&self.catalog, &self.acting.access, call)?;
         self.sequences.call(&self.catalog, call)
     }

@@ -60,7 +60,6 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         N::CreateExtensionStmt(_) => "CREATE EXTENSION",
         N::CreatedbStmt(_) => "CREATE DATABASE",
         N::DropdbStmt(_) => "DROP DATABASE",
-        N::VacuumStmt(_) => "VACUUM",
         N::DoStmt(_) => "DO",
         N::CallStmt(_) => "CALL",
         N::ReindexStmt(_) => "REINDEX",
@@ -78,6 +77,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
 
 impl Session {
     pub(super) async fn ddl(&mut self, node: &NodeEnum, text: &str, operation: &Operation) -> PgResult<Outcome> {
+        self.in_present("DDL")?;
         match node {
             NodeEnum::CreateStmt(statement) => self.create_table(statement).await,
             NodeEnum::CreateTableAsStmt(statement) if statement.objtype() != ObjectType::ObjectMatview => {

@@ -1,11 +1,12 @@
 //! The engine as the storage of statements.
 
-use super::storage::{Filling, Storage, StorageSnapshot};
+use super::storage::{Filling, LakeTableAt, Storage, StorageSnapshot};
 use crate::catalog::Catalog;
 use crate::change::{StreamId, Tick};
 use crate::engine::{
-    Commit, EngineHandle, MemoryPart, MemoryPurpose, Snapshot, Status, TableState, ViewPhase, ViewState,
+    Commit, EngineHandle, MemoryPart, MemoryPurpose, Snapshot, Status, TableState, ViewPhase, ViewState, Work, Worked,
 };
+use crate::lake::{LakeReader, Moment};
 use crate::memory;
 use crate::pg_catalog::{LakeRow, MemoryRow, SourceRow, State, StreamRow, TableRow, ViewRow};
 use crate::source::{SourceState, SourceStatus, StreamStatus};
@@ -28,6 +29,18 @@ impl Storage for EngineHandle {
 
     async fn commit(&self, commit: Commit) -> PgResult<()> {
         EngineHandle::commit(self, commit).await
+    }
+
+    async fn past(&self, moment: Moment) -> PgResult<Arc<dyn StorageSnapshot>> {
+        Ok(EngineHandle::past(self, moment).await?)
+    }
+
+    async fn upkeep(&self, oid: Oid, work: Work) -> PgResult<Worked> {
+        EngineHandle::upkeep(self, oid, work).await
+    }
+
+    fn lake(&self) -> Option<LakeReader> {
+        Some(EngineHandle::lake(self).reader().clone())
     }
 
     fn ticks(&self) -> Option<watch::Receiver<u64>> {
@@ -116,6 +129,8 @@ impl StorageSnapshot for Snapshot {
             streams: stream_rows(status, sources),
             tables: status.tables.iter().map(table_row).collect(),
             views: status.views.iter().map(view_row).collect(),
+            lake_files: Vec::new(),
+            lake_commits: Vec::new(),
             used_bytes: status.used_bytes,
             memory_limit: memory::limit(),
         }
@@ -128,6 +143,14 @@ impl StorageSnapshot for Snapshot {
     fn filling(&self) -> Vec<Filling> {
         let hydrating = self.status.views.iter().filter(|view| view.phase == ViewPhase::Hydrating);
         hydrating.map(|view| Filling { oid: view.oid, rows: view.progress }).collect()
+    }
+
+    fn lake_tables(&self) -> Vec<LakeTableAt> {
+        let tables = self.status.tables.iter();
+        let at = |table: &TableState| {
+            Some(LakeTableAt { oid: table.oid, folder: table.folder.to_string(), version: table.delta_version? })
+        };
+        tables.filter_map(at).collect()
     }
 
     fn plans(&self) -> Arc<HashMap<Oid, Arc<[String]>>> {

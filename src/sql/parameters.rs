@@ -222,6 +222,13 @@ pub static PARAMETERS: &[Parameter] = &[
         CLIENT,
         "Accepted, without effect.",
     ),
+    user(
+        "sluice.as_of",
+        Kind::Text,
+        "",
+        CLIENT,
+        "Tick or time of the lake's history that is read; empty reads the present.",
+    ),
     reported(user(
         "standard_conforming_strings",
         ON_OFF,

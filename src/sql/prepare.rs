@@ -4,6 +4,7 @@ use super::copy::CopyOptions;
 use super::database::Database;
 use super::direct::Direct;
 use super::kept::Kept;
+use super::past::Guest;
 use super::query::QueryPlan;
 use super::session::text_columns;
 use super::transaction::View;
@@ -13,6 +14,7 @@ use crate::bind::{self, BindContext};
 use crate::catalog::{Access, Needed};
 use crate::types::codec::TextSettings;
 use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
+use parking_lot::Mutex;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, CreateTableAsStmt, Node, ObjectType, SelectStmt, WithClause};
 use std::sync::Arc;
@@ -98,6 +100,8 @@ impl Prepared {
                     | NodeEnum::CreateRoleStmt(_)
                     | NodeEnum::AlterRoleStmt(_)
             ),
+            // What it reads need not be there for ever.
+            Kind::Query(query) => query.guests.is_empty(),
             _ => true,
         }
     }
@@ -110,6 +114,8 @@ pub struct Preparation {
     pub needs: Needs,
     pub text: TextSettings,
     pub access: Arc<Access>,
+    /// The tables of the past that it has met.
+    pub guests: Mutex<Vec<Guest>>,
 }
 
 impl Preparation {
@@ -311,7 +317,8 @@ impl Preparation {
         }
         let kept = (stable && bound.params.is_empty() && direct.is_none()).then(|| Kept::new(bound.relations.clone()));
         let params = bound.params.clone();
-        Ok((Arc::new(QueryPlan { plan, optimized, params, direct, kept }), columns))
+        let guests = self.guests.lock().clone();
+        Ok((Arc::new(QueryPlan { plan, optimized, params, direct, kept, guests }), columns))
     }
 
     fn context(&self) -> BindContext<'_> {
@@ -320,6 +327,7 @@ impl Preparation {
         cx.param_types = self.needs.declared.iter().map(declared).collect();
         cx.text = self.text;
         cx.access = Some(&self.access);
+        cx.past = Some(self);
         cx
     }
 }

@@ -9,6 +9,7 @@ use super::direct::Direct;
 use super::effort::effort;
 use super::fair::{Dropped, fair};
 use super::kept::{Keeper, Kept, Versions};
+use super::past::Guest;
 use super::relations::{SnapshotRelations, Staged};
 use super::transaction::View;
 use crate::bind::RelationsExtension;
@@ -45,6 +46,8 @@ pub struct QueryPlan {
     pub direct: Option<Direct>,
     /// Its last result, where that may be given again.
     pub kept: Option<Kept>,
+    /// Tables of the past that it reads.
+    pub guests: Vec<Guest>,
 }
 
 /// One execution of a query.
@@ -134,7 +137,8 @@ impl Execution {
     /// The database's planning state with this statement's snapshot and session.
     fn state(&self) -> SessionState {
         let mut state = self.database.state.clone();
-        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context, self.staged.clone());
+        let relations = SnapshotRelations::new(&self.database, &self.view, &self.context, self.staged.clone())
+            .with_guests(self.query.guests.clone());
         let config = state.config_mut();
         config.set_extension(Arc::new(RelationsExtension(Arc::new(relations))));
         let context = Arc::clone(&self.context) as Arc<dyn crate::kernels::context::Context>;

@@ -3,6 +3,7 @@
 use super::context::StatementContext;
 use super::database::Database;
 use super::parameters::{Changed, Kind, Parameter};
+use super::past::Guest;
 use super::transaction::View;
 use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
@@ -26,6 +27,7 @@ pub struct SnapshotRelations {
     // Made when a system relation asks for them.
     state: OnceLock<State>,
     session: OnceLock<SessionFacts>,
+    guests: Vec<Guest>,
 }
 
 /// The rows that a statement has made so far.
@@ -39,7 +41,14 @@ pub struct Staged {
 impl SnapshotRelations {
     pub fn new(database: &Arc<Database>, view: &View, context: &Arc<StatementContext>, staged: Staged) -> Self {
         let (database, view, context) = (Arc::clone(database), view.clone(), Arc::clone(context));
-        Self { database, view, context, staged, state: OnceLock::new(), session: OnceLock::new() }
+        let (state, session) = (OnceLock::new(), OnceLock::new());
+        Self { database, view, context, staged, state, session, guests: Vec::new() }
+    }
+
+    /// Tables of the past that the statement reads.
+    pub fn with_guests(mut self, guests: Vec<Guest>) -> Self {
+        self.guests = guests;
+        self
     }
 
     fn system_rows(&self, oid: Oid) -> Result<RecordBatch> {
@@ -103,6 +112,14 @@ impl Relations for SnapshotRelations {
             let columns = batch.columns().to_vec();
             let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?;
             return Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], schema, projection.cloned())?);
+        }
+        if let Some(guest) = self.guests.iter().find(|guest| guest.oid == oid) {
+            let newest = self.database.storage.snapshot();
+            let access = &self.context.acting.access;
+            return guest.scan(access, newest.catalog(), projection, filters, self.database.query_threads);
+        }
+        if super::lake::is_lake_relation(oid) {
+            return super::lake::scan(oid, &self.database, &self.view, &self.context, projection, filters);
         }
         if let Some(written) = self.view.written.get(&oid) {
             return written.scan(projection, filters, self.database.query_threads);

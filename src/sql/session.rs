@@ -8,6 +8,7 @@ use super::cursor::Cursor;
 use super::database::{Database, now_us};
 use super::fair::Dropped;
 use super::interrupt::{CancelHandle, Operation};
+use super::past::{AS_OF, Travel};
 use super::plan_cache::KeyRef;
 use super::prepare::{Kind, Known, Needs, Preparation, Prepared};
 use super::query::{Execution, QueryPlan};
@@ -134,6 +135,8 @@ pub struct Session {
     pub(super) mailbox: Arc<Mailbox>,
     /// LISTEN and NOTIFY that wait for COMMIT.
     pub(super) pending: Pending,
+    /// Where `sluice.as_of` has brought the session.
+    pub(super) travel: Option<Travel>,
 }
 
 /// What follows from the settings, kept until they change.
@@ -146,6 +149,8 @@ pub(super) struct Derived {
     statement_timeout: Option<Duration>,
     idle_timeout: Option<Duration>,
     idle_in_transaction_timeout: Option<Duration>,
+    /// The moment in the past that is read.
+    pub as_of: Option<String>,
 }
 
 impl Derived {
@@ -161,6 +166,7 @@ impl Derived {
             statement_timeout: settings.duration("statement_timeout"),
             idle_timeout: settings.duration("idle_session_timeout"),
             idle_in_transaction_timeout: settings.duration("idle_in_transaction_session_timeout"),
+            as_of: Some(value(AS_OF)).filter(|moment| !moment.is_empty()),
         }
     }
 }
@@ -220,6 +226,7 @@ impl Session {
             acting: Acting::nobody(),
             mailbox,
             pending: Pending::default(),
+            travel: None,
         };
         session.refresh_acting();
         Ok(session)
@@ -316,7 +323,7 @@ impl Session {
         (self.transaction.phase != Phase::Idle).then_some(self.transaction.started_us)
     }
 
-    fn refresh(&mut self) {
+    pub(super) fn refresh(&mut self) {
         let version = self.settings.lock().version();
         if version != self.derived.version {
             self.refresh_acting();
@@ -390,7 +397,7 @@ impl Session {
     pub async fn parse(&mut self, sql: &str, param_types: &[Oid]) -> PgResult<Arc<Prepared>> {
         let operation = self.operation();
         self.activity.query(sql);
-        self.refresh();
+        operation.guard(self.settle_past()).await?;
         let failed = self.transaction.phase == Phase::Failed;
         let view = self.view();
         let prepared = match self.cached(sql, param_types, &view) {
@@ -506,6 +513,7 @@ impl Session {
             },
             text: self.derived.text,
             access: Arc::clone(&self.acting.access),
+            guests: Mutex::default(),
         }
     }
 
@@ -565,6 +573,16 @@ impl Session {
 
     /// What this statement reads.
     pub(super) fn view(&mut self) -> View {
+        let past = self.travel.as_ref().filter(|_| self.derived.as_of.is_some()).and_then(Travel::snapshot);
+        if let Some(snapshot) = past {
+            let (snapshot, catalog) = (Arc::clone(snapshot), Arc::clone(snapshot.catalog()));
+            return View { snapshot, catalog, changed: false, written: Arc::default() };
+        }
+        self.present()
+    }
+
+    /// What a statement reads that is not about the past.
+    pub(super) fn present(&mut self) -> View {
         let database = &self.database;
         let mut view = self.transaction.view(|| database.storage.snapshot());
         if !self.temporary.is_empty() {
@@ -591,6 +609,11 @@ impl Session {
         }
         self.may_run(prepared)?;
         let operation = self.operation();
+        operation.guard(self.settle_past()).await?;
+        if let Some(travel) = self.travel.as_ref().filter(|_| !matches!(prepared.kind, Kind::Empty | Kind::Utility(_)))
+        {
+            travel.check()?;
+        }
         let prepared = self.current(prepared, &operation).await?;
         self.check_needed(&prepared.needed)?;
         match &prepared.kind {

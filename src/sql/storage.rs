@@ -2,11 +2,12 @@
 
 use crate::catalog::Catalog;
 use crate::change::Tick;
-use crate::engine::Commit;
+use crate::engine::{Commit, Work, Worked};
+use crate::lake::{LakeReader, Moment};
 use crate::pg_catalog::State;
 use crate::source::SourceStatus;
 use crate::store::TableSnapshot;
-use crate::types::{Oid, PgResult};
+use crate::types::{Oid, PgError, PgResult};
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::common::ScalarValue;
@@ -28,10 +29,33 @@ pub trait Storage: Send + Sync + 'static {
     /// and [`Storage::snapshot`] shows it. An error leaves everything as it was.
     async fn commit(&self, commit: Commit) -> PgResult<()>;
 
+    /// All relations as the lake holds them of a moment. Errors: `22023` for one to come, `72000` for one that is too old.
+    async fn past(&self, _moment: Moment) -> PgResult<Arc<dyn StorageSnapshot>> {
+        Err(PgError::unsupported("reading the past without a lake"))
+    }
+
+    /// Maintenance of one table's files in the lake.
+    async fn upkeep(&self, _oid: Oid, _work: Work) -> PgResult<Worked> {
+        Err(PgError::unsupported("maintenance without a lake"))
+    }
+
+    /// The lake itself.
+    fn lake(&self) -> Option<LakeReader> {
+        None
+    }
+
     /// Changes with every tick; `None` where there are none to wait for.
     fn ticks(&self) -> Option<watch::Receiver<u64>> {
         None
     }
+}
+
+/// A relation's table in the lake, as a snapshot has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeTableAt {
+    pub oid: Oid,
+    pub folder: String,
+    pub version: i64,
 }
 
 /// How far the first run of a materialized view is.
@@ -87,6 +111,11 @@ pub trait StorageSnapshot: Send + Sync + 'static {
 
     /// The materialized views that are being filled.
     fn filling(&self) -> Vec<Filling> {
+        Vec::new()
+    }
+
+    /// The tables in the lake, each at the version that holds what this snapshot has of it.
+    fn lake_tables(&self) -> Vec<LakeTableAt> {
         Vec::new()
     }
 

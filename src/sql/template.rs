@@ -91,7 +91,8 @@ impl Text {
         let Kind::Query(query) = &prepared.kind else { return None };
         let direct = query.direct.as_ref().filter(|direct| direct.is_by_key(catalog));
         let Some(Direct::KeyLookup { relation, conditions, outputs }) = direct else { return None };
-        if conditions.len() != self.literals.len() || !prepared.params.is_empty() {
+        let of_now = query.guests.is_empty();
+        if !of_now || conditions.len() != self.literals.len() || !prepared.params.is_empty() {
             return None;
         }
         let columns = &catalog.relation(*relation)?.columns;
@@ -114,7 +115,7 @@ impl Text {
         let direct = Some(Direct::KeyLookup { relation, conditions: by_number, outputs });
         // The plan has the values of one text: only the look-up may run.
         let (plan, optimized) = (query.plan.clone(), query.optimized);
-        let query = QueryPlan { plan, optimized, params: params.clone(), direct, kept: None };
+        let query = QueryPlan { plan, optimized, params: params.clone(), direct, kept: None, guests: Vec::new() };
         Some(Prepared {
             text: self.shape.clone(),
             params,

@@ -133,6 +133,11 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether COMMIT would have something to apply.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty() || self.writes.values().any(|writes| !writes.is_clean())
+    }
+
     /// The catalog as the transaction has changed it.
     pub fn changed_catalog(&self) -> Option<&Arc<Catalog>> {
         self.catalog.as_ref()

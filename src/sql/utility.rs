@@ -6,6 +6,7 @@ use super::channels::Action;
 use super::cursor::{Cursor, no_cursor};
 use super::interrupt::Operation;
 use super::parameters::{self, Kind as ParameterKind};
+use super::past::AS_OF;
 use super::prepare::Prepared;
 use super::query::{ready, single_value};
 use super::session::{Outcome, RowsTag, Session, text_batch, text_columns};
@@ -54,6 +55,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::NotifyStmt(_)
         | N::UnlistenStmt(_)
         | N::LockStmt(_)
+        | N::VacuumStmt(_)
         | N::CheckPointStmt(_) => Ok(()),
         node => ddl::check_supported(node),
     }
@@ -63,7 +65,11 @@ impl Session {
     pub(super) async fn utility(&mut self, node: &NodeEnum, text: &str, operation: &Operation) -> PgResult<Outcome> {
         match node {
             NodeEnum::TransactionStmt(statement) => self.transaction_statement(statement).await,
+            NodeEnum::VariableSetStmt(statement) if statement.name.eq_ignore_ascii_case(AS_OF) => {
+                self.set_as_of(statement).await
+            }
             NodeEnum::VariableSetStmt(statement) => self.set(statement),
+            NodeEnum::VacuumStmt(statement) => Box::pin(self.vacuum(statement, operation)).await,
             NodeEnum::VariableShowStmt(statement) => self.show(&statement.name),
             NodeEnum::PrepareStmt(statement) => self.prepare_statement(statement, text, operation).await,
             NodeEnum::ExecuteStmt(statement) => Box::pin(self.execute_statement(statement, operation)).await,
@@ -211,7 +217,7 @@ impl Session {
 
     // Settings.
 
-    fn set(&mut self, statement: &VariableSetStmt) -> PgResult<Outcome> {
+    pub(super) fn set(&mut self, statement: &VariableSetStmt) -> PgResult<Outcome> {
         let name = statement.name.as_str();
         let lower = name.to_ascii_lowercase();
         let kind = statement.kind();

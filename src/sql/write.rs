@@ -244,7 +244,7 @@ impl Session {
             let message = format!("cannot execute {what} in a read-only transaction");
             return Err(PgError::new(SqlState::READ_ONLY_TRANSACTION, message));
         }
-        Ok(())
+        self.in_present(what)
     }
 
     /// Adds rows that came from elsewhere (COPY): `staged` are the columns that the plan's source reads.

@@ -1,11 +1,13 @@
 //! The inner ring: the real binary through its public faces.
 
 mod bad_events;
+mod chaos;
 mod deployments;
 mod exactly_once;
 mod freshness;
 mod kafka;
 mod key_changes;
+mod lake_upkeep;
 mod landing;
 mod large_views;
 mod limits;
@@ -18,6 +20,7 @@ mod schema_moves;
 mod security;
 mod sql;
 mod support;
+mod time_travel;
 mod view_errors;
 mod whole_transactions;
 mod writes;

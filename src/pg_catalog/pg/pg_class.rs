@@ -1,6 +1,6 @@
 //! `pg_class`: tables, views, materialized views and indexes.
 
-use crate::catalog::{ConstraintKind, Relation, RelationKind};
+use crate::catalog::{ConstraintKind, RelationKind};
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::objects::indexes_of;
 use crate::pg_catalog::relkind;
@@ -53,15 +53,14 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "relhastriggers",
     ]);
     // As in PostgreSQL, where triggers watch over both ends of a foreign key; tools look for the keys only then.
-    let foreign = |relation: &Relation| {
-        relation
-            .constraints
-            .iter()
-            .filter_map(|c| if let ConstraintKind::Foreign(f) = &c.kind { Some(f.table) } else { None })
-    };
-    let ends =
-        |relation: &Relation| foreign(relation).chain(foreign(relation).map(|_| relation.oid.0)).collect::<Vec<_>>();
-    let watched: HashSet<u32> = cx.catalog.user_relations().flat_map(|relation| ends(relation)).collect();
+    let mut watched: HashSet<u32> = HashSet::new();
+    for relation in cx.catalog.user_relations() {
+        for constraint in &relation.constraints {
+            if let ConstraintKind::Foreign(foreign) = &constraint.kind {
+                watched.extend([foreign.table, relation.oid.0]);
+            }
+        }
+    }
     for relation in cx.catalog.relations() {
         let kind = relkind(relation);
         let stored = kind != 'v';

@@ -3,6 +3,8 @@
 //!
 //! `sluice.dead_letters` is a table with rows of its own and is not made here.
 
+mod lake_commits;
+mod lake_files;
 mod memory;
 mod sources;
 mod streams;
@@ -39,9 +41,21 @@ const fn perhaps(name: &'static str, ty: Oid) -> OwnColumn {
 
 const TEXT_ARRAY: Oid = Oid(1009);
 
-/// OIDs are written down and never change: the next is 13914.
-pub(super) const RELATIONS: &[Own] =
-    &[sources::SOURCES, streams::STREAMS, tables::TABLES, views::VIEWS, ticks::TICKS, memory::MEMORY];
+/// OIDs are written down and never change: the next is 13918.
+pub(super) const RELATIONS: &[Own] = &[
+    sources::SOURCES,
+    streams::STREAMS,
+    tables::TABLES,
+    views::VIEWS,
+    ticks::TICKS,
+    memory::MEMORY,
+    lake_files::LAKE_FILES,
+    lake_commits::LAKE_COMMITS,
+];
+
+/// The relations whose rows are read from the lake.
+pub(in crate::pg_catalog) const FILES: Oid = Oid(lake_files::LAKE_FILES.oid);
+pub(in crate::pg_catalog) const COMMITS: Oid = Oid(lake_commits::LAKE_COMMITS.oid);
 
 /// PostgreSQL's float seconds of µs.
 fn seconds(us: u64) -> f64 {
