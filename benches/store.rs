@@ -271,12 +271,16 @@ fn main() {
         report(&format!("upserts of 1,000, a snapshot pinned, {with}"), updates(BATCH * 1_000, ticks), ">= 2.5M/s");
         report("  with their maintenance", updates(BATCH * 1_000, ticks + background), "");
     }
+    for retractions in [true, false] {
+        table.set_retractions(retractions);
+        let singles: Vec<RecordBatch> =
+            (0..20_000).map(|version| batch(&schema, &[rng.random_range(0..rows as i64)], version)).collect();
+        let [alone, tidied] = one_row_commits(&mut table, &singles);
+        let with = if retractions { "with" } else { "without" };
+        report(&format!("a one-row commit, {with} the retracted row"), reads(alone, singles.len() / 2), "< 10 µs");
+        report("  with its maintenance", reads(tidied, singles.len() / 2), "");
+    }
     table.set_retractions(true);
-    let singles: Vec<RecordBatch> =
-        (0..10_000).map(|version| batch(&schema, &[rng.random_range(0..rows as i64)], version)).collect();
-    let [alone, tidied] = one_row_commits(&mut table, &singles);
-    report("a one-row commit", reads(alone, singles.len() / 2), "< 10 µs");
-    report("  with its maintenance", reads(tidied, singles.len() / 2), "");
     drop((pinned, plain));
     let time = tidy(&mut table);
     report("compaction to the end", format!("{:.0} ms", time.as_secs_f64() * 1e3), "");
