@@ -12,7 +12,7 @@ use super::list::{Candidate, ChunkList, Slot};
 use super::postings::PostingIndex;
 use super::prefetch::BLOCK;
 use super::snapshot::{Sight, State, TableSnapshot};
-use super::table::Table;
+use super::table::{Dying, Table};
 use crate::types::{PgError, PgResult, TableSchema};
 use arrow::array::{ArrayRef, RecordBatch};
 use std::sync::Arc;
@@ -98,6 +98,22 @@ impl Table {
             self.secondaries.remove(at);
             self.dirty = true;
         }
+    }
+
+    /// For each secondary index the hashes of these rows.
+    pub(super) fn secondary_hashes(&self, died: &[Dying]) -> PgResult<Vec<(Arc<PostingIndex>, Vec<u64>)>> {
+        if died.is_empty() || self.secondaries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slots: Vec<Slot> = died.iter().map(|dying| dying.slot).collect();
+        let of = |index: &Secondary| {
+            let columns: Vec<usize> = index.parts.iter().map(|part| part.column).collect();
+            let values = self.chunks.gather_columns(&slots, &columns)?;
+            let keys = values.iter().zip(&index.parts).map(|(values, part)| KeyColumn::new(values, part.equality));
+            let keys = keys.collect::<PgResult<Vec<_>>>()?;
+            Ok((Arc::clone(&index.postings), hash_rows(&keys, slots.len())))
+        };
+        self.secondaries.iter().map(of).collect()
     }
 
     /// The indexes of the table over other chunks: after a truncate or an alter. Those over columns that have gone go.

@@ -650,22 +650,6 @@ impl Table {
         Ok(died.iter().map(|dying| RowId(dying.id)).collect())
     }
 
-    /// For each secondary index the hashes of these rows.
-    fn secondary_hashes(&self, died: &[Dying]) -> PgResult<Vec<(Arc<PostingIndex>, Vec<u64>)>> {
-        if died.is_empty() || self.secondaries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let slots: Vec<Slot> = died.iter().map(|dying| dying.slot).collect();
-        let of = |index: &Secondary| {
-            let columns: Vec<usize> = index.parts.iter().map(|part| part.column).collect();
-            let values = self.chunks.gather_columns(&slots, &columns)?;
-            let keys = values.iter().zip(&index.parts).map(|(values, part)| KeyColumn::new(values, part.equality));
-            let keys = keys.collect::<PgResult<Vec<_>>>()?;
-            Ok((Arc::clone(&index.postings), hash_rows(&keys, slots.len())))
-        };
-        self.secondaries.iter().map(of).collect()
-    }
-
     /// Takes versions whose keys go out of the key index, where `hash` and id say what to remove. What snapshots see of those
     /// keys is kept for them.
     pub(super) fn let_go(&mut self, index: &KeyIndex, gone: &[(u64, u64)]) {
