@@ -23,9 +23,6 @@ SELECT rank(1, 2) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 5) x;
 -- ERROR 42883 @8 function rank(integer, integer, integer) does not exist
 -- HINT To use the hypothetical-set aggregate rank, the number of hypothetical direct arguments (here 2) must match the number of ordering columns (here 1).
 
-SELECT rank('a'::text) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 5) x;
--- ERROR 42804 @13 WITHIN GROUP types integer and text cannot be matched
-
 SELECT sum() WITHIN GROUP (ORDER BY x) FROM generate_series(1, 5) x;
 -- ERROR 42809 @8 sum is not an ordered-set aggregate, so it cannot have WITHIN GROUP
 
@@ -58,10 +55,6 @@ SELECT coalesce(generate_series(1, 3), 0);
 WITH RECURSIVE y(a) AS (VALUES (1), (2)), x(n) AS (SELECT 1 UNION ALL SELECT x.n + 1 FROM y LEFT JOIN x ON x.n = y.a WHERE n < 10) SELECT * FROM x;
 -- ERROR 42P19 @103 recursive reference to query "x" must not appear within an outer join
 
-WITH RECURSIVE foo(i) AS (SELECT i::numeric(3,0) FROM (VALUES (1), (2)) t(i) UNION ALL SELECT (i + 1)::numeric(10,0) FROM foo WHERE i < 10) SELECT * FROM foo;
--- ERROR 42804 @34 recursive query "foo" column 1 has type numeric(3,0) in non-recursive term but type numeric overall
--- HINT Cast the output of the non-recursive term to the correct type.
-
 SELECT power(float8 '-inf', 3.5);
 -- ERROR 2201F @ a negative number raised to a non-integer power yields a complex result
 
@@ -71,6 +64,3 @@ SELECT make_timestamptz(1973, 7, 15, 8, 15, 55.33, '2');
 
 SELECT make_timestamptz(2014, 12, 10, 10, 10, 10, '+16');
 -- ERROR 22023 @ numeric time zone "+16" out of range
-
-SELECT string_agg(DISTINCT f::text, ',' ORDER BY f) FROM (VALUES ('a'::varchar), ('b')) v(f);
--- ERROR 42P10 @50 in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list
