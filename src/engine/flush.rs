@@ -80,8 +80,6 @@ pub struct Done {
     pub maintained: Vec<TableMaintained>,
     /// The manifest's number, or why there is none.
     pub manifest: Result<u64, LakeError>,
-    /// When the manifest's job was made, µs since 1970.
-    pub as_of_us: i64,
     pub positions: Vec<(StreamId, Position)>,
     /// Folders that are removed.
     pub dropped: Vec<Arc<str>>,
@@ -133,7 +131,6 @@ impl Flusher {
             maintained: maintained.collect(),
             tables,
             manifest,
-            as_of_us: job.now_us,
             positions: job.positions,
             dropped,
             took_us: start.elapsed().as_micros() as u64,

@@ -109,8 +109,6 @@ pub struct LakeState {
     pub last_flush_us: u64,
     /// Why the last flush failed, where it did; flushes are tried again until one succeeds.
     pub error: Option<String>,
-    /// Since when there is something that is visible and not durable, µs since 1970.
-    pub undurable_us: Option<i64>,
 }
 
 /// All of it.

@@ -541,9 +541,6 @@ impl Engine {
             for slot in self.slots.values_mut() {
                 slot.durable_tick = self.tick;
             }
-            self.lake_state.undurable_us = None;
-        } else {
-            self.lake_state.undurable_us.get_or_insert(now);
         }
         let status = self.status();
         let snapshot = Snapshot {
@@ -719,7 +716,6 @@ impl Engine {
                 self.lake_state.flushed_us = now_us();
                 self.lake_state.flushes += 1;
                 self.lake_state.last_flush_us = done.took_us;
-                self.lake_state.undurable_us = self.lake_state.undurable_us.map(|since| since.max(done.as_of_us));
                 if self.lake_state.error.take().is_some() {
                     tracing::info!(tick = %done.tick, "the lake takes flushes again");
                 }

@@ -90,12 +90,6 @@ fn collect(pages: &Pages) -> Vec<Samples> {
     out.extend(sources(pages, &snapshot));
     out.extend(tables(&snapshot, now));
     out.extend(wire(pages));
-    let undurable = snapshot.status.lake.undurable_us.map_or(0.0, |since| seconds_since(since, now));
-    out.push(gauge(
-        "lake_not_durable_seconds",
-        "How long the oldest change has been visible that is not in the lake yet.",
-        one(undurable),
-    ));
     out.push(gauge("memory_allocated_bytes", "Bytes that the process has allocated.", one(memory::used() as f64)));
     out.extend(
         memory::limit()

@@ -52,14 +52,21 @@ pub async fn inspect(options: LakeOptions) -> LakeResult<Inspected> {
             return Err(LakeError::Location { url: location, problem: "there is no lake".into() });
         };
         let segments = history::segments(&shared).await?;
-        let oldest = match (segments.first(), numbers.first()) {
-            (Some(segment), _) => (Tick(segment.first_tick), segment.oldest_us),
-            (None, Some(number)) => match manifest::read(&*shared.store, *number).await {
-                Ok(oldest) if !oldest.is_claim() => (oldest.tick, oldest.written_at_us),
-                _ => (manifest.tick, manifest.written_at_us),
-            },
-            (None, None) => (manifest.tick, manifest.written_at_us),
-        };
+        let mut oldest = (manifest.tick, manifest.written_at_us);
+        match segments.first() {
+            Some(segment) => oldest = (Tick(segment.first_tick), segment.oldest_us),
+            // The first of all only claims the lake.
+            None => {
+                for number in numbers.iter().take(2) {
+                    if let Ok(first) = manifest::read(&*shared.store, *number).await
+                        && !first.is_claim()
+                    {
+                        oldest = (first.tick, first.written_at_us);
+                        break;
+                    }
+                }
+            }
+        }
         let mut tables = Vec::with_capacity(manifest.tables.len());
         for (folder, table) in &manifest.tables {
             let place = shared.place(folder)?;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio_postgres::NoTls;
 
-const ROUNDS: i64 = 12;
+const ROUNDS: i64 = 6;
 const EVENTS: i64 = 40;
 const LAKE: &str = "[lake]\nflush_interval = \"10ms\"\nhistory = \"2s\"\n";
 
