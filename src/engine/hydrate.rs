@@ -350,7 +350,11 @@ impl Engine {
         let oid = slot.state.oid;
         let Some(mut hydration) = slot.hydration.take() else { return Ok(Ran::Same) };
         let Some(outcome) = hydration.arrived.take() else { return Ok(Ran::Same) };
-        let mut filled = outcome?;
+        let mut filled = match (outcome, &slot.keeping) {
+            (Ok(filled), _) => filled,
+            (Err(error), Some(keeping)) => return Err(keeping.names.explained(error)),
+            (Err(error), None) => return Err(error),
+        };
         let recovered = slot.recovered;
         let mut inputs = HashMap::new();
         for (oid, old) in &hydration.pinned {
@@ -420,7 +424,8 @@ impl Engine {
                 let view = self.views.iter().find(|v| v.state.oid == *oid);
                 match view.map(|v| &v.state.phase) {
                     None => Some((*oid, "the materialized view was dropped before it was filled".to_string())),
-                    Some(ViewPhase::Error(reason) | ViewPhase::OutOfMemory(reason)) => Some((*oid, reason.clone())),
+                    Some(ViewPhase::Error(error)) => Some((*oid, error.message.clone())),
+                    Some(ViewPhase::OutOfMemory(reason)) => Some((*oid, reason.clone())),
                     _ => None,
                 }
             });

@@ -252,7 +252,7 @@ fn bind_views(engine: &mut Engine, manifest: Option<&Manifest>) {
             Ok(view) => Some(view),
             Err(error) => {
                 tracing::warn!(view = %relation.name, %error, "a gold view's definition cannot be bound");
-                state.phase = ViewPhase::Error(error.message);
+                state.phase = ViewPhase::Error(Box::new(error));
                 None
             }
         };

@@ -67,8 +67,8 @@ impl Snapshot {
 
     /// A plan that reads a relation of this snapshot. `filters` are hints: rows that fail them may still come.
     ///
-    /// Errors: `55000` for a gold view whose query fails at this tick or that is being filled, `53200` for one that was given
-    /// up at the memory limit.
+    /// Errors: for a gold view whose query fails at this tick, that error; `55000` for one that is being filled, `53200` for one
+    /// that was given up at the memory limit.
     pub fn scan(
         &self,
         oid: Oid,
@@ -83,12 +83,12 @@ impl Snapshot {
         RelationScan::plan(data, projection, filters, partitions).map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)
     }
 
-    /// `55000` or `53200` where a gold view has no rows to show.
+    /// Where a gold view has no rows to show: its query's error, `55000` or `53200`.
     pub(super) fn readable(&self, view: &ViewState) -> Result<(), PgError> {
         match &view.phase {
             ViewPhase::Live => Ok(()),
             ViewPhase::Hydrating => Err(self.hydrating_view(view.oid)),
-            ViewPhase::Error(reason) => Err(self.failing_view(view.oid, reason)),
+            ViewPhase::Error(error) => Err(self.failing_view(view.oid, error)),
             ViewPhase::OutOfMemory(reason) => Err(self.view_without_memory(view.oid, reason)),
         }
     }
@@ -105,10 +105,11 @@ impl Snapshot {
             .hint("It is filled again when there is room for it: see sluice.memory, and [limits] memory.")
     }
 
-    fn failing_view(&self, oid: Oid, reason: &str) -> PgError {
-        let name = self.name_of(oid);
-        PgError::new(SqlState::OBJECT_NOT_IN_STATE, format!("materialized view \"{name}\" is in error"))
-            .detail(format!("Its query fails over the present rows: {reason}"))
+    fn failing_view(&self, oid: Oid, error: &PgError) -> PgError {
+        let message = format!("materialized view \"{}\" is in error: {}", self.name_of(oid), error.message);
+        let detail = error.rest.as_ref().and_then(|rest| rest.detail.clone());
+        PgError::new(error.state, message)
+            .detail(detail.unwrap_or_else(|| "Its query fails over the present rows.".to_string()))
             .hint("The view heals when the rows that it fails on change; see sluice.views.")
     }
 

@@ -1,7 +1,7 @@
 //! What the engine says of itself, as of a tick: `sluice.tables`, `sluice.views`, `sluice.streams`, the metrics.
 
 use crate::change::{Position, StreamId, Tick};
-use crate::types::Oid;
+use crate::types::{Oid, PgError};
 use std::sync::Arc;
 
 /// One stream as of a tick.
@@ -67,7 +67,7 @@ pub enum ViewPhase {
     /// Its first rows are being computed.
     Hydrating,
     /// The view's query fails over the present rows; ingestion and other views go on.
-    Error(String),
+    Error(Box<PgError>),
     /// It was given up, rows and all, when the process had reached its memory limit. It is filled again when there is room.
     OutOfMemory(String),
 }

@@ -34,6 +34,8 @@ pub(super) struct ViewSlot {
     pub indexes: Vec<IndexNeed>,
     /// Its rows are those that the lake had, no input has changed since, and its operators are still to be made.
     pub recovered: bool,
+    /// A table under it has other columns, and it has not run since.
+    rebound: bool,
     /// Since its query failed.
     rest: Option<Rest>,
     /// Since it was given up for want of memory.
@@ -45,6 +47,19 @@ struct Rest {
     until: Instant,
     /// Its inputs have changed meanwhile.
     touched: bool,
+}
+
+impl Rest {
+    /// After a filling over many rows that has failed at `now`, and took so long.
+    fn after(took: Duration, now: Instant) -> Self {
+        Self { until: now + (took * REST_FACTOR).min(LONGEST_REST), touched: false }
+    }
+
+    /// Whether a tick that touches the view fills it anew. If not, that is noted.
+    fn is_over(&mut self, now: Instant) -> bool {
+        self.touched |= now < self.until;
+        now >= self.until
+    }
 }
 
 /// A failing view over no more rows is tried again at once.
@@ -65,6 +80,7 @@ impl ViewSlot {
             counted: None,
             indexes: vec![],
             recovered: false,
+            rebound: false,
             rest: None,
             given_up: None,
         }
@@ -96,14 +112,11 @@ impl ViewSlot {
     /// Whether a tick that touches it brings it up to date, or notes that it must be. One that waits for its first run, or is
     /// in it, sees what changes when that is done; one that was given up comes back when there is room.
     fn runs_now(&mut self, starting: bool) -> bool {
-        match (&self.state.phase, &mut self.rest) {
-            (ViewPhase::OutOfMemory(_), _) => false,
-            (ViewPhase::Error(_), Some(rest)) if rest.until > Instant::now() => {
-                rest.touched = true;
-                false
-            }
-            _ => starting || !self.is_unfilled(),
+        let failing = matches!(self.state.phase, ViewPhase::Error(_));
+        if failing && self.rest.as_mut().is_some_and(|rest| !rest.is_over(Instant::now())) {
+            return false;
         }
+        !matches!(self.state.phase, ViewPhase::OutOfMemory(_)) && (starting || !self.is_unfilled())
     }
 
     /// It has rested, and its inputs have changed meanwhile.
@@ -195,10 +208,17 @@ impl Engine {
         for i in 0..self.views.len() {
             let starting = self.starting;
             let slot = &mut self.views[i];
-            let Some(view) = &slot.view else { continue };
+            let rebound = std::mem::take(&mut slot.rebound);
+            let Some(view) = &slot.view else {
+                // The views over it must know that it no longer binds.
+                if rebound {
+                    changed.insert(slot.state.oid);
+                }
+                continue;
+            };
             let oid = view.oid;
             let arrived = slot.hydration.as_ref().is_some_and(|h| h.arrived.is_some());
-            let touched = view.inputs.iter().any(|input| changed.contains(input)) || slot.is_due();
+            let touched = rebound || view.inputs.iter().any(|input| changed.contains(input)) || slot.is_due();
             let due = arrived || touched && slot.runs_now(starting);
             if !due {
                 // What was right until now is so no longer.
@@ -261,9 +281,8 @@ impl Engine {
             if !matches!(slot.state.phase, ViewPhase::Error(_)) {
                 tracing::warn!(view = %oid, %error, "a gold view's query fails");
             }
-            slot.state.phase = ViewPhase::Error(error.message.clone());
-            slot.rest = (!is_short)
-                .then(|| Rest { until: Instant::now() + (took * REST_FACTOR).min(LONGEST_REST), touched: false });
+            slot.state.phase = ViewPhase::Error(Box::new(error.clone()));
+            slot.rest = (!is_short).then(|| Rest::after(took, Instant::now()));
             slot.forget();
         }
         if self.creating.iter().any(|c| c.views.contains(&oid)) {
@@ -324,15 +343,21 @@ impl Engine {
         let slot = &mut self.views[index];
         let (Some(view), Some(keeping)) = (&slot.view, &mut slot.keeping) else { return Ok(false) };
         let delta: Option<Delta> = match (&mut keeping.root, slot.live) {
-            (Some(root), true) => Some(root.step(&tick)?).filter(|delta| !delta.is_empty()),
+            (Some(root), true) => {
+                let stepped = root.step(&tick).map_err(|error| keeping.names.explained(error))?;
+                Some(stepped).filter(|delta| !delta.is_empty())
+            }
             (None, true) if !view::any_changed(&tick, keeping.scans.iter())? => None,
             (root, _) => {
                 let mut rows = Vec::new();
                 match root {
-                    Some(root) => root.hydrate(&tick, &mut |piece| {
-                        rows.push(piece);
-                        Ok(())
-                    })?,
+                    Some(root) => {
+                        let hydrated = root.hydrate(&tick, &mut |piece| {
+                            rows.push(piece);
+                            Ok(())
+                        });
+                        hydrated.map_err(|error| keeping.names.explained(error))?;
+                    }
                     None => rows = self.runtime.block_on(view.compute(relations, &self.session))?,
                 }
                 let Some(RelationData::Hot(held)) = self.relations.get(&oid) else {
@@ -369,8 +394,8 @@ impl Engine {
             Some(root) => root.explain(0, &mut lines),
             None => lines.push(format!("recompute and compare: {}", keeping.reasons.join("; "))),
         }
-        slot.state.plan = lines.into();
-        slot.state.reason = (!keeping.reasons.is_empty()).then(|| keeping.reasons.join("; "));
+        slot.state.plan = lines.iter().map(|line| keeping.names.shown(line)).collect();
+        slot.state.reason = (!keeping.reasons.is_empty()).then(|| keeping.names.shown(&keeping.reasons.join("; ")));
         slot.state.recomputed = keeping.root.is_none();
         slot.keeping = Some(keeping);
         slot.live = false;
@@ -479,11 +504,12 @@ impl Engine {
             let bound = self.follow_types(oid).and_then(|()| View::bind(oid, &self.catalog, &self.session));
             let slot = &mut self.views[i];
             slot.forget();
+            (slot.rebound, slot.rest) = (true, None);
             match bound {
                 Ok(view) => slot.view = Some(view),
                 Err(error) => {
                     slot.view = None;
-                    slot.state.phase = ViewPhase::Error(error.message);
+                    slot.state.phase = ViewPhase::Error(Box::new(error));
                 }
             }
         }
@@ -507,5 +533,33 @@ impl Engine {
                 known.retype(column.ty, column.any_shape);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often a view is filled anew in this many ticks, one each millisecond, that touch it, when each filling fails.
+    fn fillings(ticks: u64, took: Duration) -> u64 {
+        let (begun, mut filled, mut rest) = (Instant::now(), 0, None::<Rest>);
+        for tick in 0..ticks {
+            let now = begun + Duration::from_millis(tick);
+            if rest.as_mut().is_none_or(|rest| rest.is_over(now)) {
+                filled += 1;
+                rest = Some(Rest::after(took, now));
+            }
+        }
+        filled
+    }
+
+    #[test]
+    fn a_failing_view_over_many_rows_takes_a_small_share_of_the_ticks() {
+        assert_eq!(fillings(10_000, Duration::from_millis(100)), 10);
+        assert_eq!(fillings(10_000, Duration::from_millis(1)), 1_000);
+        // And is tried at least every so often, however long it takes.
+        assert_eq!(fillings(120_000, Duration::from_secs(600)), 4);
+        let mut rest = Rest::after(Duration::from_secs(1), Instant::now());
+        assert!(!rest.touched && !rest.is_over(rest.until - Duration::from_millis(1)) && rest.touched);
     }
 }

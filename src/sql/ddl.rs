@@ -691,7 +691,7 @@ impl Session {
         Ok(Outcome::done("COMMENT"))
     }
 
-    /// A materialized view is up to date at every tick, so a refresh has nothing left to do.
+    /// A materialized view is up to date at every tick, and nobody waits for it: a refresh has nothing left to do.
     fn refresh_view(&mut self, statement: &RefreshMatViewStmt) -> PgResult<Outcome> {
         let view = self.view();
         let relation = self.resolve_range(&view.catalog, statement.relation.as_ref())?;
@@ -700,8 +700,14 @@ impl Session {
             return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
         }
         self.access().must_own(&relation)?;
+        if statement.skip_data && statement.concurrent {
+            let message = "REFRESH options CONCURRENTLY and WITH NO DATA cannot be used together";
+            return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+        }
         if statement.skip_data {
-            return Err(PgError::unsupported("REFRESH MATERIALIZED VIEW ... WITH NO DATA"));
+            let message = format!("materialized view \"{}\" keeps its rows", relation.name);
+            let detail = "It is kept equal to its query at every tick, and is never without data.";
+            self.notice("NOTICE", PgError::new(SqlState(*b"00000"), message).detail(detail));
         }
         Ok(Outcome::done("REFRESH MATERIALIZED VIEW"))
     }

@@ -231,7 +231,11 @@ fn view_row(view: &ViewState) -> ViewRow {
         },
         error: match &view.phase {
             ViewPhase::Live | ViewPhase::Hydrating => None,
-            ViewPhase::Error(reason) | ViewPhase::OutOfMemory(reason) => Some(reason.clone()),
+            ViewPhase::Error(error) => {
+                let detail = error.rest.as_ref().and_then(|rest| rest.detail.as_deref());
+                Some(detail.map_or(error.message.clone(), |detail| format!("{}. {detail}", error.message)))
+            }
+            ViewPhase::OutOfMemory(reason) => Some(reason.clone()),
         },
         maintenance: match (view.recomputed, &view.reason) {
             (true, _) => "recomputed",

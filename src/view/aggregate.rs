@@ -21,6 +21,8 @@ pub struct Call {
     pub args: Vec<Arc<dyn PhysicalExpr>>,
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     pub tally: Box<dyn Tally>,
+    /// What it is called in the plan.
+    pub name: String,
 }
 
 /// By what rows are grouped.
@@ -361,7 +363,10 @@ impl Operator for Aggregate {
             (None, true) => String::new(),
             (None, false) => format!(" by {}", keys.join(", ")),
         };
-        line(depth, lines, format!("aggregate{by}: a state for each group, {} calls", self.calls.len()));
+        line(depth, lines, format!("aggregate{by}: a state for each group"));
+        for call in &self.calls {
+            line(depth + 1, lines, format!("kept for {}: {}", call.name, call.tally.kept()));
+        }
         self.input.explain(depth + 1, lines);
     }
 }

@@ -8,6 +8,7 @@
 use super::aggregate::{Aggregate, Call, Grouping, Set};
 use super::canonical::window_call;
 use super::delta::nullable;
+use super::explain::Names;
 use super::feed::Fed;
 use super::join::{self, Join, Kind};
 use super::keyed::Keyed;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub scans: BTreeSet<Oid>,
     /// Why a part, or all of it, is recomputed.
     pub reasons: Vec<String>,
+    /// What its columns are called in SQL.
+    pub names: Names,
 }
 
 /// Compiles a view's optimised plan. Nothing is refused: what cannot be compiled is recomputed.
@@ -64,7 +67,7 @@ pub fn compile(plan: &LogicalPlan, catalog: &Catalog, session: &SessionState) ->
         }
     };
     let needs = if root.is_some() { compiler.needs } else { vec![] };
-    Ok(Plan { root, needs, scans, reasons: compiler.reasons })
+    Ok(Plan { root, needs, scans, reasons: compiler.reasons, names: Names::of(plan) })
 }
 
 /// The relations that a plan reads.
@@ -254,7 +257,7 @@ impl Compiler<'_> {
             let args = call.expressions();
             let types = args.iter().map(|arg| Ok(arg.data_type(physical)?)).collect::<PgResult<Vec<_>>>()?;
             match tally(&call, distinct, &types)? {
-                Ok(tally) => calls.push(Call { args, filter, tally }),
+                Ok(tally) => calls.push(Call { args, filter, tally, name: expr.schema_name().to_string() }),
                 Err(reason) => {
                     let keys = if sets.is_some() { vec![] } else { keys };
                     let over = |feed| {

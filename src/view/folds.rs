@@ -22,6 +22,10 @@ impl Folds {
 }
 
 impl Tally for Folds {
+    fn kept(&self) -> &'static str {
+        "a running state that takes rows back"
+    }
+
     fn grow(&mut self, groups: usize) {
         self.folds.resize_with(groups, || None);
     }

@@ -1,5 +1,6 @@
 //! Operators whose change follows from the change of their input alone: scan, filter, projection, union, constants.
 
+use super::blame::blaming;
 use super::delta::{Delta, RowBytes, filter_rows, nullable, with_count};
 use super::operator::{Emit, IndexNeed, Input, Operator, Tick, When, line};
 use crate::change::RowId;
@@ -204,7 +205,7 @@ pub struct Filter {
 
 /// Where a predicate is true.
 pub fn passing(predicate: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> PgResult<BooleanArray> {
-    let mask = predicate.evaluate(rows)?.into_array(rows.num_rows())?;
+    let mask = blaming(rows, |rows| Ok(predicate.evaluate(rows)?.into_array(rows.num_rows())?))?;
     let mask = mask.as_boolean_opt().ok_or_else(|| PgError::internal("a condition is not boolean"))?;
     Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
 }
@@ -294,7 +295,7 @@ pub fn plain(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 pub fn evaluate(exprs: &[Arc<dyn PhysicalExpr>], rows: &RecordBatch) -> PgResult<Vec<ArrayRef>> {
     let one = |expr: &Arc<dyn PhysicalExpr>| match plain(expr) {
         Some(column) => Ok(Arc::clone(rows.column(column))),
-        None => Ok(expr.evaluate(rows)?.into_array(rows.num_rows())?),
+        None => blaming(rows, |rows| Ok(expr.evaluate(rows)?.into_array(rows.num_rows())?)),
     };
     exprs.iter().map(one).collect()
 }

@@ -16,10 +16,12 @@
 
 mod aggregate;
 mod arrangement;
+mod blame;
 mod canonical;
 mod compile;
 mod context;
 mod delta;
+mod explain;
 mod feed;
 mod folds;
 mod join;
@@ -35,6 +37,7 @@ mod topk;
 
 pub use compile::Plan;
 pub use delta::{Delta, difference};
+pub use explain::Names;
 pub use operator::{Added, IndexNeed, Input, Operator, Tick, Watch};
 pub use recompute::any_changed;
 

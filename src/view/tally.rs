@@ -46,6 +46,9 @@ pub trait Tally: Send + Sync {
     fn evaluate(&self, groups: &[u32]) -> PgResult<ArrayRef>;
 
     fn bytes(&self) -> usize;
+
+    /// What is kept for a group, for people.
+    fn kept(&self) -> &'static str;
 }
 
 /// The tally of an aggregate call, or why there is none. `call`: without its DISTINCT.
@@ -106,6 +109,10 @@ struct Count {
 }
 
 impl Tally for Count {
+    fn kept(&self) -> &'static str {
+        "a number"
+    }
+
     fn grow(&mut self, groups: usize) {
         self.counts.resize(groups, 0);
     }
@@ -159,6 +166,10 @@ impl Sum {
 }
 
 impl Tally for Sum {
+    fn kept(&self) -> &'static str {
+        "the exact sum"
+    }
+
     fn grow(&mut self, groups: usize) {
         self.sums.resize(groups, 0);
         self.counts.resize(groups, 0);
@@ -203,6 +214,10 @@ struct FloatSum {
 }
 
 impl Tally for FloatSum {
+    fn kept(&self) -> &'static str {
+        "the exact sum"
+    }
+
     fn grow(&mut self, groups: usize) {
         self.sums.resize(groups, ExactSum::default());
         self.counts.resize(groups, 0);
@@ -241,6 +256,10 @@ struct Truths {
 }
 
 impl Tally for Truths {
+    fn kept(&self) -> &'static str {
+        "how many are true, how many false"
+    }
+
     fn grow(&mut self, groups: usize) {
         self.trues.resize(groups, 0);
         self.falses.resize(groups, 0);
@@ -346,6 +365,10 @@ impl Extreme {
 }
 
 impl Tally for Extreme {
+    fn kept(&self) -> &'static str {
+        "the values in order"
+    }
+
     fn grow(&mut self, groups: usize) {
         while self.values.len() < groups {
             self.values.push(self.empty());
@@ -409,6 +432,10 @@ impl Distinct {
 }
 
 impl Tally for Distinct {
+    fn kept(&self) -> &'static str {
+        "each value with its count"
+    }
+
     fn grow(&mut self, groups: usize) {
         self.inner.grow(groups);
     }

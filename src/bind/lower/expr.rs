@@ -1,12 +1,13 @@
 //! Typed expressions → DataFusion's.
 
+use super::guard;
 use crate::bind::tree::{ColId, Expr, ExprKind, Truth};
 use crate::types::{PgError, PgResult};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::logical_expr::Expr as Df;
 use datafusion::logical_expr::expr::{BinaryExpr, Case, Cast, InList, Placeholder, ScalarFunction};
-use datafusion::logical_expr::{Expr as Df, lit};
 use std::sync::Arc;
 
 /// The field of a column.
@@ -34,8 +35,8 @@ pub fn lower_expr(expr: &Expr) -> PgResult<Df> {
         }
         ExprKind::Scalar { udf, args, .. } => Df::ScalarFunction(ScalarFunction::new_udf(Arc::clone(udf), many(args)?)),
         ExprKind::Native { op, left, right } => Df::BinaryExpr(BinaryExpr::new(boxed(left)?, *op, boxed(right)?)),
-        ExprKind::And(list) => many(list)?.into_iter().reduce(Df::and).unwrap_or_else(|| lit(true)),
-        ExprKind::Or(list) => many(list)?.into_iter().reduce(Df::or).unwrap_or_else(|| lit(false)),
+        ExprKind::And(list) => guard::all(many(list)?),
+        ExprKind::Or(list) => guard::any(many(list)?),
         ExprKind::Not(arg) => Df::Not(boxed(arg)?),
         ExprKind::IsNull(arg) => Df::IsNull(boxed(arg)?),
         ExprKind::IsNotNull(arg) => Df::IsNotNull(boxed(arg)?),
@@ -53,7 +54,7 @@ pub fn lower_expr(expr: &Expr) -> PgResult<Df> {
         ExprKind::Case { branches, otherwise } => {
             let branches = branches.iter().map(|(w, t)| Ok((boxed(w)?, boxed(t)?))).collect::<PgResult<Vec<_>>>()?;
             let otherwise = otherwise.as_deref().map(boxed).transpose()?;
-            Df::Case(Case::new(None, branches, otherwise))
+            guard::case(Case::new(None, branches, otherwise), &expr.ty.storage)
         }
         ExprKind::InList { arg, list } => Df::InList(InList::new(boxed(arg)?, many(list)?, false)),
         ExprKind::Cast(arg) => cast(lower_expr(arg)?, &expr.ty.storage),

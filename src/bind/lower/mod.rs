@@ -5,6 +5,7 @@
 //! grouping, distinctness, partitions and sorting.
 
 mod expr;
+mod guard;
 
 use super::BoundQuery;
 use super::relation::RelationProvider;
@@ -68,10 +69,10 @@ fn rel(node: &Rel) -> PgResult<LogicalPlan> {
         Rel::Filter { input, predicates } => {
             let plan = rel(input)?;
             let predicates = predicates.iter().map(lower_expr).collect::<PgResult<Vec<_>>>()?;
-            match predicates.into_iter().reduce(Df::and) {
-                Some(predicate) => Ok(LogicalPlanBuilder::from(plan).filter(predicate)?.build()?),
-                None => Ok(plan),
+            if predicates.is_empty() {
+                return Ok(plan);
             }
+            Ok(LogicalPlanBuilder::from(plan).filter(guard::all(predicates))?.build()?)
         }
         Rel::Join(node) => join(node),
         Rel::Aggregate(node) => aggregate(node),
@@ -348,7 +349,7 @@ fn union_all(left: LogicalPlan, right: LogicalPlan) -> PgResult<LogicalPlan> {
 fn join(node: &Join) -> PgResult<LogicalPlan> {
     let left = rel(&node.left)?;
     let right = rel(&node.right)?;
-    let mut on = node.on.iter().map(lower_expr).collect::<PgResult<Vec<_>>>()?;
+    let mut on = guard::each(node.on.iter().map(lower_expr).collect::<PgResult<Vec<_>>>()?);
     let kind = match node.kind {
         JoinKind::Inner => JoinType::Inner,
         JoinKind::Left => JoinType::Left,

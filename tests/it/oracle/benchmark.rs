@@ -23,8 +23,8 @@ pub(super) use row;
 /// Loads the rows, creates a view for each query and follows the ticks. Every view must have something to lose.
 pub async fn follow(tables: &[Table], queries: &[(&str, &str)], rows: &[Change], ticks: &[Vec<Change>]) {
     let mut rig = Rig::start().await;
-    rig.feed(announced(tables), 2).await;
-    rig.feed(Change::together(rows, tables), rows.len()).await;
+    rig.feed(announced(tables)).await;
+    rig.feed(Change::together(rows, tables)).await;
     rig.must("SET search_path = silver").await;
     rig.must("BEGIN").await;
     for (name, sql) in queries {
@@ -37,7 +37,7 @@ pub async fn follow(tables: &[Table], queries: &[(&str, &str)], rows: &[Change],
     }
     check(&mut rig, queries, "the creation").await;
     for (i, changes) in ticks.iter().enumerate() {
-        rig.feed(Change::together(changes, tables), changes.len()).await;
+        rig.feed(Change::together(changes, tables)).await;
         check(&mut rig, queries, &format!("tick {}", i + 1)).await;
     }
     rig.stop().await;

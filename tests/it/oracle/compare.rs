@@ -19,26 +19,30 @@ pub enum Same {
     Error,
 }
 
-/// Compares a view with its query at one tick. `Err` says how they differ.
+/// Compares a view with its query at one tick, through SQL. `Err` says how they differ.
 pub async fn compare(rig: &mut Rig, view: &str, query: &str, loose: bool) -> Result<Same, String> {
-    rig.must("BEGIN").await;
-    let held = rig.run_inside(&format!("SELECT * FROM {view}")).await;
-    let wanted = rig.run_inside(query).await;
-    let told =
-        rig.must(&format!("SELECT error FROM sluice.views WHERE schema_name || '.' || view_name = '{view}'")).await;
-    rig.must("COMMIT").await;
-    let told = told.into_iter().flatten().next().flatten();
+    let told = rig.errors().await.remove(view).flatten();
+    let held = rig.shown(view, told).await?;
+    let wanted = rig.run(query).await;
+    same(view, held, &wanted, loose)
+}
+
+/// Whether what a view holds is what its query gives, or both are in error.
+pub fn same(
+    view: &str,
+    held: Result<Vec<Row>, String>,
+    wanted: &Result<Vec<Row>, PgError>,
+    loose: bool,
+) -> Result<Same, String> {
     match (held, wanted) {
-        (Ok(held), Ok(wanted)) => match (told, difference(held, wanted, loose)) {
-            (None, None) => Ok(Same::Rows),
-            (Some(error), _) => Err(format!("{view} can be read, and sluice.views says: {error}")),
-            (_, Some(difference)) => Err(format!("{view} is not its query:\n{difference}")),
+        (Ok(held), Ok(wanted)) => match difference(held, wanted.clone(), loose) {
+            None => Ok(Same::Rows),
+            Some(difference) => Err(format!("{view} is not its query:\n{difference}")),
         },
-        (Err(_), Err(_)) if told.is_some() => Ok(Same::Error),
-        (Err(held), Err(_)) => Err(format!("{view} fails, and sluice.views does not say so: {}", shown(&held))),
-        (Err(held), Ok(_)) => Err(format!("{view} is in error, and its query by hand is not: {}", shown(&held))),
+        (Err(_), Err(_)) => Ok(Same::Error),
+        (Err(held), Ok(_)) => Err(format!("{view} is in error, and its query by hand is not: {held}")),
         (Ok(held), Err(wanted)) => {
-            Err(format!("{view} has {} rows, and its query fails: {}", held.len(), shown(&wanted)))
+            Err(format!("{view} has {} rows, and its query fails: {}", held.len(), shown(wanted)))
         }
     }
 }

@@ -24,9 +24,9 @@ async fn a_view_is_right_when_it_was_filled_under_changes() {
     let columns = columns.map(|(name, ty)| (name.to_string(), ty)).to_vec();
     let tables = [Table::new("t".to_string(), columns, vec![0])];
     let mut rig = Rig::filling_beside().await;
-    rig.feed(announced(&tables), 2).await;
+    rig.feed(announced(&tables)).await;
     let all: Vec<Change> = (0..3_000).map(|id| row(id, 0)).collect();
-    rig.feed(Change::together(&all, &tables), all.len()).await;
+    rig.feed(Change::together(&all, &tables)).await;
     let mut turn = 0;
     for (name, sql) in VIEWS {
         let statement = format!("CREATE MATERIALIZED VIEW gold.{name} AS {sql}");
@@ -34,7 +34,7 @@ async fn a_view_is_right_when_it_was_filled_under_changes() {
         while !created.is_finished() {
             turn += 1;
             let some: Vec<Change> = (0..40).map(|nth| row((nth * 71 + turn) % 3_100, turn)).collect();
-            rig.feed(Change::together(&some, &tables), some.len()).await;
+            rig.feed(Change::together(&some, &tables)).await;
             tokio::task::yield_now().await;
         }
         created.await.expect("the statement does not panic").unwrap_or_else(|error| panic!("{sql}: {error:?}"));
@@ -57,9 +57,9 @@ async fn a_view_that_cannot_be_filled_is_not_there() {
     let columns = columns.map(|(name, ty)| (name.to_string(), ty)).to_vec();
     let tables = [Table::new("t".to_string(), columns, vec![0])];
     let mut rig = Rig::filling_beside().await;
-    rig.feed(announced(&tables), 2).await;
+    rig.feed(announced(&tables)).await;
     let all: Vec<Change> = (0..100).map(|id| row(id, 0)).collect();
-    rig.feed(Change::together(&all, &tables), all.len()).await;
+    rig.feed(Change::together(&all, &tables)).await;
     let error = rig.run("CREATE MATERIALIZED VIEW gold.bad AS SELECT 1 / (id - id) AS x FROM silver.t").await;
     assert_eq!(error.expect_err("every row divides by zero").message, "division by zero");
     rig.must("CREATE MATERIALIZED VIEW gold.bad AS SELECT id FROM silver.t").await;

@@ -6,8 +6,9 @@
 //!
 //! | variable | |
 //! |---|---|
-//! | `SLUICE_ORACLE_CASES` | how many random cases (long mode: thousands) |
-//! | `SLUICE_ORACLE_SEED` | where they begin; a long run without it takes one from the clock and prints it |
+//! | `SLUICE_ORACLE_CASES` | how many random cases (CI and long mode: thousands) |
+//! | `SLUICE_ORACLE_SEED` | of the first one, the next ones count on; a long run without it takes one from the clock and prints it |
+//! | `SLUICE_ORACLE_THREADS` | cases side by side |
 //! | `SLUICE_ORACLE_POSTGRES` | a server that every answer is compared with too |
 
 mod benchmark;
@@ -25,3 +26,4 @@ mod shrink;
 mod tables;
 mod tape;
 mod tpch;
+mod values;

@@ -5,7 +5,7 @@
 use super::compare::difference;
 use super::grammar::View;
 use super::rig::{Rig, Row};
-use super::tables::{Change, Table};
+use super::tables::Table;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// `host=… port=… user=… dbname=…` of a server where the schemas `silver` and `gold` may be dropped and made.
@@ -23,16 +23,18 @@ impl Postgres {
             .unwrap_or_else(|error| panic!("{VARIABLE} names no server: {error}"));
         tokio::spawn(connection);
         let mut sql =
-            "DROP SCHEMA IF EXISTS silver, gold CASCADE; CREATE SCHEMA silver; CREATE SCHEMA gold;".to_string();
+            "DROP SCHEMA IF EXISTS silver, bronze, managed, gold CASCADE; CREATE SCHEMA silver; CREATE SCHEMA bronze; \
+             CREATE SCHEMA managed; CREATE SCHEMA gold;"
+                .to_string();
         sql.extend(tables.iter().map(Table::create));
         client.batch_execute(&sql).await.expect("PostgreSQL makes the oracle's tables");
         Some(Self { client })
     }
 
-    pub async fn feed(&self, changes: &[Change], tables: &[Table]) {
-        let sql: Vec<String> = changes.iter().map(|change| change.sql(tables)).collect();
-        let done = self.client.batch_execute(&format!("BEGIN; {} COMMIT", sql.join(" "))).await;
-        done.unwrap_or_else(|error| panic!("PostgreSQL takes the oracle's changes: {error}\n{sql:#?}"));
+    /// Runs statements; `Err` says why not.
+    pub async fn run(&self, sql: &str) -> Result<(), String> {
+        let done = self.client.batch_execute(sql).await;
+        done.map_err(|error| format!("PostgreSQL: {}\n  {sql}", said(&error)))
     }
 
     /// Makes a view that Sluice has. `Err` where PostgreSQL does not know such a query.

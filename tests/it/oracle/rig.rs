@@ -1,16 +1,20 @@
 //! An engine and a session in this process, over a lake in a temporary folder.
 
+use super::compare::shown;
+use super::tables::Delivered;
 use crate::support::PATIENCE;
+use arrow::array::RecordBatch;
 use bytes::BytesMut;
 use futures::StreamExt;
-use sluice::change::{Delivery, Position, Schemas, StreamId, TableChanges};
+use sluice::change::{Delivery, Position, Schemas, StreamId};
 use sluice::engine::{self, EngineHandle, EngineOptions, ViewPhase};
 use sluice::lake::{LakeError, LakeOptions};
 use sluice::pg_catalog::system_relations;
 use sluice::source::{DeliveryLimits, StreamSender, deliveries};
 use sluice::sql::{Database, DatabaseOptions, Outcome, Session, Startup};
-use sluice::types::PgError;
-use sluice::types::codec::{ColumnEncoder, Format, TextSettings};
+use sluice::types::codec::{BoundColumn, ColumnEncoder, Format, TextSettings};
+use sluice::types::{ExprType, PgError};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -19,7 +23,7 @@ use tempfile::TempDir;
 pub type Row = Vec<Option<String>>;
 
 pub struct Rig {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     engine: EngineHandle,
     database: Arc<Database>,
     session: Session,
@@ -41,12 +45,12 @@ impl Other {
 
 impl Rig {
     pub async fn start() -> Self {
-        Self::over(crate::support::folder(), Position(0), None).await
+        Self::over(Arc::new(crate::support::folder()), Position(0), None).await
     }
 
     /// With an engine that fills every view beside its loop.
     pub async fn filling_beside() -> Self {
-        Self::over(crate::support::folder(), Position(0), Some(0)).await
+        Self::over(Arc::new(crate::support::folder()), Position(0), Some(0)).await
     }
 
     /// A second session on the same database.
@@ -55,7 +59,7 @@ impl Rig {
         Other(self.database.session(startup).expect("a session"))
     }
 
-    async fn over(folder: TempDir, next: Position, fill_beside_rows: Option<u64>) -> Self {
+    async fn over(folder: Arc<TempDir>, next: Position, fill_beside_rows: Option<u64>) -> Self {
         let deadline = Instant::now() + PATIENCE;
         let (sender, engine) = loop {
             let (sender, receiver) = deliveries(DeliveryLimits::default());
@@ -81,10 +85,9 @@ impl Rig {
     }
 
     /// Ends the engine in order and starts another one over its lake, which fills its views beside the loop if so asked.
-    pub async fn restart(self, beside: bool) -> Self {
-        let Self { folder, engine, next, .. } = self;
-        engine.shutdown().await.expect("the engine ends in order");
-        Self::over(folder, next, beside.then_some(0)).await
+    pub async fn restart(&mut self, beside: bool) {
+        self.engine.shutdown().await.expect("the engine ends in order");
+        *self = Self::over(Arc::clone(&self.folder), self.next, beside.then_some(0)).await;
     }
 
     /// Waits until no view is being filled.
@@ -98,8 +101,9 @@ impl Rig {
         self.engine.shutdown().await.expect("the engine ends in order");
     }
 
-    /// Delivers changes, `events` records in all, and waits for the tick that shows them.
-    pub async fn feed(&mut self, changes: Vec<TableChanges>, events: usize) {
+    /// Delivers changes and waits for the tick that shows them.
+    pub async fn feed(&mut self, delivered: Delivered) {
+        let Delivered { changes, bronze, events } = delivered;
         // A delivery without changes has a record all the same: one that no table wanted.
         let events = events.max(1) as i64;
         let positions: Vec<Position> = (self.next.0..self.next.0 + events).map(Position).collect();
@@ -109,7 +113,7 @@ impl Rig {
             stream: self.sender.id().clone(),
             positions,
             next: self.next,
-            bronze: vec![],
+            bronze,
             changes,
             dead: vec![],
             transactions: vec![],
@@ -134,6 +138,48 @@ impl Rig {
         self.engine.snapshot().status.views.iter().map(|view| view.phase.clone()).collect()
     }
 
+    /// The rows of a gold view at the newest tick, or why it has none, as the engine publishes them: without a query.
+    pub fn held(&self, view: &str) -> Result<Vec<Row>, String> {
+        let snapshot = self.engine.snapshot();
+        let relation = snapshot.catalog.user_relations().find(|r| snapshot.catalog.qualified_name(r) == view);
+        let relation = relation.unwrap_or_else(|| panic!("no view {view}"));
+        let state = snapshot.status.views.iter().find(|state| state.oid == relation.oid);
+        match state.map(|state| &state.phase) {
+            Some(ViewPhase::Live) => {}
+            phase => return Err(format!("{phase:?}")),
+        }
+        let table = snapshot.table(relation.oid).expect("a gold view's rows are in memory");
+        let schema = relation.table_schema();
+        let types: Vec<ExprType> = schema.columns.iter().map(|c| ExprType { pg: c.ty, storage: c.storage() }).collect();
+        let mut rows = Vec::new();
+        for i in 0..table.chunks() {
+            let chunk = table.chunk(i, None).expect("a chunk of a view");
+            rows.extend(as_text(&types, &chunk).expect("values have a text"));
+        }
+        Ok(rows)
+    }
+
+    /// What a client sees of a gold view: its rows, or its error. `told`: the error that `sluice.views` tells; `Err` where the
+    /// two do not agree.
+    pub async fn shown(&mut self, view: &str, told: Option<String>) -> Result<Result<Vec<Row>, String>, String> {
+        let held = self.run(&format!("SELECT * FROM {view}")).await;
+        match (&held, told) {
+            (Ok(_), Some(error)) => Err(format!("{view} can be read, and sluice.views says: {error}")),
+            (Err(error), None) => Err(format!("{view} fails, and sluice.views does not say so: {}", shown(error))),
+            _ => Ok(held.map_err(|error| shown(&error))),
+        }
+    }
+
+    /// What each gold view says of itself: its error, if any.
+    pub async fn errors(&mut self) -> HashMap<String, Option<String>> {
+        let rows = self.must("SELECT schema_name || '.' || view_name, error FROM sluice.views").await;
+        let named = |row: Row| {
+            let [name, error] = <[Option<String>; 2]>::try_from(row).ok()?;
+            Some((name?, error))
+        };
+        rows.into_iter().filter_map(named).collect()
+    }
+
     /// One statement as the simple protocol runs it.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, PgError> {
         let outcome = self.statement(sql).await;
@@ -152,24 +198,10 @@ impl Rig {
         let Outcome::Rows { columns, mut stream, .. } = self.session.execute(&prepared, vec![]).await? else {
             return Ok(vec![]);
         };
-        let encoder = |c: &sluice::sql::OutputColumn| {
-            ColumnEncoder::new(c.ty.pg, &c.ty.storage, Format::Text, &TextSettings::default())
-        };
-        let encoders = columns.iter().map(encoder).collect::<Result<Vec<_>, _>>()?;
+        let types: Vec<ExprType> = columns.iter().map(|c| c.ty.clone()).collect();
         let mut rows = Vec::new();
         while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(PgError::from)?;
-            let bind = |(e, a)| ColumnEncoder::column(e, a);
-            let arrays = batch.columns().iter().map(|a| a.as_ref());
-            let bound = encoders.iter().zip(arrays).map(bind).collect::<Result<Vec<_>, _>>()?;
-            for i in 0..batch.num_rows() {
-                let cell = |column: &sluice::types::codec::BoundColumn<'_>| {
-                    let mut out = BytesMut::new();
-                    column.write_value(i, &mut out);
-                    (!column.is_null(i)).then(|| String::from_utf8_lossy(&out).into_owned())
-                };
-                rows.push(bound.iter().map(cell).collect());
-            }
+            rows.extend(as_text(&types, &batch.map_err(PgError::from)?)?);
         }
         Ok(rows)
     }
@@ -188,4 +220,22 @@ impl Rig {
             Err(error) => panic!("{sql}\n{error:?}"),
         }
     }
+}
+
+/// The rows of a batch as psql shows them.
+fn as_text(types: &[ExprType], batch: &RecordBatch) -> Result<Vec<Row>, PgError> {
+    let encoder = |ty: &ExprType| ColumnEncoder::new(ty.pg, &ty.storage, Format::Text, &TextSettings::default());
+    let encoders = types.iter().map(encoder).collect::<Result<Vec<_>, _>>()?;
+    let bind = |(e, a)| ColumnEncoder::column(e, a);
+    let bound =
+        encoders.iter().zip(batch.columns().iter().map(|a| a.as_ref())).map(bind).collect::<Result<Vec<_>, _>>()?;
+    let row = |i: usize| {
+        let cell = |column: &BoundColumn<'_>| {
+            let mut out = BytesMut::new();
+            column.write_value(i, &mut out);
+            (!column.is_null(i)).then(|| String::from_utf8_lossy(&out).into_owned())
+        };
+        bound.iter().map(cell).collect()
+    };
+    Ok((0..batch.num_rows()).map(row).collect())
 }

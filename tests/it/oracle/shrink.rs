@@ -30,7 +30,7 @@ impl<'a> Shrinker<'a> {
     fn pass(&mut self) -> bool {
         let mut smaller = false;
         smaller |= self.case.restart.is_some() && self.attempt(|case| case.restart = None);
-        smaller |= self.case.altered.is_some() && self.attempt(|case| case.altered = None);
+        smaller |= self.fewer(|case| case.altered.len(), |case, range| drop(case.altered.drain(range)));
         smaller |= self.fewer(|case| case.views.len(), |case, range| drop(case.views.drain(range)));
         smaller |= self.fewer(|case| case.steps.len(), Case::drop_steps);
         for i in 0..self.case.steps.len() {
@@ -94,6 +94,9 @@ fn kind(reason: &str) -> (Option<&'static str>, Option<&str>) {
         "and its query fails",
         "does not say so",
         "sluice.views says",
+        "and its query:",
+        "PostgreSQL's (+)",
+        "in PostgreSQL",
         "CREATE",
     ];
     let phrase = phrases.into_iter().find(|phrase| reason.contains(phrase));

@@ -1,7 +1,8 @@
 //! GROUP BY and the aggregates.
 
+use super::expr::has_extremes;
 use super::{Column, Maker, Query, select_list};
-use crate::oracle::tables::Ty;
+use crate::oracle::tables::{STORED, Ty};
 
 /// The end of a call whose result is rounded; its FILTER comes before.
 const ROUNDED: &str = ", 6)";
@@ -14,7 +15,7 @@ impl Maker<'_> {
         for _ in 0..self.tape.pick(3) {
             let group = match self.tape.pick(4) {
                 3 => {
-                    let ty = *self.tape.choose(&crate::oracle::tables::STORED);
+                    let ty = *self.tape.choose(&STORED);
                     self.plain = true;
                     let group = (self.expr(ty, &scope, 1), ty);
                     self.plain = false;
@@ -93,7 +94,7 @@ impl Maker<'_> {
                 (format!($text, x = x), Ty::$result)
             }};
         }
-        match self.tape.pick(36) {
+        match self.tape.pick(46) {
             0 | 1 => {
                 self.shape("count");
                 ("count(*)".to_string(), Ty::Int8)
@@ -112,17 +113,7 @@ impl Maker<'_> {
             // Not exact: shown, not summed again.
             11 => call!("avg of floats", Float, Other, "avg({x})"),
             12..=15 => {
-                let usable = [
-                    Ty::Int4,
-                    Ty::Text,
-                    Ty::Int8,
-                    Ty::Fixed,
-                    Ty::Float,
-                    Ty::Timestamp,
-                    Ty::Numeric,
-                    Ty::Date,
-                    Ty::Interval,
-                ];
+                let usable: Vec<Ty> = STORED.into_iter().filter(|ty| has_extremes(*ty)).collect();
                 let ty = *self.tape.choose(&usable);
                 self.shape("min and max");
                 self.represent(ty);
@@ -164,6 +155,28 @@ impl Maker<'_> {
             }
             26 => call!("percentile", Int4, Other, "percentile_cont(0.5) WITHIN GROUP (ORDER BY {x})"),
             27 => call!("percentile", Text, Text, "percentile_disc(0.25) WITHIN GROUP (ORDER BY {x})"),
+            36 => call!("sum", Int2, Int8, "sum({x})"),
+            37 => call!("sum of floats", Real, Real, "sum({x})"),
+            38 => call!("mode", Int4, Int4, "mode() WITHIN GROUP (ORDER BY {x})"),
+            39 => call!("percentile", Float, Other, "percentile_disc(ARRAY[0.25, 0.75]) WITHIN GROUP (ORDER BY {x})"),
+            40 => call!("bool_and and bool_or", Bool, Bool, "every({x})"),
+            41 => {
+                self.shape("array_agg in another order");
+                let (value, by) = (self.tape.choose(scope).clone(), self.tape.choose(scope).clone());
+                [value.ty, by.ty].into_iter().for_each(|ty| self.represent(ty));
+                let text = |c: &Column| if c.ty == Ty::Other { format!("{}::text", c.sql) } else { c.sql.clone() };
+                let (value, by) = (text(&value), text(&by));
+                let direction = self.tape.choose(&["", " DESC", " NULLS FIRST"]);
+                (format!("array_agg({value} ORDER BY {by}{direction}, {value})"), Ty::Other)
+            }
+            42 => call!("bytea_agg", Bytes, Bytes, "string_agg({x}, '\\x00'::bytea ORDER BY {x})"),
+            43 => call!("jsonb_object_agg", Int4, Other, "jsonb_object_agg(coalesce({x}, 0)::text, 1)"),
+            44 => call!("max distinct", Int4, Int4, "max(DISTINCT {x})"),
+            45 => {
+                let (a, b) = (self.tape.choose(scope).clone(), self.tape.choose(scope).clone());
+                self.shape("count distinct rows");
+                (format!("count(DISTINCT ({}, {}))", a.sql, b.sql), Ty::Int8)
+            }
             28 => call!("jsonb_agg", Int4, Other, "jsonb_agg({x} ORDER BY {x})"),
             _ => call!("bit_and and bit_or", Int4, Int4, "bit_or({x})"),
         }

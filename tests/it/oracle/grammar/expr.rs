@@ -62,23 +62,30 @@ impl Maker<'_> {
     /// What operators and functions of the type give. Floats stay exact.
     fn operation(&mut self, ty: Ty, scope: &[Column], depth: usize) -> String {
         self.shape("arithmetic and functions");
-        let choice = self.tape.pick(8);
+        let choice = self.tape.pick(10);
         macro_rules! e {
             ($ty:ident) => {
                 self.expr(Ty::$ty, scope, depth)
             };
         }
         match (ty, choice) {
-            (Ty::Int4, 0 | 1) => format!("({} + {})", e!(Int4), self.tape.pick(3)),
-            (Ty::Int4, 2) => format!("({} - {})", e!(Int4), e!(Int4)),
-            (Ty::Int4, 3) => format!("({} * 2)", e!(Int4)),
-            (Ty::Int4, 4) => format!("({} % 3)", e!(Int4)),
-            (Ty::Int4, 5) => format!("({} / 2)", e!(Int4)),
-            (Ty::Int4, 6) => format!("length({})", e!(Text)),
-            (Ty::Int4, _) => format!("extract(hour FROM {})::int4", finite(e!(Timestamp))),
+            (Ty::Int4, 0) => format!("({} + {})", e!(Int4), self.tape.pick(3)),
+            (Ty::Int4, 1) => format!("({} - {})", e!(Int4), e!(Int4)),
+            (Ty::Int4, 2) => format!("({} * 2)", e!(Int4)),
+            (Ty::Int4, 3) => format!("({} % 3)", e!(Int4)),
+            (Ty::Int4, 4) => format!("({} / 2)", e!(Int4)),
+            (Ty::Int4, 5) => format!("length({})", e!(Text)),
+            (Ty::Int4, 6) => format!("extract(hour FROM {})::int4", finite(e!(Timestamp))),
+            (Ty::Int4, 7) => format!("cardinality({})", e!(Ints)),
+            (Ty::Int4, 8) => format!("({})[1]", e!(Ints)),
+            (Ty::Int4, _) => self.failing(scope, depth),
+            (Ty::Int2, 0..=3) => format!("({} + {})", e!(Int2), e!(Int2)),
+            (Ty::Int2, 4 | 5) => format!("({} % 3::int2)", e!(Int2)),
+            (Ty::Int2, _) => format!("({} % 5)::int2", e!(Int4)),
             (Ty::Int8, 0 | 1) => format!("({} + {})", e!(Int4), e!(Int8)),
             (Ty::Int8, 2) => format!("({} % 4)", e!(Int8)),
             (Ty::Int8, 3) => format!("abs({})", e!(Int8)),
+            (Ty::Int8, 4) => format!("({} * {})", e!(Int8), e!(Int2)),
             (Ty::Int8, _) => format!("{}::int8", e!(Int4)),
             (Ty::Text, 0) => format!("({} || {})", e!(Text), e!(Text)),
             (Ty::Text, 1) => format!("({} ->> 'a')", e!(Jsonb)),
@@ -87,22 +94,35 @@ impl Maker<'_> {
             (Ty::Text, 4) => format!("{}::text", e!(Int4)),
             (Ty::Text, 5) => format!("{}::text", e!(Date)),
             (Ty::Text, 6) => format!("replace({}, 'a', 'c')", e!(Text)),
+            (Ty::Text, 7) => format!("{}::text", e!(Char)),
+            (Ty::Text, 8) => format!("encode({}, 'hex')", e!(Bytes)),
             (Ty::Text, _) => format!("{}::text", e!(Bool)),
-            (Ty::Fixed, _) => format!("round({}, 1)::numeric(10,2)", e!(Fixed)),
+            (Ty::Char, 0..=4) => format!("upper({})::char(3)", e!(Text)),
+            (Ty::Char, _) => format!("{}::char(3)", e!(Text)),
+            (Ty::Fixed, 0..=6) => format!("round({}, 1)::numeric(10,2)", e!(Fixed)),
+            (Ty::Fixed, _) => format!("({} / {})::numeric(10,2)", e!(Fixed), e!(Fixed)),
             (Ty::Numeric, 0 | 1) => format!("({} + {})", e!(Numeric), e!(Fixed)),
             (Ty::Numeric, 2) => format!("({} * {})", e!(Fixed), e!(Int4)),
             (Ty::Numeric, 3) => format!("({} / 4)", e!(Fixed)),
             (Ty::Numeric, 4) => format!("round({}, 1)", e!(Numeric)),
             (Ty::Numeric, 5) => format!("({} - {})", e!(Numeric), e!(Numeric)),
             (Ty::Numeric, _) => format!("{}::numeric", e!(Int8)),
+            (Ty::Real, 0..=3) => format!("({} + {})", e!(Real), e!(Real)),
+            (Ty::Real, 4..=6) => format!("({} * 0.5::float4)", e!(Real)),
+            (Ty::Real, _) => format!("abs({})", e!(Real)),
             (Ty::Float, 0 | 1) => format!("({} + {})", e!(Float), e!(Float)),
             (Ty::Float, 2) => format!("({} * 0.5::float8)", e!(Float)),
             (Ty::Float, 3) => format!("abs({})", e!(Float)),
+            (Ty::Float, 4) => format!("{}::float8", e!(Real)),
             (Ty::Float, _) => format!("{}::float8", e!(Int4)),
             (Ty::Bool, _) => format!("({})", self.predicate(scope, depth)),
             (Ty::Timestamp, 0..=3) => format!("date_trunc('hour', {})", e!(Timestamp)),
             (Ty::Timestamp, 4) => format!("({} + interval '30 minutes')", e!(Timestamp)),
+            (Ty::Timestamp, 5) => format!("({} AT TIME ZONE 'UTC')", e!(Timestamptz)),
             (Ty::Timestamp, _) => format!("{}::timestamp", e!(Date)),
+            (Ty::Timestamptz, 0..=3) => format!("date_trunc('day', {}, 'UTC')", e!(Timestamptz)),
+            (Ty::Timestamptz, 4..=6) => format!("({} + interval '90 minutes')", e!(Timestamptz)),
+            (Ty::Timestamptz, _) => format!("({} AT TIME ZONE 'UTC')", e!(Timestamp)),
             (Ty::Interval, 0 | 1) => format!("({} + {})", e!(Interval), e!(Interval)),
             (Ty::Interval, 2) => format!("({} * 2)", e!(Interval)),
             (Ty::Interval, 3) => format!("(- {})", e!(Interval)),
@@ -113,8 +133,34 @@ impl Maker<'_> {
             (Ty::Jsonb, _) => format!("to_jsonb({})", e!(Text)),
             (Ty::Date, 0 | 1) => format!("({} + 1)", e!(Date)),
             (Ty::Date, _) => format!("{}::date", e!(Timestamp)),
+            (Ty::Ints, 0..=3) => format!("array_append({}, {})", e!(Ints), e!(Int4)),
+            (Ty::Ints, 4..=6) => format!("ARRAY[{}, {}]", e!(Int4), e!(Int4)),
+            (Ty::Ints, _) => format!("({} || {})", e!(Ints), e!(Ints)),
+            (Ty::Bytes, 0..=5) => format!("({} || {})", e!(Bytes), e!(Bytes)),
+            (Ty::Bytes, _) => format!("convert_to({}, 'UTF8')", e!(Text)),
+            (Ty::Uuid, _) => self.leaf(Ty::Uuid, scope),
             (Ty::Other, _) => self.leaf(Ty::Text, scope),
         }
+    }
+
+    /// An int4 that some rows have none of: a division by zero, a cast of what is no number; now and then with a guard.
+    fn failing(&mut self, scope: &[Column], depth: usize) -> String {
+        self.shape("may fail over a row");
+        let before = std::mem::replace(&mut self.plain, true);
+        let sql = match self.tape.pick(4) {
+            0 => {
+                let (a, b) = (self.expr(Ty::Int4, scope, depth), self.leaf(Ty::Int4, scope));
+                format!("CASE WHEN {b} <> 0 THEN {a} / {b} END")
+            }
+            1 => format!("({} / {})", self.expr(Ty::Int4, scope, depth), self.leaf(Ty::Int4, scope)),
+            2 => {
+                let text = self.leaf(Ty::Text, scope);
+                format!("CASE WHEN {text} ~ '^[0-9]+$' THEN {text}::int4 END")
+            }
+            _ => format!("nullif({}, '')::int4", self.leaf(Ty::Text, scope)),
+        };
+        self.plain = before;
+        sql
     }
 
     /// A value of the type out of another relation, for each row.
@@ -144,13 +190,13 @@ impl Maker<'_> {
         let value = value?;
         self.represent(ty);
         match self.tape.pick(3) {
-            // There is no max(jsonb).
-            choice if choice == 2 || ty == Ty::Jsonb => {
+            0 | 1 if ty == Ty::Bool => Some(format!("(SELECT bool_or({value}) {from}{filter})")),
+            // There is no max(jsonb), max(uuid), max(bytea).
+            choice if choice == 2 || !has_extremes(ty) => {
                 self.shape("scalar subquery with LIMIT 1");
                 let order = self.total_order(&[], &columns);
                 Some(format!("(SELECT {value} {from}{filter} ORDER BY {order} LIMIT 1)"))
             }
-            _ if ty == Ty::Bool => Some(format!("(SELECT bool_or({value}) {from}{filter})")),
             choice => Some(format!("(SELECT {}({value}) {from}{filter})", ["max", "min"][choice])),
         }
     }
@@ -198,6 +244,7 @@ impl Maker<'_> {
                 format!("{sql} {operator} {other}")
             }
             8 if ty == Ty::Bool => sql,
+            8 if ty == Ty::Ints => format!("{} = ANY ({sql})", self.tape.pick(3)),
             8 if ty == Ty::Text => format!("{sql} LIKE {}", quoted(["a%", "%b", "_", "%"][self.tape.pick(4)])),
             _ => format!("{sql} IS DISTINCT FROM {}", self.literal(ty)),
         }
@@ -246,6 +293,11 @@ impl Maker<'_> {
         self.shape(shape);
         Some(format!("{word} (SELECT 1 FROM {} AS {name} WHERE {correlation}{further})", source.name))
     }
+}
+
+/// Is there a `max` and a `min` of the type?
+pub(super) fn has_extremes(ty: Ty) -> bool {
+    !matches!(ty, Ty::Bool | Ty::Jsonb | Ty::Uuid | Ty::Bytes | Ty::Other)
 }
 
 /// `extract(hour …)` of an infinity is NULL in one release and an error in another.

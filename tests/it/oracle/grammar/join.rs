@@ -1,7 +1,7 @@
 //! FROM: relations, subqueries and joins.
 
 use super::{Column, Maker, columns_of};
-use crate::oracle::tables::Ty;
+use crate::oracle::tables::{STORED, Ty};
 
 impl Maker<'_> {
     /// The text after FROM and the columns that it brings.
@@ -20,7 +20,18 @@ impl Maker<'_> {
             let query = self.query(depth - 1);
             return (format!("({}) AS {name}", query.sql), columns_of(&name, &query.columns));
         }
+        if self.tape.once_in(20) {
+            let types: Vec<Ty> = (0..1 + self.tape.pick(2)).map(|_| *self.tape.choose(&STORED)).collect();
+            let (query, name) = (self.values(&types), self.name('y'));
+            return (format!("({}) AS {name}", query.sql), columns_of(&name, &query.columns));
+        }
         let source = self.tape.choose(&self.sources).clone();
+        if source.name.starts_with("bronze.") {
+            self.shape("bronze table");
+        }
+        if source.name.starts_with("managed.") {
+            self.shape("managed table");
+        }
         if source.name.starts_with("gold.") {
             self.shape("view over view");
         }
@@ -104,7 +115,8 @@ impl Maker<'_> {
         self.shape("set-returning function");
         let name = self.name('f');
         let before = std::mem::replace(&mut self.plain, true);
-        let (call, ty) = match self.tape.pick(4) {
+        let (call, ty) = match self.tape.pick(5) {
+            4 => (format!("unnest({})", self.expr(Ty::Ints, scope, 0)), Ty::Int4),
             0 => (format!("generate_series(1, {} % 4)", self.expr(Ty::Int4, scope, 0)), Ty::Int4),
             1 => (
                 format!("unnest(ARRAY[{}, {}])", self.expr(Ty::Text, scope, 1), self.expr(Ty::Text, scope, 0)),
@@ -164,6 +176,7 @@ impl Maker<'_> {
 
 /// Whether values of the two types can be compared as they are.
 pub(super) fn comparable(a: Ty, b: Ty) -> bool {
-    let number = |ty| matches!(ty, Ty::Int4 | Ty::Int8 | Ty::Fixed | Ty::Numeric);
-    a != Ty::Other && (a == b || (number(a) && number(b)))
+    let number = |ty| matches!(ty, Ty::Int2 | Ty::Int4 | Ty::Int8 | Ty::Fixed | Ty::Numeric);
+    let float = |ty| matches!(ty, Ty::Real | Ty::Float);
+    a != Ty::Other && (a == b || (number(a) && number(b)) || (float(a) && float(b)))
 }

@@ -33,6 +33,8 @@ pub struct View {
     pub name: String,
     pub sql: String,
     pub columns: Vec<(String, Ty)>,
+    /// Others read it as the query that it is, where it is not.
+    pub materialized: bool,
     /// Equal values may be shown differently.
     pub loose: bool,
     /// What it is made of.
@@ -45,12 +47,17 @@ pub struct View {
 impl View {
     /// The view that `numbers` choose, over `sources`.
     pub fn new(name: String, numbers: &[u16], sources: &[Source]) -> Self {
-        let (tape, sources) = (Tape::new(numbers), sources.to_vec());
+        let (mut tape, sources) = (Tape::new(numbers), sources.to_vec());
+        let materialized = !tape.once_in(14);
         let mut maker =
             Maker { tape, sources, names: 0, loose: false, shapes: BTreeSet::new(), fuel: 24, plain: false };
         let query = maker.query(2);
+        if !materialized {
+            maker.shape("plain view");
+        }
         let Maker { loose, shapes, sources, .. } = maker;
-        Self { name, sql: query.sql, columns: query.columns, loose, shapes, numbers: numbers.to_vec(), sources }
+        let (sql, columns, numbers) = (query.sql, query.columns, numbers.to_vec());
+        Self { name, sql, columns, materialized, loose, shapes, numbers, sources }
     }
 
     pub fn numbers(&self) -> &[u16] {
@@ -67,7 +74,8 @@ impl View {
     }
 
     pub fn create(&self) -> String {
-        format!("CREATE MATERIALIZED VIEW {} AS\n  {}", self.qualified(), self.sql)
+        let kind = if self.materialized { "MATERIALIZED VIEW" } else { "VIEW" };
+        format!("CREATE {kind} {} AS\n  {}", self.qualified(), self.sql)
     }
 
     pub fn as_source(&self) -> Source {
@@ -120,11 +128,11 @@ impl Maker<'_> {
 
     /// Notes that one value of several equal ones is chosen.
     fn represent(&mut self, ty: Ty) {
-        self.loose |= matches!(ty, Ty::Float | Ty::Numeric | Ty::Interval | Ty::Jsonb | Ty::Other);
+        self.loose |= matches!(ty, Ty::Float | Ty::Real | Ty::Numeric | Ty::Interval | Ty::Jsonb | Ty::Other);
     }
 
     fn query(&mut self, depth: usize) -> Query {
-        match (depth, self.tape.pick(16)) {
+        match (depth, self.tape.pick(20)) {
             (_, 0..=2) | (0, 8..) => self.select(depth),
             (_, 3..=6) => self.aggregate(depth),
             (_, 7) => self.grouping_sets(depth),
@@ -133,6 +141,9 @@ impl Maker<'_> {
             (_, 11) => self.distinct_on(depth),
             (_, 12) => self.top(depth),
             (_, 13 | 14) => self.window(depth),
+            (_, 15) => self.top_with_ties(depth),
+            (_, 16) => self.recursive(),
+            (_, 17) => self.set_in_list(depth),
             _ => self.with(depth),
         }
     }
@@ -279,6 +290,86 @@ impl Maker<'_> {
         let offset = if self.tape.once_in(3) { " OFFSET 1" } else { "" };
         let limit = 1 + self.tape.pick(4);
         Query { sql: format!("SELECT {list} FROM {from} ORDER BY {order} LIMIT {limit}{offset}"), columns: outputs }
+    }
+
+    /// All rows that are equal in order come, or the order is all that is shown: nothing is open.
+    fn top_with_ties(&mut self, depth: usize) -> Query {
+        let (from, columns) = self.narrow(depth);
+        let by = self.tape.choose(&columns).clone();
+        let direction = self.tape.choose(&["", " DESC", " NULLS FIRST", " DESC NULLS LAST"]);
+        let count = 1 + self.tape.pick(4);
+        if self.tape.once_in(2) {
+            self.shape("top of tied rows");
+            self.represent(by.ty);
+            let (list, outputs) = select_list(vec![(by.sql.clone(), by.ty)]);
+            let sql = format!("SELECT {list} FROM {from} ORDER BY {}{direction} LIMIT {count}", by.sql);
+            return Query { sql, columns: outputs };
+        }
+        self.shape("top with ties");
+        let (list, outputs) = select_list(columns.iter().map(|c| (c.sql.clone(), c.ty)).collect());
+        let end = format!("ORDER BY {}{direction} FETCH FIRST {count} ROWS WITH TIES", by.sql);
+        Query { sql: format!("SELECT {list} FROM {from} {end}"), columns: outputs }
+    }
+
+    /// A set-returning function in the select list.
+    fn set_in_list(&mut self, depth: usize) -> Query {
+        self.shape("set-returning function in the list");
+        let (from, scope) = self.from(depth);
+        let filter = self.filter(&scope);
+        let column = self.tape.choose(&scope).clone();
+        let set = match self.tape.pick(2) {
+            0 => (format!("generate_series(1, {} % 4)", self.expr(Ty::Int4, &scope, 0)), Ty::Int4),
+            _ => (format!("unnest({})", self.expr(Ty::Ints, &scope, 0)), Ty::Int4),
+        };
+        let (list, columns) = select_list(vec![(column.sql, column.ty), set]);
+        Query { sql: format!("SELECT {list} FROM {from}{filter}"), columns }
+    }
+
+    /// From row to row over one relation: all that can be reached, or a few steps.
+    fn recursive(&mut self) -> Query {
+        let source = self.tape.choose(&self.sources).clone();
+        let name = self.name('z');
+        let all = columns_of(&name, &source.columns);
+        let steady = |c: &&Column| matches!(c.ty, Ty::Int4 | Ty::Int8 | Ty::Int2 | Ty::Text | Ty::Date | Ty::Uuid);
+        let usable: Vec<Column> = all.iter().filter(steady).cloned().collect();
+        if usable.is_empty() {
+            return self.select(0);
+        }
+        self.shape("recursive");
+        self.loose |= source.loose;
+        let from = self.tape.choose(&usable).clone();
+        let same: Vec<Column> = usable.iter().filter(|c| c.ty == from.ty).cloned().collect();
+        let to = self.tape.choose(&same).clone();
+        let start = self.simple_predicate(&all);
+        let (reached, ty) = (self.name('r'), from.ty);
+        let table = format!("{} AS {name}", source.name);
+        let step = format!("FROM {table} JOIN {reached} ON {} = {reached}.c0", from.sql);
+        match self.tape.pick(3) {
+            0 => Query {
+                sql: format!(
+                    "WITH RECURSIVE {reached} AS (SELECT {} AS c0 FROM {table} WHERE {start} UNION SELECT {} {step}) \
+                     SELECT c0 FROM {reached}",
+                    to.sql, to.sql
+                ),
+                columns: vec![("c0".to_string(), ty)],
+            },
+            1 => Query {
+                sql: format!(
+                    "WITH RECURSIVE {reached} AS (SELECT {} AS c0, 0 AS c1 FROM {table} WHERE {start} \
+                     UNION ALL SELECT {}, {reached}.c1 + 1 {step} WHERE {reached}.c1 < 2) SELECT c0, c1 FROM {reached}",
+                    to.sql, to.sql
+                ),
+                columns: vec![("c0".to_string(), ty), ("c1".to_string(), Ty::Int4)],
+            },
+            _ => Query {
+                sql: format!(
+                    "WITH RECURSIVE {reached} AS (SELECT {} AS c0 FROM {table} WHERE {start} UNION SELECT {} {step}) \
+                     SELECT a.c0, count(*) AS c1 FROM {reached} AS a LEFT JOIN {table} ON {} = a.c0 GROUP BY a.c0",
+                    to.sql, to.sql, from.sql
+                ),
+                columns: vec![("c0".to_string(), ty), ("c1".to_string(), Ty::Int8)],
+            },
+        }
     }
 
     fn with(&mut self, depth: usize) -> Query {

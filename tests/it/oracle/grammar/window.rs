@@ -39,8 +39,8 @@ impl Maker<'_> {
         let number = number.unwrap_or_else(|| "1".to_string());
         let over = format!("OVER ({partition}ORDER BY {order}");
         let choice = match in_order {
-            true => self.tape.pick(14),
-            false => *self.tape.choose(&[2, 7, 10, 13]),
+            true => self.tape.pick(24),
+            false => *self.tape.choose(&[2, 7, 10, 13, 14, 15, 16, 17]),
         };
         match choice {
             0 | 1 => {
@@ -81,8 +81,75 @@ impl Maker<'_> {
                 self.shape("aggregate over a frame of rows");
                 (format!("max({number}) {over} ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)"), Ty::Other)
             }
+            14 => {
+                self.shape("cume_dist and percent_rank");
+                let name = self.tape.choose(&["cume_dist", "percent_rank"]).to_string();
+                let first = self.tape.choose(columns).sql.clone();
+                (format!("{name}() OVER ({partition}ORDER BY {first})"), Ty::Other)
+            }
+            15 => {
+                self.shape("RANGE frame with an offset");
+                let steps: Vec<(&Column, &str)> = columns
+                    .iter()
+                    .filter_map(|c| match c.ty {
+                        Ty::Int2 | Ty::Int4 | Ty::Int8 | Ty::Float => Some((c, "1")),
+                        Ty::Date => Some((c, "'1 day'")),
+                        Ty::Timestamp | Ty::Timestamptz => Some((c, "'1 hour'")),
+                        _ => None,
+                    })
+                    .collect();
+                let Some((by, step)) = (!steps.is_empty()).then(|| *self.tape.choose(&steps)) else {
+                    return ("count(*) OVER ()".to_string(), Ty::Int8);
+                };
+                let direction = self.tape.choose(&["", " DESC"]);
+                let frame = self.tape.choose(&["PRECEDING AND CURRENT ROW", "PRECEDING AND UNBOUNDED FOLLOWING"]);
+                let frame = format!("RANGE BETWEEN {step} {frame}");
+                (format!("sum({number}) OVER ({partition}ORDER BY {}{direction} {frame})", by.sql), Ty::Other)
+            }
+            16 => {
+                self.shape("GROUPS frame");
+                let first = self.tape.choose(columns).sql.clone();
+                let frame = "GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW";
+                (format!("count(*) OVER ({partition}ORDER BY {first} {frame})"), Ty::Int8)
+            }
+            17 => {
+                self.shape("aggregate over a partition with FILTER");
+                let filter = self.simple_predicate(columns);
+                (format!("count(*) FILTER (WHERE {filter}) OVER ({})", partition.trim()), Ty::Int8)
+            }
+            18 => {
+                self.shape("nth_value");
+                let frame = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING";
+                (format!("nth_value({}, 2) {over} {frame})", value.sql), value.ty)
+            }
+            19 => {
+                self.shape("lag and lead with an offset");
+                let name = self.tape.choose(&["lag", "lead"]).to_string();
+                let default = if value.ty == Ty::Other { String::new() } else { format!(", {}", value.ty.literal(1)) };
+                (format!("{name}({}, 2{default}) {over})", value.sql), value.ty)
+            }
+            20 => {
+                self.shape("frame with EXCLUDE");
+                let left = self.tape.choose(&["CURRENT ROW", "GROUP", "TIES"]);
+                let frame = format!("ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING EXCLUDE {left}");
+                (format!("sum({number}) {over} {frame})"), Ty::Other)
+            }
+            21 => {
+                self.shape("running array_agg");
+                let text =
+                    format!("array_agg({}::text) {over} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)", value.sql);
+                (text, Ty::Other)
+            }
+            22 => {
+                self.shape("running extremes");
+                (format!("min({number}) {over})"), Ty::Other)
+            }
+            23 => {
+                self.shape("running average");
+                (format!("avg({number}) {over})"), Ty::Other)
+            }
             12 => {
-                self.shape("ntile and percent_rank");
+                self.shape("ntile");
                 (format!("ntile(3) {over})"), Ty::Int4)
             }
             _ => {
