@@ -81,6 +81,94 @@ async fn a_view_that_takes_long_tells_psql_how_far_it_is_and_can_be_called_off()
     assert!(sluice.stop().success());
 }
 
+#[tokio::test]
+async fn ticks_and_other_views_go_on_while_a_view_is_filled() {
+    let folder = support::folder();
+    let sluice = with_rows(folder.path(), "");
+    let client = sluice.connect().await;
+    let quick = "CREATE MATERIALIZED VIEW quick AS SELECT count(*) AS n, sum(v) AS s FROM t";
+    assert_eq!(ask(&client, quick).await.as_deref(), Ok(""));
+    let filler = sluice.connect().await;
+    let cancel = filler.cancel_token();
+    let filling = tokio::spawn(async move { ask(&filler, SLOW).await });
+    let slow = "SELECT state FROM sluice.views WHERE view_name = 'slow'";
+    eventually(&client, slow, "hydrating").await;
+    let number = async |sql: &str| ask(&client, sql).await.expect(sql).parse::<u64>().expect(sql);
+    let counters = ["SELECT max(tick) FROM sluice.ticks", "SELECT runs FROM sluice.views WHERE view_name = 'quick'"];
+    let before = [number(counters[0]).await, number(counters[1]).await];
+    for nth in 1..=20 {
+        assert_eq!(ask(&client, &format!("INSERT INTO t VALUES (-{nth}, 0, 0)")).await.as_deref(), Ok(""));
+        assert_eq!(ask(&client, "SELECT n FROM quick").await, Ok((ROWS + nth).to_string()));
+    }
+    let after = [number(counters[0]).await, number(counters[1]).await];
+    assert!(before.iter().zip(after).all(|(before, after)| after >= before + 20), "{before:?} {after:?}");
+    // All that time the other one was being filled, and said how far it is.
+    let progress = "SELECT state, progress BETWEEN 0 AND 1 FROM sluice.views WHERE view_name = 'slow'";
+    assert_eq!(ask(&client, progress).await.as_deref(), Ok("hydrating|t"));
+    cancel.cancel_query(tokio_postgres::NoTls).await.expect("a CancelRequest");
+    let cancelled = filling.await.expect("the statement ends");
+    assert_eq!(cancelled, Err("57014: canceling statement due to user request".to_string()));
+    eventually(&client, "SELECT count(*) FROM sluice.views WHERE view_name = 'slow'", "0").await;
+    drop(client);
+    assert!(sluice.stop().success());
+}
+
+#[tokio::test]
+async fn views_are_renamed_swapped_refreshed_and_dropped_with_those_over_them() {
+    let folder = support::folder();
+    let sluice = support::serve(folder.path(), SOURCE);
+    let (client, other) = (sluice.connect().await, sluice.connect().await);
+    client
+        .batch_execute(
+            "CREATE TABLE t (id int PRIMARY KEY, v int);
+             CREATE MATERIALIZED VIEW m AS SELECT sum(v) AS s FROM t;
+             CREATE MATERIALIZED VIEW over_m AS SELECT s + 1 AS s FROM m;
+             CREATE MATERIALIZED VIEW m_new AS SELECT sum(v) * 10 AS s FROM t;
+             INSERT INTO t VALUES (1, 1), (2, 2)",
+        )
+        .await
+        .expect("views");
+    // Swapped in one transaction: others see the old one until then, and never none.
+    let swap = "BEGIN; ALTER MATERIALIZED VIEW m RENAME TO m_old; ALTER MATERIALIZED VIEW m_new RENAME TO m";
+    client.batch_execute(swap).await.expect("a swap");
+    assert_eq!(ask(&client, "TABLE m").await.as_deref(), Ok("30"));
+    assert_eq!(ask(&other, "TABLE m").await.as_deref(), Ok("3"));
+    client.batch_execute("COMMIT").await.expect("a swap");
+    assert_eq!(ask(&other, "TABLE m").await.as_deref(), Ok("30"));
+    // What was over the old one still is, and all of them go on.
+    client.batch_execute("INSERT INTO t VALUES (3, 3)").await.expect("a row");
+    let all = "SELECT (SELECT s FROM m), (SELECT s FROM m_old), (SELECT s FROM over_m)";
+    assert_eq!(ask(&other, all).await.as_deref(), Ok("60|6|7"));
+    let definition = ask(&client, "SELECT definition FROM pg_matviews WHERE matviewname = 'over_m'").await;
+    assert!(definition.as_ref().is_ok_and(|sql| sql.contains("m_old")), "{definition:?}");
+    for (refresh, answer) in [
+        ("REFRESH MATERIALIZED VIEW m", Ok("")),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY m", Ok("")),
+        ("REFRESH MATERIALIZED VIEW m WITH DATA", Ok("")),
+        ("REFRESH MATERIALIZED VIEW m WITH NO DATA", Ok("")),
+        (
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY m WITH NO DATA",
+            Err("42601: REFRESH options CONCURRENTLY and WITH NO DATA cannot be used together"),
+        ),
+        ("REFRESH MATERIALIZED VIEW t", Err("42809: \"t\" is not a materialized view")),
+        ("REFRESH MATERIALIZED VIEW none", Err("42P01: relation \"none\" does not exist")),
+    ] {
+        assert_eq!(ask(&client, refresh).await, answer.map(str::to_string).map_err(str::to_string), "{refresh}");
+    }
+    assert_eq!(ask(&other, all).await.as_deref(), Ok("60|6|7"));
+    let kept = ask(&client, "DROP MATERIALIZED VIEW m_old").await;
+    assert!(kept.as_ref().is_err_and(|error| error.starts_with("2BP01")), "{kept:?}");
+    assert_eq!(ask(&client, "DROP MATERIALIZED VIEW m_old CASCADE").await.as_deref(), Ok(""));
+    let left = "SELECT string_agg(view_name, ',' ORDER BY view_name) FROM sluice.views";
+    assert_eq!(ask(&other, left).await.as_deref(), Ok("m"));
+    client.batch_execute("INSERT INTO t VALUES (4, 4)").await.expect("a row");
+    drop((client, other));
+    sluice.kill();
+    let sluice = support::serve(folder.path(), SOURCE);
+    assert_eq!(sluice.psql("TABLE m").trim(), "100");
+    assert_eq!(sluice.psql(left).trim(), "m");
+}
+
 /// Rows of half a kilobyte each.
 const WIDE: &str = "CREATE MATERIALIZED VIEW wide AS SELECT id, repeat('x', 500) || id AS pad FROM t";
 

@@ -18,5 +18,6 @@ mod schema_moves;
 mod security;
 mod sql;
 mod support;
+mod view_errors;
 mod whole_transactions;
 mod writes;

@@ -15,6 +15,7 @@ mod benchmark;
 mod case;
 mod compare;
 mod errors;
+mod explained;
 mod filling;
 mod found;
 mod grammar;
