@@ -45,7 +45,8 @@ impl Names {
                 other => self.shown(&other.to_string()),
             };
             if text != name {
-                self.0.insert(name, shortened(text));
+                // The columns of the result are c1, c2, … once more: what is inside keeps its name.
+                self.0.entry(name).or_insert_with(|| shortened(text));
             }
         }
     }

@@ -85,6 +85,10 @@ fn a_random_view_equals_its_query_at_every_tick() {
     report(&seen, begun);
     let failures = failures.into_inner().expect("no thread has panicked");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    // A few cases say nothing about the mix.
+    if cases < CASES {
+        return;
+    }
     let refused: u64 = seen.refused.values().sum();
     assert!(refused * REFUSED <= seen.views, "{refused} of {} views were refused: {:#?}", seen.views, seen.refused);
     assert!(seen.compared > 4 * seen.in_error, "most comparisons must find rows");
