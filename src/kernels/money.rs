@@ -14,7 +14,7 @@ fn out_of_range() -> PgError {
 fn rounded(value: f64) -> PgResult<i64> {
     let value = value.round_ties_even();
     // From -2^63 up to, and without, 2^63.
-    let fits = (-9.223372036854775808e18..9.223372036854775808e18).contains(&value);
+    let fits = (-9.223_372_036_854_776e18..9.223_372_036_854_776e18).contains(&value);
     if fits { Ok(value as i64) } else { Err(out_of_range()) }
 }
 

@@ -77,7 +77,8 @@ struct Compiler<'p> {
     depth: usize,
     /// Within a look: groups do not capture there.
     looking: bool,
-    closed: Vec<bool>,
+    /// Of each group that is closed: whether there is nothing in it.
+    closed: Vec<Option<bool>>,
 }
 
 impl Compiler<'_> {
@@ -201,10 +202,11 @@ impl Compiler<'_> {
         }
         self.program.groups += 1;
         let group = self.program.groups;
-        self.closed.push(false);
+        self.closed.push(None);
         let inner = self.alternatives()?;
         close(self)?;
-        self.closed[group - 1] = true;
+        // PostgreSQL has its own view of what a group of nothing repeats.
+        self.closed[group - 1] = Some(inner.is_empty());
         let mut ops = vec![Op::Save(2 * group)];
         append(&mut ops, inner)?;
         ops.push(Op::Save(2 * group + 1));
@@ -233,10 +235,13 @@ impl Compiler<'_> {
             'B' => Op::Char('\\'),
             '1'..='9' => {
                 let group = c as usize - '0' as usize;
-                if self.looking || !self.closed.get(group - 1).copied().unwrap_or(false) {
-                    return Err(wrong("invalid backreference number"));
+                match self.closed.get(group - 1).copied().flatten() {
+                    Some(false) if !self.looking => Op::Back(group),
+                    Some(true) if !self.looking => {
+                        return Err(PgError::unsupported("a back-reference to a group of nothing"));
+                    }
+                    _ => return Err(wrong("invalid backreference number")),
                 }
-                Op::Back(group)
             }
             c if c.is_alphanumeric() => {
                 return Err(PgError::unsupported("this escape beside look-around or back-references"));

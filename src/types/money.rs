@@ -63,7 +63,7 @@ pub fn to_text(value: i64) -> String {
     let whole = (amount / 100).to_string();
     let mut out = String::from(if value < 0 { "-$" } else { "$" });
     for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
+        if i > 0 && (whole.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
