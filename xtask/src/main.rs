@@ -49,8 +49,7 @@ const REAL: &[Need] = &[
     Need { what: "PostgreSQL's ODBC driver", package: "odbc-postgresql", there: has_odbc_driver },
 ];
 
-const BENCH: &[Need] =
-    &[Need { what: "PostgreSQL's server", package: "postgresql", there: has_postgres }];
+const BENCH: &[Need] = &[Need { what: "PostgreSQL's server", package: "postgresql", there: has_postgres }];
 
 const HELP: &str = "\
 cargo xtask <word>

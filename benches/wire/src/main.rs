@@ -36,7 +36,12 @@ fn load() -> String {
 type Ask = Box<dyn FnMut(&mut Client, u64)>;
 
 /// `clients` threads ask for as long as it takes.
-fn measure(server: &Server, clients: usize, time: Duration, asking: impl Fn(&mut Client, u64) -> Ask + Sync) -> Measured {
+fn measure(
+    server: &Server,
+    clients: usize,
+    time: Duration,
+    asking: impl Fn(&mut Client, u64) -> Ask + Sync,
+) -> Measured {
     let (begin, end) = (Barrier::new(clients + 1), Barrier::new(clients + 1));
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -89,7 +94,9 @@ fn scattered(number: u64, round: u64, below: u64) -> u64 {
 const KEY: &str = "SELECT id, name, balance FROM account WHERE id = ";
 
 fn small(servers: &[Server; 2], time: Duration) {
-    println!("small queries: CPU of the server for a query (µs), queries/s, p99 (ms); target: CPU at most 0.7 x, the others not worse");
+    println!(
+        "small queries: CPU of the server for a query (µs), queries/s, p99 (ms); target: CPU at most 0.7 x, the others not worse"
+    );
     for (what, sql, keyed, prepared) in [
         ("SELECT 1, simple", "SELECT 1", false, false),
         ("SELECT 1, prepared", "SELECT 1", false, true),
@@ -230,8 +237,12 @@ fn result(servers: &[Server; 2]) {
 fn fill(servers: &[Server; 2], wanted: &dyn Fn(&str) -> bool) {
     let mut statements = vec![];
     if wanted("small") {
-        statements.push("CREATE TABLE account (id int PRIMARY KEY, name text NOT NULL, balance numeric(12,2) NOT NULL)".to_string());
-        statements.push(format!("INSERT INTO account SELECT g, 'account ' || g, g * 1.25 FROM generate_series(1, {ACCOUNTS}) g"));
+        statements.push(
+            "CREATE TABLE account (id int PRIMARY KEY, name text NOT NULL, balance numeric(12,2) NOT NULL)".to_string(),
+        );
+        statements.push(format!(
+            "INSERT INTO account SELECT g, 'account ' || g, g * 1.25 FROM generate_series(1, {ACCOUNTS}) g"
+        ));
     }
     if wanted("dashboard") || wanted("result") {
         statements.push(

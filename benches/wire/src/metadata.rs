@@ -11,7 +11,8 @@ const COLUMNS: usize = 50;
 const SINGLE: usize = 20;
 
 pub fn fill(client: &mut Client) {
-    let types = ["bigint", "int", "text", "varchar(40)", "numeric(12,2)", "timestamptz", "date", "bool", "float8", "uuid"];
+    let types =
+        ["bigint", "int", "text", "varchar(40)", "numeric(12,2)", "timestamptz", "date", "bool", "float8", "uuid"];
     let table = |t: usize| {
         let columns: Vec<String> = (1..COLUMNS).map(|c| format!("c{c:02} {}", types[c % types.len()])).collect();
         format!(
@@ -97,12 +98,14 @@ fn metabase() -> Vec<String> {
         one("SHOW TIMEZONE"),
         one("SELECT n.nspname FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
              AND has_schema_privilege(n.nspname, 'USAGE')"),
-        one("SELECT n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED TABLE' \
+        one(
+            "SELECT n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'p' THEN 'PARTITIONED TABLE' \
              WHEN 'v' THEN 'VIEW' WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'm' THEN 'MATERIALIZED VIEW' END AS type, d.description, \
              st.n_live_tup AS estimated_row_count FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON c.relnamespace = n.oid \
              LEFT JOIN pg_catalog.pg_description d ON c.oid = d.objoid AND d.objsubid = 0 AND d.classoid = 'pg_class'::regclass \
              LEFT JOIN pg_stat_user_tables st ON n.nspname = st.schemaname AND c.relname = st.relname \
-             WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND n.nspname = 'shop' ORDER BY type, schema, name"),
+             WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND n.nspname = 'shop' ORDER BY type, schema, name",
+        ),
         one("WITH table_privileges AS (SELECT n.nspname AS schema, c.relname AS table, \
              pg_catalog.has_any_column_privilege(current_user, c.oid, 'update') AS update, \
              pg_catalog.has_any_column_privilege(current_user, c.oid, 'select') AS select, \
@@ -110,7 +113,8 @@ fn metabase() -> Vec<String> {
              pg_catalog.has_table_privilege(current_user, c.oid, 'delete') AS delete FROM pg_class c JOIN pg_namespace n ON c.relnamespace = n.oid \
              WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'f', 'm')) \
              SELECT NULL AS role, t.* FROM table_privileges t WHERE t.select OR t.update OR t.insert OR t.delete"),
-        one("SELECT c.column_name AS name, CASE WHEN c.udt_schema IN ('public', 'pg_catalog') THEN format('%s', c.udt_name) \
+        one(
+            "SELECT c.column_name AS name, CASE WHEN c.udt_schema IN ('public', 'pg_catalog') THEN format('%s', c.udt_name) \
              ELSE format('%I.%I', c.udt_schema, c.udt_name) END AS database_type, c.ordinal_position - 1 AS position, c.table_schema, \
              c.table_name, pk.column_name IS NOT NULL AS pk, \
              col_description(format('%I.%I', c.table_schema, c.table_name)::regclass, c.ordinal_position) AS comment, \
@@ -120,17 +124,22 @@ fn metabase() -> Vec<String> {
              AND tc.table_schema = kc.table_schema AND tc.table_name = kc.table_name WHERE tc.constraint_type = 'PRIMARY KEY') pk \
              ON c.table_schema = pk.table_schema AND c.table_name = pk.table_name AND c.column_name = pk.column_name \
              WHERE c.table_schema !~ '^information_schema|catalog_history|pg_' AND c.table_schema IN ('shop') \
-             ORDER BY table_schema, table_name, position"),
-        one("SELECT fk_ns.nspname, fk_table.relname, fk_column.attname, pk_ns.nspname, pk_table.relname, pk_column.attname FROM pg_constraint c \
+             ORDER BY table_schema, table_name, position",
+        ),
+        one(
+            "SELECT fk_ns.nspname, fk_table.relname, fk_column.attname, pk_ns.nspname, pk_table.relname, pk_column.attname FROM pg_constraint c \
              JOIN pg_class fk_table ON c.conrelid = fk_table.oid JOIN pg_namespace fk_ns ON c.connamespace = fk_ns.oid \
              JOIN pg_attribute fk_column ON c.conrelid = fk_column.attrelid JOIN pg_class pk_table ON c.confrelid = pk_table.oid \
              JOIN pg_namespace pk_ns ON pk_table.relnamespace = pk_ns.oid JOIN pg_attribute pk_column ON c.confrelid = pk_column.attrelid \
              WHERE fk_ns.nspname !~ '^information_schema|catalog_history|pg_' AND c.contype = 'f' AND fk_column.attnum = ANY (c.conkey) \
-             AND pk_column.attnum = ANY (c.confkey) AND fk_ns.nspname IN ('shop') ORDER BY 1, 2"),
-        one("SELECT n.nspname AS table_schema, tc.relname AS table_name, trim(both '\"' from pg_catalog.pg_get_indexdef(ic.oid, pos.n, false)) \
+             AND pk_column.attnum = ANY (c.confkey) AND fk_ns.nspname IN ('shop') ORDER BY 1, 2",
+        ),
+        one(
+            "SELECT n.nspname AS table_schema, tc.relname AS table_name, trim(both '\"' from pg_catalog.pg_get_indexdef(ic.oid, pos.n, false)) \
              AS field_name FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class tc ON i.indrelid = tc.oid \
              JOIN pg_catalog.pg_class ic ON i.indexrelid = ic.oid JOIN pg_catalog.pg_namespace n ON tc.relnamespace = n.oid \
-             CROSS JOIN LATERAL (SELECT 1 AS n) pos WHERE i.indpred IS NULL AND n.nspname = 'shop' AND n.nspname !~ '^pg_'"),
+             CROSS JOIN LATERAL (SELECT 1 AS n) pos WHERE i.indpred IS NULL AND n.nspname = 'shop' AND n.nspname !~ '^pg_'",
+        ),
     ]
 }
 
@@ -203,14 +212,17 @@ fn once(server: &Server, asked: &[String]) -> (f64, f64, Vec<u64>) {
 }
 
 pub fn run(servers: &[Server; 2]) {
-    println!("connect and first metadata on {TABLES} tables of {COLUMNS} columns, ms; target: not slower. The first time, then the middle of 9");
+    println!(
+        "connect and first metadata on {TABLES} tables of {COLUMNS} columns, ms; target: not slower. The first time, then the middle of 9"
+    );
     for (what, asked) in [("pgjdbc", pgjdbc()), ("Metabase's sync", metabase()), ("Superset's sync", superset())] {
         if std::env::var("BENCH_ONLY").is_ok_and(|only| !what.contains(&only)) {
             continue;
         }
         let [postgres, sluice] = servers.each_ref().map(|server| {
             let first = once(server, &asked);
-            let mut later: Vec<(f64, f64)> = (0..9).map(|_| once(server, &asked)).map(|(time, cpu, _)| (time, cpu)).collect();
+            let mut later: Vec<(f64, f64)> =
+                (0..9).map(|_| once(server, &asked)).map(|(time, cpu, _)| (time, cpu)).collect();
             later.sort_by(|a, b| a.0.total_cmp(&b.0));
             (first, later[4])
         });

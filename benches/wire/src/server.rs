@@ -53,7 +53,8 @@ fn postgres_programs() -> PathBuf {
         return folder.into();
     }
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
-    let newest = versions.max_by_key(|path| path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<u32>().ok()));
+    let newest =
+        versions.max_by_key(|path| path.file_name().and_then(|n| n.to_str()).and_then(|n| n.parse::<u32>().ok()));
     newest.expect("PostgreSQL's server: apt-get install postgresql").join("bin")
 }
 
@@ -88,8 +89,14 @@ impl Server {
         assert!(made.is_ok_and(|status| status.success()), "initdb makes a cluster");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let settings = [
-            "shared_buffers=512MB", "work_mem=64MB", "effective_cache_size=4GB", "autovacuum=off", "max_wal_size=4GB",
-            "checkpoint_timeout=1h", "synchronous_commit=off", "listen_addresses=127.0.0.1",
+            "shared_buffers=512MB",
+            "work_mem=64MB",
+            "effective_cache_size=4GB",
+            "autovacuum=off",
+            "max_wal_size=4GB",
+            "checkpoint_timeout=1h",
+            "synchronous_commit=off",
+            "listen_addresses=127.0.0.1",
         ];
         let mut command = postgres_command(&programs.join("postgres"), &folder);
         command.arg("-D").arg(&data).args(["-p", &free.to_string(), "-k"]).arg(&folder);
@@ -100,7 +107,18 @@ impl Server {
         let begun = Instant::now();
         let ready = || {
             postgres_command(&programs.join("psql"), &server.folder)
-                .args(["-h", "127.0.0.1", "-p", &free.to_string(), "-U", "bench", "-d", "postgres", "-qc", "CREATE DATABASE bench"])
+                .args([
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    &free.to_string(),
+                    "-U",
+                    "bench",
+                    "-d",
+                    "postgres",
+                    "-qc",
+                    "CREATE DATABASE bench",
+                ])
                 .stderr(Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success())
