@@ -46,6 +46,10 @@ fn rows(plan: &LogicalPlan, rows_of: &dyn Fn(Oid) -> Option<u64>, read: &mut u64
             Some(rows)
         }
         LogicalPlan::Join(join) => rows_of_join(join, rows_of, read),
+        LogicalPlan::Aggregate(aggregate) => {
+            let rows = rows(&aggregate.input, rows_of, read)?;
+            Some(if aggregate.group_expr.is_empty() { 1 } else { rows })
+        }
         LogicalPlan::Values(values) => Some(values.values.len() as u64),
         LogicalPlan::EmptyRelation(_) => Some(1),
         LogicalPlan::Limit(limit) => {

@@ -74,7 +74,7 @@ async fn a_failing_gold_view_says_so_and_heals() {
     let state = "SELECT state, error LIKE '%division by zero%' FROM sluice.views WHERE view_name = 'ratio'";
     eventually(&client, state, "error|t").await;
     let refused = ask(&client, "SELECT * FROM gold.ratio").await.unwrap_err();
-    assert_eq!(refused, "55000: materialized view \"gold.ratio\" is in error");
+    assert_eq!(refused, "22012: materialized view \"gold.ratio\" is in error: division by zero");
     eventually(&client, "SELECT n FROM gold.well", "2").await;
 
     land(folder.path(), "a.t", &crate::landing::delete(2));

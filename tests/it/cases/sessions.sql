@@ -87,6 +87,9 @@ SELECT id, name FROM public.keyed WHERE id = 3;
 -- id:int4 | name:text
 -- 3 | it's 3
 
+DROP MATERIALIZED VIEW public.keyed_count;
+-- DROP MATERIALIZED VIEW
+
 ALTER TABLE public.keyed RENAME COLUMN name TO title;
 -- ALTER TABLE
 
@@ -120,9 +123,9 @@ SELECT pg_sleep(0.01), pg_sleep(-1), pg_sleep('NaN'), pg_sleep(NULL) IS NULL AS 
 -- pg_sleep:void | pg_sleep:void | pg_sleep:void | nothing:bool
 --  |  |  | t
 
-SELECT pg_sleep_for('5 milliseconds'), pg_sleep_until(now());
--- pg_sleep_for:void | pg_sleep_until:void
---  | 
+SELECT pg_sleep_for('5 milliseconds') IS NULL AS slept, pg_sleep_until(now()) IS NULL AS late;
+-- slept:bool | late:bool
+-- f | f
 
 SELECT 'lower(text)'::regprocedure, 'pg_catalog.lower(text)'::regprocedure::oid = 'lower(text)'::regprocedure AS same;
 -- regprocedure:regprocedure | same:bool
@@ -138,9 +141,6 @@ SELECT format_type(30, NULL), format_type(22, NULL), format_type(1028, NULL);
 SELECT pg_tablespace_size('pg_global'), pg_tablespace_size('pg_default') >= 0 AS more;
 -- pg_tablespace_size:int8 | more:bool
 -- 0 | t
-
-DROP MATERIALIZED VIEW public.keyed_count;
--- DROP MATERIALIZED VIEW
 
 DROP TABLE public.keyed;
 -- DROP TABLE
