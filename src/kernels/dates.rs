@@ -27,8 +27,8 @@ type Bytes = Fixed<16>;
 
 /// Lets the statement rest; what is below zero is no time.
 fn sleep(call: &Call<'_>, seconds: f64) -> PgResult<Option<String>> {
-    // `max` makes zero of NaN, too. A century is for ever.
-    let time = Duration::from_secs_f64(seconds.max(0.0).min(3.2e9));
+    // Not a number is no time either. A century is for ever.
+    let time = Duration::from_secs_f64(if seconds > 0.0 { seconds.min(3.2e9) } else { 0.0 });
     call.context()?.sleep(time).map(|()| Some(String::new()))
 }
 
@@ -835,7 +835,7 @@ pub fn declare(r: &mut Registry) {
     r.funs(&["now()", "transaction_timestamp()"], session0::<Stamp>(|call| Ok(Some(call.context()?.transaction_us()))));
     r.fun("statement_timestamp()", session0::<Stamp>(|call| Ok(Some(call.context()?.statement_us()))));
     r.fun("clock_timestamp()", session0::<Stamp>(|_| Ok(Some(clock()))));
-    r.fun("pg_sleep(float8)", session1::<Float8, Text>(|call, seconds| sleep(call, seconds)));
+    r.fun("pg_sleep(float8)", session1::<Float8, Text>(sleep));
     r.fun(
         "pg_sleep_for(interval)",
         session1::<Bytes, Text>(|call, time| {

@@ -14,12 +14,15 @@ use std::sync::Arc;
 /// Kept of one relation: for other roles, and for a transaction that changes the catalog.
 const MOST: usize = 4;
 
+/// User, database, the role's OID and whether it may do everything.
+type Asker = (String, String, Option<(Oid, bool)>);
+
 /// What tells two makings of a relation apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Basis {
     catalog_version: u64,
-    /// Where the session was asked for: user, database, the role's OID and whether it may do everything.
-    session: Option<(String, String, Option<(Oid, bool)>)>,
+    /// Where the session was asked for.
+    session: Option<Asker>,
     /// Where rows were counted: the snapshot's tick.
     tick: Option<u64>,
 }

@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// A row in its sort order's bytes.
 type Key = Arc<[u8]>;
+/// The key of a partition, and the rows that it showed.
+type Before = (Box<[u8]>, Vec<Key>);
 /// The rows of a partition, and how often each is there.
 type Rows = BTreeMap<Key, i64>;
 
@@ -95,7 +97,7 @@ impl Ranked {
     }
 
     /// Takes rows in. Gives the partitions of which the rows shown may have changed, each with those that were.
-    fn take(&mut self, rows: &RecordBatch, weights: impl Fn(usize) -> i64) -> PgResult<Vec<(Box<[u8]>, Vec<Key>)>> {
+    fn take(&mut self, rows: &RecordBatch, weights: impl Fn(usize) -> i64) -> PgResult<Vec<Before>> {
         let encoded = self.encoding.convert_columns(&evaluate(&self.order, rows)?)?;
         let keys: Vec<ArrayRef> =
             evaluate(&self.partition, rows)?.into_iter().map(positive_zero).collect::<PgResult<_>>()?;

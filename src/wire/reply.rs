@@ -34,7 +34,7 @@ pub fn message(out: &mut Vec<u8>, tag: u8, body: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// Fills in the length field at `start`.
-pub fn finish(out: &mut Vec<u8>, start: usize) {
+pub fn finish(out: &mut [u8], start: usize) {
     let length = (out.len() - start) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
