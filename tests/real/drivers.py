@@ -382,6 +382,85 @@ def tools(port):
     psql(port, "DROP TABLE pgbench_accounts, pgbench_branches, pgbench_history, pgbench_tellers")
 
 
+# Statements of the shape that each tool asks the catalog, and what of the answer must be there.
+METADATA = {
+    "Metabase: schemas that may be used": (
+        "SELECT n.nspname FROM pg_namespace n WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND has_schema_privilege(n.nspname, 'USAGE')",
+        ("public",)),
+    "Metabase: tables with rights": (
+        """SELECT n.nspname, c.relname, CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' END,
+             d.description, st.n_live_tup FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             LEFT JOIN pg_description d ON d.objoid = c.oid AND d.objsubid = 0 AND d.classoid = 'pg_class'::regclass
+             LEFT JOIN pg_stat_user_tables st ON st.schemaname = n.nspname AND st.relname = c.relname
+             WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND n.nspname = 'public'
+               AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'))""",
+        ("public", "kinds", "TABLE")),
+    "Metabase: columns": (
+        """SELECT c.column_name, CASE WHEN c.udt_schema IN ('public', 'pg_catalog') THEN format('%s', c.udt_name) ELSE format('%I.%I', c.udt_schema, c.udt_name) END,
+             c.ordinal_position - 1, col_description(format('%I.%I', c.table_schema, c.table_name)::regclass, c.ordinal_position) IS NULL,
+             pk.column_name IS NOT NULL FROM information_schema.columns c
+             LEFT JOIN (SELECT tc.table_schema, tc.table_name, kc.column_name FROM information_schema.table_constraints tc
+               JOIN information_schema.key_column_usage kc ON tc.constraint_name = kc.constraint_name AND tc.table_schema = kc.table_schema
+                 AND tc.table_name = kc.table_name WHERE tc.constraint_type = 'PRIMARY KEY') pk
+             ON c.table_schema = pk.table_schema AND c.table_name = pk.table_name AND c.column_name = pk.column_name
+             WHERE c.table_schema !~ '^information_schema|catalog_history|pg_' AND c.table_name = 'kinds'""",
+        ("id", "int4", 0, True, True)),
+    "Metabase: privileges": (
+        """WITH t AS (SELECT table_schema AS s, table_name AS n FROM information_schema.tables WHERE table_schema = 'public')
+           SELECT t.s, t.n, has_table_privilege(current_user, quote_ident(t.s) || '.' || quote_ident(t.n), 'INSERT') FROM t""",
+        ("public", "kinds", True)),
+    "DBeaver: relations": (
+        """SELECT c.relname, c.relkind::text, d.description, pg_get_expr(c.relpartbound, c.oid), pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c
+             LEFT OUTER JOIN pg_catalog.pg_description d ON d.objoid = c.oid AND d.objsubid = 0 AND d.classoid = 'pg_class'::regclass
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c')""",
+        ("kinds", "r", None, None, "sluice")),
+    "DBeaver: attributes": (
+        """SELECT a.attname, format_type(a.atttypid, a.atttypmod), pg_catalog.pg_get_expr(ad.adbin, ad.adrelid, true), dep.objid, dsc.description
+             FROM pg_catalog.pg_attribute a INNER JOIN pg_catalog.pg_class c ON a.attrelid = c.oid
+             LEFT OUTER JOIN pg_catalog.pg_attrdef ad ON a.attrelid = ad.adrelid AND a.attnum = ad.adnum
+             LEFT OUTER JOIN pg_catalog.pg_description dsc ON c.oid = dsc.objoid AND a.attnum = dsc.objsubid
+             LEFT OUTER JOIN pg_depend dep ON dep.refobjid = a.attrelid AND dep.deptype = 'i' AND dep.refobjsubid = a.attnum AND dep.classid = dep.refclassid
+             WHERE NOT a.attisdropped AND c.oid = 'public.kinds'::regclass ORDER BY a.attnum""",
+        ("note", "text", None, None, "free text")),
+    "DBeaver: roles": (
+        "SELECT a.rolname, a.rolsuper, pg_catalog.shobj_description(a.oid, 'pg_authid') FROM pg_catalog.pg_roles a ORDER BY a.rolname",
+        ("sluice", True, None)),
+    "DBeaver: grants": (
+        "SELECT grantee, table_name, privilege_type, is_grantable FROM information_schema.table_privileges WHERE table_schema = 'public' AND table_name = 'kinds'",
+        ("sluice", "kinds", "SELECT", "YES")),
+    "Grafana: tables": (
+        """SELECT CASE WHEN quote_ident(table_schema) IN (SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END
+             FROM generate_series(array_lower(string_to_array(current_setting('search_path'), ','), 1), array_upper(string_to_array(current_setting('search_path'), ','), 1)) AS i,
+             string_to_array(current_setting('search_path'), ',') s) THEN quote_ident(table_name)
+             ELSE quote_ident(table_schema) || '.' || quote_ident(table_name) END AS "table"
+           FROM information_schema.tables WHERE quote_ident(table_schema) NOT IN ('information_schema', 'pg_catalog') ORDER BY 1""",
+        ("kinds",)),
+    "Grafana: columns": (
+        """SELECT quote_ident(column_name) AS "column", data_type AS "type" FROM information_schema.columns
+             WHERE quote_ident(table_name) = 'kinds' AND quote_ident(table_schema) = 'public'""",
+        ("price", "numeric")),
+    "Grafana: version": ("SELECT current_setting('server_version_num')::int / 100 >= 1500", (True,)),
+    "Superset: schemas": (
+        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname NOT LIKE 'pg\\_%' ORDER BY nspname", ("public",)),
+    "Superset: a time grain": (
+        "SELECT DATE_TRUNC('day', at) AS __timestamp, SUM(big) AS \"SUM(big)\" FROM public.kinds WHERE at IS NOT NULL GROUP BY 1 ORDER BY 2 DESC LIMIT 10000",
+        (dt.datetime(2026, 2, 28), decimal.Decimal(2**40))),
+    "pgAdmin: members": (
+        """SELECT r.oid::int, r.rolname, r.rolcanlogin, r.rolsuper, ARRAY(SELECT CASE WHEN am.admin_option THEN '1' ELSE '0' END || rm.rolname
+             FROM pg_catalog.pg_auth_members am JOIN pg_catalog.pg_roles rm ON rm.oid = am.roleid WHERE am.member = r.oid ORDER BY rm.rolname)
+           FROM pg_catalog.pg_roles r ORDER BY r.rolcanlogin, r.rolname""",
+        (10, "sluice", True, True, [])),
+    "pgAdmin: databases": (
+        """SELECT db.datname, has_database_privilege(db.oid, 'CREATE'), pg_encoding_to_char(encoding), array_to_string(datacl, ',')
+             FROM pg_catalog.pg_database db WHERE db.datname = current_database()""",
+        ("sluice", True, "UTF8", None)),
+    "pgAdmin: grants of a table": (
+        """SELECT d.grantee::regrole::text, array_agg(d.privilege_type ORDER BY d.privilege_type) FROM pg_class c,
+             aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) d WHERE c.oid = 'public.kinds'::regclass GROUP BY 1""",
+        ("sluice", ["DELETE", "INSERT", "REFERENCES", "SELECT", "TRIGGER", "TRUNCATE", "UPDATE"])),
+}
+
+
 def metadata(port):
     import psycopg
 
