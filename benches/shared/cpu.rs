@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What this thread had used when it was asked.
 #[derive(Clone, Copy)]
-pub struct Cpu(Duration);
+pub struct Cpu(pub Duration);
 
 impl Cpu {
     pub fn now() -> Self {

@@ -134,6 +134,11 @@ impl Past {
 }
 
 impl PastSnapshot {
+    /// Did the relation hold rows?
+    pub fn has(&self, oid: Oid) -> bool {
+        self.tables.contains_key(&oid)
+    }
+
     /// A plan that reads a relation as it was. `filters` are hints: rows that fail them may still come.
     ///
     /// Errors: `55000` for a gold view that was not filled then.

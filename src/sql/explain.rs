@@ -61,9 +61,9 @@ impl Options {
     }
 }
 
-/// The plan's lines; with ANALYZE after running it on the query runtime.
+/// The plan's lines; with ANALYZE after running it on the threads that the query would run on.
 pub async fn run(execution: Execution, columns: Arc<[OutputColumn]>, options: Options) -> PgResult<Outcome> {
-    let runtime = execution.database.runtime().clone();
+    let runtime = execution.runtime().clone();
     let dropped = Arc::clone(&execution.context.dropped);
     let task = runtime.spawn(async move { lines(&execution, options).await });
     let task = AbortOnDrop { task, dropped };

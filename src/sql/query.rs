@@ -6,7 +6,7 @@
 use super::context::StatementContext;
 use super::database::Database;
 use super::direct::Direct;
-use super::effort::effort;
+use super::effort::{Effort, effort};
 use super::fair::{Dropped, fair};
 use super::kept::{Keeper, Kept, Versions};
 use super::past::Guest;
@@ -29,6 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -84,14 +85,22 @@ impl Execution {
         database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
         let dropped = Arc::clone(&self.context.dropped);
         let seen = Arc::clone(&dropped);
-        let effort = effort(&self.query.plan, &|oid| self.view.snapshot.rows(oid));
-        let task = database.runtime_for(effort).spawn(async move {
+        let task = self.runtime().clone().spawn(async move {
             if let Err(error) = self.feed(&sender, &seen).await {
                 let _ = sender.send(Err(error)).await;
             }
         });
         let batches = Batches { receiver, task: task.abort_handle(), dropped, ended: false };
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
+    }
+
+    /// The threads that it runs on. Tables of the past are read from files, however few rows they have.
+    pub fn runtime(&self) -> &Handle {
+        let effort = match self.query.guests.is_empty() {
+            true => effort(&self.query.plan, &|oid| self.view.rows(oid)),
+            false => Effort::Long,
+        };
+        self.database.runtime_for(effort)
     }
 
     async fn feed(

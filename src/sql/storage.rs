@@ -86,7 +86,7 @@ pub trait StorageSnapshot: Send + Sync + 'static {
     /// A table that lies in memory whole.
     fn table(&self, oid: Oid) -> Option<TableSnapshot>;
 
-    /// Rows of a stored relation; `None` for a system relation.
+    /// Rows of a stored relation, `u64::MAX` where nobody has counted them; `None` for a system relation.
     fn rows(&self, oid: Oid) -> Option<u64> {
         self.table(oid).map(|table| table.len() as u64)
     }

@@ -35,6 +35,13 @@ pub struct View {
     pub written: Arc<HashMap<Oid, Overlay>>,
 }
 
+impl View {
+    /// Rows of a relation: see [`StorageSnapshot::rows`].
+    pub fn rows(&self, oid: Oid) -> Option<u64> {
+        self.written.get(&oid).map_or_else(|| self.snapshot.rows(oid), |written| Some(written.rows()))
+    }
+}
+
 /// A change of names that was tried.
 struct Change {
     run: PendingChange,
