@@ -87,7 +87,7 @@ pub(super) fn start(
         views: vec![],
         relations: HashMap::new(),
         before: HashMap::new(),
-        gone: HashMap::new(),
+        changes: HashMap::new(),
         positions,
         schemas,
         lake_state,

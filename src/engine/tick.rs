@@ -16,7 +16,7 @@ use crate::fault::{self, Step};
 use crate::lake::{LakeError, LakeTableKind, Trouble};
 use crate::memory;
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
-use crate::store::{Gone, Table};
+use crate::store::{Changes, Table};
 use crate::types::{Oid, PgError, PgResult, SqlState, TableSchema};
 use crate::view::View;
 use arc_swap::ArcSwap;
@@ -55,8 +55,8 @@ pub(super) struct Engine {
     pub relations: HashMap<Oid, RelationData>,
     /// What changed in this tick, as it was before.
     pub before: HashMap<Oid, RelationData>,
-    /// The rows that went in this tick, for all the views that ask for them.
-    pub gone: HashMap<Oid, Arc<Gone>>,
+    /// What went and came in this tick, for all the views that ask for it.
+    pub changes: HashMap<Oid, Arc<Changes>>,
     pub positions: BTreeMap<StreamId, StreamState>,
     pub schemas: Arc<Schemas>,
     pub aligner: Aligner,

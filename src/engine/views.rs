@@ -8,7 +8,7 @@ use super::status::{Status, ViewPhase, ViewState};
 use super::tables::{COUNTING, Rows};
 use super::tick::Engine;
 use crate::change::Tick;
-use crate::store::{Gone, Table};
+use crate::store::{Changes, Table};
 use crate::types::{Oid, PgError, PgResult};
 use crate::view::{self, Delta, IndexNeed, Input, Operator, View};
 use std::collections::{HashMap, HashSet};
@@ -183,7 +183,7 @@ impl Engine {
     /// The end of a tick's changes: the next one begins with nothing changed.
     pub(super) fn settle(&mut self) {
         self.before.clear();
-        self.gone.clear();
+        self.changes.clear();
         let watched: HashSet<Oid> =
             self.views.iter().filter_map(|v| v.keeping.as_ref()).flat_map(|k| k.scans.iter().copied()).collect();
         for slot in self.slots.values_mut() {
@@ -455,10 +455,11 @@ impl Engine {
             let new = self.relations.get(&oid).ok_or_else(missing)?;
             let input = match (new, self.before.get(&oid).unwrap_or(new)) {
                 (RelationData::Hot(new), RelationData::Hot(old)) => {
-                    let known = self.gone.get(&oid).filter(|gone| gone.is_of(old, &slot.died)).map(Arc::clone);
-                    let gone = known.unwrap_or_else(|| Arc::new(Gone::new(old.clone(), Arc::clone(&slot.died))));
-                    self.gone.insert(oid, Arc::clone(&gone));
-                    Input::Hot { old: old.clone(), new: new.clone(), gone }
+                    let known = self.changes.get(&oid).filter(|known| known.is_of(old, new, &slot.died));
+                    let find = || Arc::new(Changes::new(old.clone(), new.clone(), Arc::clone(&slot.died)));
+                    let changes = known.map_or_else(find, Arc::clone);
+                    self.changes.insert(oid, Arc::clone(&changes));
+                    Input::Hot(changes)
                 }
                 _ => Input::Appended { added: slot.added() },
             };

@@ -58,7 +58,7 @@ pub use crate::change::RowId;
 
 pub use accounts::IndexMemory;
 pub use beside::BuiltIndex;
-pub use changes::Gone;
+pub use changes::Changes;
 pub use hash::MOST_ROWS;
 pub use snapshot::TableSnapshot;
 pub use table::Table;

@@ -202,18 +202,19 @@ impl State {
         self.chunks.chunk(slot).alive_at(slot.row as usize, self.epoch).then_some(slot)
     }
 
-    /// Where the rows are that this state sees, in their order.
-    pub(super) fn visible_each(&self, ids: &[RowId]) -> Vec<Slot> {
+    /// The rows that this state sees, in their order: which of `ids` each is, and where.
+    pub(super) fn visible_each(&self, ids: &[RowId]) -> Vec<(usize, Slot)> {
         let mut sight = Sight::new(self);
-        let mut slots = Vec::with_capacity(ids.len());
+        let mut seen = Vec::with_capacity(ids.len());
         let mut wanted: Vec<Candidate> = Vec::with_capacity(ids.len().min(BLOCK));
-        for ids in ids.chunks(BLOCK) {
-            let known = ids.iter().filter(|id| id.0 < self.next_id);
-            wanted.extend(known.map(|id| Candidate::new(0, Place::default(), id.0)));
+        for (block, ids) in ids.chunks(BLOCK).enumerate() {
+            let known = ids.iter().enumerate().filter(|(_, id)| id.0 < self.next_id);
+            wanted.extend(known.map(|(nth, id)| Candidate::new(block * BLOCK + nth, Place::default(), id.0)));
             let there = self.chunks.locate_rows(&mut wanted);
-            slots.extend(wanted[..there].iter().map(|row| row.slot).filter(|slot| sight.sees(*slot)));
+            let rows = wanted[..there].iter().map(|row| (row.nth as usize, row.slot));
+            seen.extend(rows.filter(|(_, slot)| sight.sees(*slot)));
             wanted.clear();
         }
-        slots
+        seen
     }
 }

@@ -79,7 +79,7 @@ impl TableSnapshot {
     /// The rows with these ids, in this order; all of them must be alive.
     pub fn rows_by_id(&self, ids: &[RowId], projection: Option<&[usize]>) -> PgResult<RecordBatch> {
         let state = self.state();
-        let slots = state.visible_each(ids);
+        let slots: Vec<_> = state.visible_each(ids).into_iter().map(|(_, slot)| slot).collect();
         if slots.len() < ids.len() {
             return Err(PgError::internal("a row is not there any more"));
         }

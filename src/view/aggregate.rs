@@ -1,19 +1,16 @@
 //! Aggregates by group, also by several grouping sets and over all rows: the state of each group takes rows and gives
 //! them back.
 
-use super::delta::{Delta, RowBytes, concat_rows, filter_rows, nullable, with_count};
+use super::delta::{Delta, concat_rows, differing, filter_rows, nullable, with_count};
+use super::groups::Groups;
 use super::linear::{PIECE, evaluate, passing};
 use super::operator::{Emit, Operator, Tick, line};
 use super::tally::Tally;
 use crate::types::{PgError, PgResult};
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
 use arrow::compute::cast;
-use arrow::compute::kernels::cmp::not_distinct;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// One aggregate call.
@@ -62,53 +59,6 @@ impl Grouping {
     }
 }
 
-/// The groups there are: a number for each key.
-struct Groups {
-    encoding: RowBytes,
-    hasher: RandomState,
-    numbers: HashTable<u32>,
-    keys: Vec<Box<[u8]>>,
-    /// How many rows each has; 0 for a free number.
-    rows: Vec<i64>,
-    free: Vec<u32>,
-    /// In which step each was last touched.
-    touched: Vec<u64>,
-}
-
-impl Groups {
-    fn number(&mut self, key: &[u8]) -> u32 {
-        let hash = self.hasher.hash_one(key);
-        let keys = &self.keys;
-        if let Some(number) = self.numbers.find(hash, |number| *keys[*number as usize] == *key) {
-            return *number;
-        }
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.keys[number as usize] = key.into();
-                number
-            }
-            None => {
-                self.keys.push(key.into());
-                self.rows.push(0);
-                self.touched.push(0);
-                self.keys.len() as u32 - 1
-            }
-        };
-        let (keys, hasher) = (&self.keys, &self.hasher);
-        self.numbers.insert_unique(hash, number, |number| hasher.hash_one(&*keys[*number as usize]));
-        number
-    }
-
-    fn forget(&mut self, number: u32) {
-        let hash = self.hasher.hash_one(&*self.keys[number as usize]);
-        if let Ok(entry) = self.numbers.find_entry(hash, |other| *other == number) {
-            entry.remove();
-        }
-        self.keys[number as usize] = Box::default();
-        self.free.push(number);
-    }
-}
-
 pub struct Aggregate {
     input: Box<dyn Operator>,
     grouping: Grouping,
@@ -116,7 +66,6 @@ pub struct Aggregate {
     groups: Groups,
     /// The groups of all rows, which are there without any too.
     always: Vec<u32>,
-    steps: u64,
     schema: SchemaRef,
 }
 
@@ -125,19 +74,10 @@ impl Aggregate {
     pub fn new(input: Box<dyn Operator>, grouping: Grouping, calls: Vec<Call>, schema: SchemaRef) -> PgResult<Self> {
         let schema = nullable(&schema);
         let keys = schema.fields().len() - calls.len();
-        let encoding = RowBytes::new(&schema.project(&(0..keys).collect::<Vec<_>>())?)?;
-        let groups = Groups {
-            encoding,
-            hasher: RandomState::default(),
-            numbers: HashTable::new(),
-            keys: vec![],
-            rows: vec![],
-            free: vec![],
-            touched: vec![],
-        };
-        let mut made = Self { input, grouping, calls, groups, always: vec![], steps: 1, schema };
+        let groups = Groups::new(&schema.project(&(0..keys).collect::<Vec<_>>())?)?;
+        let mut made = Self { input, grouping, calls, groups, always: vec![], schema };
         made.always = made.groups_of_all()?;
-        let groups = made.groups.keys.len();
+        let groups = made.groups.len();
         made.calls.iter_mut().for_each(|call| call.tally.grow(groups));
         Ok(made)
     }
@@ -145,15 +85,14 @@ impl Aggregate {
     /// Makes the group of an aggregate without GROUP BY, or those of the empty grouping sets.
     fn groups_of_all(&mut self) -> PgResult<Vec<u32>> {
         if self.grouping.is_total() {
-            return Ok(vec![self.groups.number(&[])]);
+            return self.groups.numbers(&[], 1);
         }
         let sets = self.grouping.sets.clone().unwrap_or_default();
         let mut groups = Vec::new();
         for set in sets.iter().filter(|set| !set.has.contains(&true)) {
             let nulls: Vec<ArrayRef> =
                 (0..set.has.len()).map(|i| new_null_array(self.schema.field(i).data_type(), 1)).collect();
-            let key = self.groups.encoding.encode(&self.set_columns(&nulls, set, 1)?)?;
-            groups.push(self.groups.number(key.row(0).data()));
+            groups.extend(self.groups.numbers(&self.set_columns(&nulls, set, 1)?, 1)?);
         }
         Ok(groups)
     }
@@ -188,10 +127,9 @@ impl Aggregate {
         };
         let mut all = Vec::with_capacity(keyed.len());
         for columns in keyed {
-            let encoded = self.groups.encoding.encode(&columns)?;
-            all.push((0..count).map(|row| self.groups.number(encoded.row(row).data())).collect());
+            all.push(self.groups.numbers(&columns, count)?);
         }
-        let groups = self.groups.keys.len();
+        let groups = self.groups.len();
         self.calls.iter_mut().for_each(|call| call.tally.grow(groups));
         Ok(all)
     }
@@ -200,7 +138,7 @@ impl Aggregate {
     fn update(&mut self, values: &[Argument], groups: &[Vec<u32>], weights: &[i64]) -> PgResult<()> {
         for numbers in groups {
             for (number, weight) in numbers.iter().zip(weights) {
-                self.groups.rows[*number as usize] += weight;
+                self.groups.add_rows(*number, *weight);
             }
             for (call, argument) in self.calls.iter_mut().zip(values) {
                 match &argument.rows {
@@ -239,11 +177,11 @@ impl Aggregate {
         if self.key_width() == 0 {
             return Ok(vec![]);
         }
-        self.groups.encoding.decode(groups.iter().map(|group| &*self.groups.keys[*group as usize]))
+        self.groups.columns(groups)
     }
 
     fn exists(&self, group: u32) -> bool {
-        self.groups.rows[group as usize] > 0 || self.always.contains(&group)
+        self.groups.rows(group) > 0 || self.always.contains(&group)
     }
 }
 
@@ -269,20 +207,6 @@ pub fn positive_zero(values: ArrayRef) -> PgResult<ArrayRef> {
     })
 }
 
-/// In which rows some column differs.
-fn differing(old: &[ArrayRef], new: &[ArrayRef], rows: usize) -> PgResult<Vec<bool>> {
-    let mut differs = vec![false; rows];
-    for (old, new) in old.iter().zip(new) {
-        if old.data_type().is_nested() {
-            (0..rows).for_each(|row| differs[row] |= old.slice(row, 1).to_data() != new.slice(row, 1).to_data());
-            continue;
-        }
-        let same = not_distinct(old, new)?;
-        (0..rows).for_each(|row| differs[row] |= !same.value(row));
-    }
-    Ok(differs)
-}
-
 impl Operator for Aggregate {
     fn schema(&self) -> &SchemaRef {
         &self.schema
@@ -290,7 +214,7 @@ impl Operator for Aggregate {
 
     fn hydrate(&mut self, tick: &Tick<'_>, emit: Emit<'_>) -> PgResult<()> {
         self.prepare(tick)?;
-        let alive: Vec<u32> = (0..self.groups.keys.len() as u32).filter(|group| self.exists(*group)).collect();
+        let alive: Vec<u32> = (0..self.groups.len() as u32).filter(|group| self.exists(*group)).collect();
         for groups in alive.chunks(PIECE) {
             let columns = [self.key_columns(groups)?, self.call_columns(groups)?].concat();
             emit(with_count(&self.schema, columns, groups.len())?)?;
@@ -315,21 +239,14 @@ impl Operator for Aggregate {
         if delta.is_empty() {
             return Ok(Delta::none(&self.schema));
         }
-        self.steps += 1;
+        self.groups.step();
         let groups = self.assign(&delta.rows)?;
         let values = self.arguments(&delta.rows)?;
-        let mut touched: Vec<u32> = Vec::new();
-        for number in groups.iter().flatten() {
-            let seen = &mut self.groups.touched[*number as usize];
-            if *seen != self.steps {
-                *seen = self.steps;
-                touched.push(*number);
-            }
-        }
+        let touched: Vec<u32> = groups.iter().flatten().copied().filter(|group| self.groups.touch(*group)).collect();
         let existed: Vec<bool> = touched.iter().map(|group| self.exists(*group)).collect();
         let old = self.call_columns(&touched)?;
         self.update(&values, &groups, &delta.weights)?;
-        if touched.iter().any(|group| self.groups.rows[*group as usize] < 0) {
+        if touched.iter().any(|group| self.groups.rows(*group) < 0) {
             return Err(PgError::internal("a group has lost more rows than it had"));
         }
         let exists: Vec<bool> = touched.iter().map(|group| self.exists(*group)).collect();
@@ -352,8 +269,7 @@ impl Operator for Aggregate {
     }
 
     fn bytes(&self) -> usize {
-        let keys: usize = self.groups.keys.iter().map(|key| key.len() + 48).sum();
-        keys + self.calls.iter().map(|call| call.tally.bytes()).sum::<usize>() + self.input.bytes()
+        self.groups.bytes() + self.calls.iter().map(|call| call.tally.bytes()).sum::<usize>() + self.input.bytes()
     }
 
     fn explain(&self, depth: usize, lines: &mut Vec<String>) {

@@ -5,6 +5,8 @@ use crate::types::{PgError, PgResult};
 use arrow::array::{
     ArrayRef, BooleanArray, DynComparator, RecordBatch, RecordBatchOptions, UInt32Array, make_comparator,
 };
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{SortOptions, concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::row::{RowConverter, Rows, SortField};
@@ -47,7 +49,8 @@ impl Delta {
             return Ok(parts.pop().unwrap_or_else(|| Self::none(schema)));
         }
         let rows = concat_rows(schema, parts.iter().map(|part| &part.rows))?;
-        Ok(Self { rows, weights: parts.into_iter().flat_map(|part| part.weights).collect() })
+        let weights: Vec<&[i64]> = parts.iter().map(|part| &part.weights[..]).collect();
+        Ok(Self { rows, weights: weights.concat() })
     }
 
     /// The rows at `picks`, with other weights.
@@ -107,6 +110,32 @@ pub fn cancel(mut delta: Delta) -> PgResult<Delta> {
     let left: Vec<u32> = (0..delta.len() as u32).filter(|row| delta.weights[*row as usize] != 0).collect();
     let weights = left.iter().map(|row| delta.weights[*row as usize]).collect();
     Delta::take(&delta.rows, left, weights)
+}
+
+/// Leaves out rows that go and come again as they were. The first `went` rows go, the others come; row `by[i]` of those that come
+/// took the place of the `i`-th that went, and `differs[i]` says whether it is another.
+pub fn drop_unchanged(delta: Delta, went: usize, by: &[u32], differs: &BooleanBuffer) -> PgResult<Delta> {
+    let mut stays = vec![true; delta.len()];
+    for (nth, row) in by.iter().enumerate().filter(|(nth, _)| !differs.value(*nth)) {
+        (stays[nth], stays[went + *row as usize]) = (false, false);
+    }
+    let left: Vec<u32> = (0..delta.len() as u32).filter(|row| stays[*row as usize]).collect();
+    let weights = left.iter().map(|row| delta.weights[*row as usize]).collect();
+    Delta::take(&delta.rows, left, weights)
+}
+
+/// In which rows some column differs, by its storage.
+pub fn differing(old: &[ArrayRef], new: &[ArrayRef], rows: usize) -> PgResult<Vec<bool>> {
+    let mut differs = vec![false; rows];
+    for (old, new) in old.iter().zip(new) {
+        if old.data_type().is_nested() {
+            (0..rows).for_each(|row| differs[row] |= old.slice(row, 1).to_data() != new.slice(row, 1).to_data());
+            continue;
+        }
+        let same = not_distinct(old, new)?;
+        (0..rows).for_each(|row| differs[row] |= !same.value(row));
+    }
+    Ok(differs)
 }
 
 /// The rows at `picks`.

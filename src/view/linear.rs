@@ -1,7 +1,7 @@
 //! Operators whose change follows from the change of their input alone: scan, filter, projection, union, constants.
 
 use super::blame::blaming;
-use super::delta::{Delta, cancel, filter_rows, nullable, with_count};
+use super::delta::{Delta, cancel, drop_unchanged, filter_rows, nullable, with_count};
 use super::operator::{Emit, IndexNeed, Input, Operator, Tick, When, line};
 use crate::store::TableSnapshot;
 use crate::types::{Oid, PgError, PgResult, TableSchema, oid};
@@ -47,8 +47,8 @@ impl Scan {
 
     fn snapshot<'a>(&self, tick: &'a Tick<'_>, when: When) -> PgResult<&'a TableSnapshot> {
         match (tick.input(self.oid)?, when) {
-            (Input::Hot { old, .. }, When::Old) => Ok(old),
-            (Input::Hot { new, .. }, When::New) => Ok(new),
+            (Input::Hot(changes), When::Old) => Ok(changes.old()),
+            (Input::Hot(changes), When::New) => Ok(changes.now()),
             (Input::Appended { .. }, _) => Err(PgError::internal("look-up in an append-only table")),
         }
     }
@@ -103,9 +103,10 @@ impl Operator for Scan {
 
     fn hydrate(&mut self, tick: &Tick<'_>, emit: Emit<'_>) -> PgResult<()> {
         match tick.input(self.oid)? {
-            Input::Hot { new, .. } => {
-                for i in 0..new.chunks() {
-                    let rows = self.named(new.chunk(i, Some(&self.projection))?)?;
+            Input::Hot(changes) => {
+                let now = changes.now();
+                for i in 0..now.chunks() {
+                    let rows = self.named(now.chunk(i, Some(&self.projection))?)?;
                     in_pieces(rows, &mut |piece| {
                         tick.read(piece.num_rows())?;
                         emit(piece)
@@ -128,24 +129,28 @@ impl Operator for Scan {
     }
 
     fn step(&mut self, tick: &Tick<'_>) -> PgResult<Delta> {
-        let mut parts = Vec::new();
-        match tick.input(self.oid)? {
-            Input::Hot { old, new, .. } if old.same_rows(new) => return Ok(Delta::none(&self.schema)),
-            Input::Hot { old, new, gone } => {
-                parts.push(Delta::all(self.named(gone.rows(Some(&self.projection))?)?, -1));
-                for rows in new.rows_since(old.next_row_id(), Some(&self.projection))? {
-                    parts.push(Delta::all(self.named(rows)?, 1));
-                }
-            }
+        let changes = match tick.input(self.oid)? {
+            Input::Hot(changes) if changes.is_empty() => return Ok(Delta::none(&self.schema)),
+            Input::Hot(changes) => changes,
             Input::Appended { added } => {
-                for rows in added.rows(&self.projection)? {
-                    parts.push(Delta::all(self.named(rows)?, 1));
-                }
+                let parts = added.rows(&self.projection)?.into_iter().map(|rows| Ok(Delta::all(self.named(rows)?, 1)));
+                return Delta::concat(&self.schema, parts.collect::<PgResult<_>>()?);
             }
-        }
+        };
+        let (went, came) = (changes.went(), changes.came());
+        let rows = with_count(&self.schema, changes.columns(&self.projection)?, went + came)?;
+        let mut weights = vec![-1; went];
+        weights.resize(went + came, 1);
+        let delta = Delta { rows, weights };
         // A change of columns that nobody reads ends here.
-        let delta = Delta::concat(&self.schema, parts)?;
-        cancel(delta)
+        let by = changes.replaced_by();
+        if by.is_empty() {
+            return cancel(delta);
+        }
+        match changes.differing(&self.projection)? {
+            Some(differs) => drop_unchanged(delta, went, by, &differs),
+            None => Ok(delta),
+        }
     }
 
     fn seekable(&self, columns: &[usize], needs: &mut Vec<IndexNeed>) -> bool {

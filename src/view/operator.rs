@@ -4,7 +4,7 @@ use super::delta::Delta;
 use crate::bind::{Relations, RelationsExtension};
 use crate::change::RowId;
 use crate::memory;
-use crate::store::{Gone, TableSnapshot};
+use crate::store::{Changes, TableSnapshot};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -22,21 +22,17 @@ use tokio::runtime::Runtime;
 /// A relation before and after a tick.
 #[derive(Clone)]
 pub enum Input {
-    Hot {
-        old: TableSnapshot,
-        new: TableSnapshot,
-        /// The rows that went since `old`.
-        gone: Arc<Gone>,
-    },
+    Hot(Arc<Changes>),
     /// Rows are only added: those of this tick.
-    Appended { added: Arc<dyn Added> },
+    Appended {
+        added: Arc<dyn Added>,
+    },
 }
 
 impl Input {
-    /// A hot table; `dead`: as for [`Gone::new`].
+    /// A hot table; `dead`: as for [`Changes::new`].
     pub fn hot(old: TableSnapshot, new: TableSnapshot, dead: Vec<RowId>) -> Self {
-        let gone = Arc::new(Gone::new(old.clone(), Arc::new(dead)));
-        Self::Hot { old, new, gone }
+        Self::Hot(Arc::new(Changes::new(old, new, Arc::new(dead))))
     }
 }
 

@@ -5,61 +5,59 @@
 //! equal keys are equal rows, and a row can be made of its key.
 
 use super::aggregate::positive_zero;
-use super::delta::{Delta, RowBytes, nullable, with_count};
+use super::delta::{Delta, nullable, with_count};
+use super::groups::Groups;
 use super::linear::{PIECE, Taken, evaluate, plain};
 use super::operator::{Emit, Operator, Tick, line};
+use super::ordered::{Key, Ordered};
 use crate::types::{PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::compute::{SortOptions, cast};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::PhysicalExpr;
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
-
-/// A row in its sort order's bytes.
-type Key = Arc<[u8]>;
-/// The key of a partition, and the rows that it showed.
-type Before = (Box<[u8]>, Vec<Key>);
-/// The rows of a partition, and how often each is there.
-type Rows = BTreeMap<Key, i64>;
 
 #[derive(Default)]
 struct Partition {
-    rows: Rows,
-    /// The batch of rows that last touched it, and where it stands among those that this one touches.
-    batch: u64,
+    /// In their sort order's bytes.
+    rows: Ordered<Key>,
+    /// Where it stands among those that the last batch touched.
     place: usize,
 }
 
 /// A partition as it was before a batch.
 struct Touched {
-    /// A row of the batch that has its key.
-    row: usize,
-    shown: Vec<Key>,
+    number: u32,
+    /// Which of the keys of [`Before`] it showed.
+    shown: Range<usize>,
     /// The rows shown may be others now.
     changed: bool,
 }
 
-/// What an entry of the maps costs beside its bytes, about.
-const ENTRY: usize = 48;
+/// The partitions that a batch touched, and the rows that they showed.
+#[derive(Default)]
+struct Before {
+    touched: Vec<Touched>,
+    keys: Vec<Key>,
+}
 
 pub struct Ranked {
     input: Box<dyn Operator>,
     partition: Vec<Arc<dyn PhysicalExpr>>,
-    partition_bytes: Option<RowBytes>,
     order: Vec<Arc<dyn PhysicalExpr>>,
     encoding: RowConverter,
     /// Which order key is each column of the input.
     columns: Vec<usize>,
     /// How many rows of a partition are shown.
     wanted: usize,
-    partitions: HashMap<Box<[u8]>, Partition, RandomState>,
-    held: usize,
-    /// Counts what was taken in.
-    batch: u64,
+    groups: Groups,
+    /// By the number of its group.
+    partitions: Vec<Partition>,
+    /// Rows there are, and bytes of them that lie elsewhere.
+    count: i64,
+    beside: i64,
     schema: SchemaRef,
 }
 
@@ -80,71 +78,54 @@ impl Ranked {
         let encoding = RowConverter::new(fields.collect::<PgResult<_>>()?)?;
         let fields: Vec<Field> =
             partition.iter().map(|key| Ok(Field::new("key", key.data_type(&of)?, true))).collect::<PgResult<_>>()?;
-        let partition_bytes = (!fields.is_empty()).then(|| RowBytes::new(&Schema::new(fields))).transpose()?;
         Ok(Self {
             input,
             partition,
-            partition_bytes,
+            groups: Groups::new(&Schema::new(fields))?,
             order: order.into_iter().map(|(key, _)| key).collect(),
             encoding,
             columns,
             wanted,
-            partitions: HashMap::default(),
-            held: 0,
-            batch: 0,
+            partitions: vec![],
+            count: 0,
+            beside: 0,
             schema: nullable(schema),
         })
     }
 
-    /// Takes rows in. Gives the partitions of which the rows shown may have changed, each with those that were.
-    fn take(&mut self, rows: &RecordBatch, weights: impl Fn(usize) -> i64) -> PgResult<Vec<Before>> {
+    /// Takes rows in. Gives the partitions that they touched as those were.
+    fn take(&mut self, rows: &RecordBatch, weights: impl Fn(usize) -> i64) -> PgResult<Before> {
         let encoded = self.encoding.convert_columns(&evaluate(&self.order, rows)?)?;
         let keys: Vec<ArrayRef> =
             evaluate(&self.partition, rows)?.into_iter().map(positive_zero).collect::<PgResult<_>>()?;
-        let keys = self.partition_bytes.as_ref().map(|bytes| bytes.encode(&keys)).transpose()?;
-        let key_of = |row: usize| keys.as_ref().map_or(&[][..], |keys| keys.row(row).data());
-        self.batch += 1;
-        let mut touched: Vec<Touched> = Vec::new();
-        for row in 0..rows.num_rows() {
-            let key = key_of(row);
-            let partition = match self.partitions.get_mut(key) {
-                Some(partition) => partition,
-                None => {
-                    self.held += key.len() + ENTRY;
-                    self.partitions.entry(key.into()).or_default()
-                }
-            };
-            if partition.batch != self.batch {
-                (partition.batch, partition.place) = (self.batch, touched.len());
-                touched.push(Touched { row, shown: first(&partition.rows, self.wanted)?, changed: false });
+        let numbers = self.groups.numbers(&keys, rows.num_rows())?;
+        self.partitions.resize_with(self.groups.len(), Partition::default);
+        self.groups.step();
+        let mut before = Before::default();
+        for (row, number) in numbers.into_iter().enumerate() {
+            let partition = &mut self.partitions[number as usize];
+            if self.groups.touch(number) {
+                partition.place = before.touched.len();
+                let start = before.keys.len();
+                first(&partition.rows, self.wanted, &mut before.keys)?;
+                before.touched.push(Touched { number, shown: start..before.keys.len(), changed: false });
             }
-            let Touched { shown, changed, .. } = &mut touched[partition.place];
-            let bytes = encoded.row(row);
-            let bytes = bytes.data();
-            *changed |= shown.len() < self.wanted || shown.last().is_some_and(|last| bytes <= &**last);
+            let Touched { shown, changed, .. } = &mut before.touched[partition.place];
+            let key = Key::from(encoded.row(row).data());
+            *changed |= shown.len() < self.wanted || before.keys[shown.clone()].last().is_some_and(|last| key <= *last);
             let weight = weights(row);
-            match partition.rows.get_mut(bytes) {
-                Some(count) => {
-                    *count += weight;
-                    if *count == 0 {
-                        partition.rows.remove(bytes);
-                        self.held -= bytes.len() + ENTRY;
-                    }
-                }
-                None => {
-                    partition.rows.insert(bytes.into(), weight);
-                    self.held += bytes.len() + ENTRY;
-                }
-            }
+            self.groups.add_rows(number, weight);
+            self.count += weight;
+            self.beside += weight * key.beside() as i64;
+            partition.rows.add(key, weight);
         }
-        let changed = touched.into_iter().filter(|touched| touched.changed);
-        Ok(changed.map(|touched| (Box::from(key_of(touched.row)), touched.shown)).collect())
+        Ok(before)
     }
 
     /// Rows with their numbers in their partitions.
     fn rows(&self, rows: &[(Key, u64)]) -> PgResult<RecordBatch> {
         let parser = self.encoding.parser();
-        let keys = self.encoding.convert_rows(rows.iter().map(|(row, _)| parser.parse(row)))?;
+        let keys = self.encoding.convert_rows(rows.iter().map(|(row, _)| parser.parse(row.bytes())))?;
         let mut columns: Vec<ArrayRef> = self.columns.iter().map(|place| Arc::clone(&keys[*place])).collect();
         let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(rows.iter().map(|(_, number)| *number)));
         columns.push(cast(&numbers, self.schema.field(columns.len()).data_type())?);
@@ -152,20 +133,13 @@ impl Ranked {
     }
 }
 
-/// The first rows of a partition, each as often as it is there.
-fn first(partition: &Rows, wanted: usize) -> PgResult<Vec<Key>> {
-    let mut run = Vec::with_capacity(wanted.min(partition.len()));
-    for (row, count) in partition {
-        if *count < 0 {
-            return Err(PgError::internal("more rows are gone than there were"));
-        }
-        let room = wanted - run.len();
-        run.extend(std::iter::repeat_n(Arc::clone(row), room.min(*count as usize)));
-        if run.len() == wanted {
-            break;
-        }
+/// Adds the first rows of a partition, each as often as it is there, to `to`.
+fn first(partition: &Ordered<Key>, wanted: usize, to: &mut Vec<Key>) -> PgResult<()> {
+    for row in partition.stretch(0, wanted) {
+        let (key, count) = row?;
+        to.extend(std::iter::repeat_n(key, count).cloned());
     }
-    Ok(run)
+    Ok(())
 }
 
 impl Operator for Ranked {
@@ -175,9 +149,10 @@ impl Operator for Ranked {
 
     fn hydrate(&mut self, tick: &Tick<'_>, emit: Emit<'_>) -> PgResult<()> {
         self.prepare(tick)?;
-        let mut piece = Vec::with_capacity(PIECE);
-        for partition in self.partitions.values() {
-            piece.extend(first(&partition.rows, self.wanted)?.into_iter().zip(1..));
+        let (mut piece, mut keys) = (Vec::with_capacity(PIECE), Vec::new());
+        for partition in &self.partitions {
+            first(&partition.rows, self.wanted, &mut keys)?;
+            piece.extend(keys.drain(..).zip(1..));
             if piece.len() >= PIECE {
                 emit(self.rows(&piece)?)?;
                 piece.clear();
@@ -199,32 +174,44 @@ impl Operator for Ranked {
         if delta.is_empty() {
             return Ok(Delta::none(&self.schema));
         }
-        let (mut changes, mut weights) = (Vec::new(), Vec::new());
-        for (key, old) in self.take(&delta.rows, |row| delta.weights[row])? {
-            let Some(partition) = self.partitions.get(&key) else { continue };
-            let new = first(&partition.rows, self.wanted)?;
-            for at in 0..old.len().max(new.len()) {
-                let (before, after) = (old.get(at), new.get(at));
-                if before == after {
-                    continue;
-                }
-                for (row, weight) in [(before, -1), (after, 1)] {
-                    if let Some(row) = row {
-                        changes.push((Arc::clone(row), at as u64 + 1));
-                        weights.push(weight);
+        let before = self.take(&delta.rows, |row| delta.weights[row])?;
+        let most = 2 * before.touched.len() * self.wanted.min(2);
+        let (mut changes, mut weights) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        let mut now = Vec::new();
+        for Touched { number, shown, changed } in before.touched {
+            let partition = &mut self.partitions[number as usize];
+            if changed {
+                now.clear();
+                first(&partition.rows, self.wanted, &mut now)?;
+                let old = &before.keys[shown];
+                for at in 0..old.len().max(now.len()) {
+                    let (was, is) = (old.get(at), now.get(at));
+                    if was == is {
+                        continue;
+                    }
+                    for (row, weight) in [(was, -1), (is, 1)] {
+                        if let Some(row) = row {
+                            changes.push((row.clone(), at as u64 + 1));
+                            weights.push(weight);
+                        }
                     }
                 }
             }
             if partition.rows.is_empty() {
-                self.held -= key.len() + ENTRY;
-                self.partitions.remove(&key);
+                self.groups.forget(number);
             }
         }
         Ok(Delta { rows: self.rows(&changes)?, weights })
     }
 
     fn bytes(&self) -> usize {
-        self.held + self.input.bytes()
+        let entry = (size_of::<Key>() + size_of::<i64>()) * 3 / 2;
+        let partitions = self.partitions.capacity() * size_of::<Partition>();
+        self.count.max(0) as usize * entry
+            + self.beside.max(0) as usize
+            + partitions
+            + self.groups.bytes()
+            + self.input.bytes()
     }
 
     fn explain(&self, depth: usize, lines: &mut Vec<String>) {

@@ -35,7 +35,7 @@ impl Recompute {
 pub fn any_changed<'a>(tick: &Tick<'_>, inputs: impl IntoIterator<Item = &'a Oid>) -> PgResult<bool> {
     for oid in inputs {
         let changed = match tick.input(*oid)? {
-            Input::Hot { old, new, .. } => !old.same_rows(new),
+            Input::Hot(changes) => !changes.is_empty(),
             Input::Appended { added } => !added.is_empty(),
         };
         if changed {

@@ -15,6 +15,7 @@
 use super::aggregate::positive_zero;
 use super::delta::RowBytes;
 use super::folds::Folds;
+use super::ordered::{Key, Ordered};
 use crate::kernels::{self, ExactSum, FloatResult};
 use crate::types::{PgError, PgResult};
 use arrow::array::{
@@ -28,7 +29,6 @@ use datafusion::logical_expr::EmitTo;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One aggregate over many groups, each a small number.
@@ -294,46 +294,29 @@ impl Tally for Truths {
 }
 
 /// Values in order, with how often each is there.
-enum Ordered {
+enum Values {
     /// Encodings of up to 16 bytes, all of one length.
-    Short(BTreeMap<u128, i64>),
-    Long(BTreeMap<Box<[u8]>, i64>),
+    Short(Ordered<u128>),
+    Long(Ordered<Key>),
 }
 
-impl Ordered {
+impl Values {
     fn add(&mut self, bytes: &[u8], weight: i64) {
-        fn step<K: Ord>(map: &mut BTreeMap<K, i64>, key: K, weight: i64) {
-            match map.entry(key) {
-                std::collections::btree_map::Entry::Vacant(entry) => drop(entry.insert(weight)),
-                std::collections::btree_map::Entry::Occupied(mut entry) => {
-                    *entry.get_mut() += weight;
-                    if *entry.get() == 0 {
-                        entry.remove();
-                    }
-                }
-            }
-        }
         match self {
-            Self::Short(map) => {
+            Self::Short(values) => {
                 let mut key = [0; 16];
                 key[..bytes.len()].copy_from_slice(bytes);
-                step(map, u128::from_be_bytes(key), weight);
+                values.add(u128::from_be_bytes(key), weight);
             }
-            Self::Long(map) => step(map, bytes.into(), weight),
+            Self::Long(values) => values.add(bytes.into(), weight),
         }
     }
 
     /// The bytes of the last or first value, of `width` where they are short.
     fn end(&self, last: bool, width: usize) -> Option<Vec<u8>> {
         match self {
-            Self::Short(map) => {
-                let (key, _) = if last { map.last_key_value()? } else { map.first_key_value()? };
-                Some(key.to_be_bytes()[..width].to_vec())
-            }
-            Self::Long(map) => {
-                let (key, _) = if last { map.last_key_value()? } else { map.first_key_value()? };
-                Some(key.to_vec())
-            }
+            Self::Short(values) => Some(values.end(last)?.to_be_bytes()[..width].to_vec()),
+            Self::Long(values) => Some(values.end(last)?.bytes().to_vec()),
         }
     }
 }
@@ -345,7 +328,7 @@ struct Extreme {
     encoding: RowBytes,
     /// The length of an encoding, where it is always the same and short.
     width: Option<usize>,
-    values: Vec<Ordered>,
+    values: Vec<Values>,
     entries: usize,
 }
 
@@ -359,8 +342,8 @@ impl Extreme {
         Ok(Self { ty: ty.clone(), greatest, encoding, width, values: vec![], entries: 0 })
     }
 
-    fn empty(&self) -> Ordered {
-        if self.width.is_some() { Ordered::Short(BTreeMap::new()) } else { Ordered::Long(BTreeMap::new()) }
+    fn empty(&self) -> Values {
+        if self.width.is_some() { Values::Short(Ordered::default()) } else { Values::Long(Ordered::default()) }
     }
 }
 
@@ -412,7 +395,7 @@ impl Tally for Extreme {
     }
 
     fn bytes(&self) -> usize {
-        self.values.capacity() * size_of::<Ordered>() + self.entries * if self.width.is_some() { 32 } else { 64 }
+        self.values.capacity() * size_of::<Values>() + self.entries * if self.width.is_some() { 32 } else { 64 }
     }
 }
 

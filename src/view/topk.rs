@@ -3,17 +3,17 @@
 use super::delta::{Delta, nullable, with_count};
 use super::linear::{evaluate, plain};
 use super::operator::{Emit, Operator, Tick, line};
+use super::ordered::{Key, Ordered};
 use crate::types::{PgError, PgResult};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::PhysicalExpr;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A row in its sort order's bytes, and how often it is there.
-type Run = Vec<(Arc<[u8]>, i64)>;
+/// Rows in their sort order's bytes, and how often each is there.
+type Run = Vec<(Key, i64)>;
 
 pub struct TopK {
     input: Box<dyn Operator>,
@@ -21,9 +21,11 @@ pub struct TopK {
     encoding: RowConverter,
     /// Which sort key is each column of the output.
     columns: Vec<usize>,
-    skip: i64,
-    fetch: i64,
-    rows: BTreeMap<Arc<[u8]>, i64>,
+    skip: usize,
+    fetch: usize,
+    rows: Ordered<Key>,
+    /// Bytes of rows that lie elsewhere.
+    beside: isize,
     shown: Run,
     schema: SchemaRef,
 }
@@ -44,60 +46,36 @@ impl TopK {
             keys.iter().map(|(key, options)| Ok(SortField::new_with_options(key.data_type(&schema)?, *options)));
         let encoding = RowConverter::new(fields.collect::<PgResult<_>>()?)?;
         let keys = keys.into_iter().map(|(key, _)| key).collect();
-        let (skip, fetch) = (skip as i64, fetch as i64);
-        Ok(Self { input, keys, encoding, columns, skip, fetch, rows: BTreeMap::new(), shown: vec![], schema })
+        let rows = Ordered::default();
+        Ok(Self { input, keys, encoding, columns, skip, fetch, rows, beside: 0, shown: vec![], schema })
     }
 
     /// Takes rows in; whether any is not behind what is shown.
     fn take(&mut self, rows: &RecordBatch, weights: impl Fn(usize) -> i64) -> PgResult<bool> {
         let values = evaluate(&self.keys, rows)?;
         let encoded = self.encoding.convert_columns(&values)?;
-        let full = self.shown.iter().map(|(_, count)| count).sum::<i64>() == self.fetch;
-        let last = self.shown.last().filter(|_| full).map(|(row, _)| Arc::clone(row));
+        let full = self.shown.iter().map(|(_, count)| *count as usize).sum::<usize>() == self.fetch;
+        let last = self.shown.last().filter(|_| full).map(|(row, _)| row);
         let mut touched = false;
         for row in 0..rows.num_rows() {
-            let bytes = encoded.row(row);
-            let bytes = bytes.data();
-            touched |= last.as_deref().is_none_or(|last| bytes <= last);
+            let key = Key::from(encoded.row(row).data());
+            touched |= last.is_none_or(|last| key <= *last);
             let weight = weights(row);
-            match self.rows.get_mut(bytes) {
-                Some(count) => {
-                    *count += weight;
-                    if *count == 0 {
-                        self.rows.remove(bytes);
-                    }
-                }
-                None => drop(self.rows.insert(bytes.into(), weight)),
-            }
+            self.beside += weight as isize * key.beside() as isize;
+            self.rows.add(key, weight);
         }
         Ok(touched)
     }
 
     /// The stretch that the limit names.
     fn stretch(&self) -> PgResult<Run> {
-        let (mut before, mut wanted) = (self.skip, self.fetch);
-        let mut run = Vec::new();
-        for (row, count) in &self.rows {
-            if wanted == 0 {
-                break;
-            }
-            if *count < 0 {
-                return Err(PgError::internal("more rows are gone than there were"));
-            }
-            let left = count - before.min(*count);
-            before -= before.min(*count);
-            let taken = left.min(wanted);
-            wanted -= taken;
-            if taken > 0 {
-                run.push((Arc::clone(row), taken));
-            }
-        }
-        Ok(run)
+        let rows = self.rows.stretch(self.skip, self.fetch);
+        rows.map(|row| row.map(|(key, count)| (key.clone(), count as i64))).collect()
     }
 
-    fn decode(&self, rows: &[(Arc<[u8]>, i64)]) -> PgResult<RecordBatch> {
+    fn decode(&self, rows: &[(Key, i64)]) -> PgResult<RecordBatch> {
         let parser = self.encoding.parser();
-        let keys = self.encoding.convert_rows(rows.iter().map(|(row, _)| parser.parse(row)))?;
+        let keys = self.encoding.convert_rows(rows.iter().map(|(row, _)| parser.parse(row.bytes())))?;
         let columns: Vec<ArrayRef> = self.columns.iter().map(|place| Arc::clone(&keys[*place])).collect();
         with_count(&self.schema, columns, rows.len())
     }
@@ -115,7 +93,7 @@ fn changes(old: &Run, new: &Run) -> Run {
         };
         match order {
             std::cmp::Ordering::Less => {
-                out.push((Arc::clone(&old[o].0), -old[o].1));
+                out.push((old[o].0.clone(), -old[o].1));
                 o += 1;
             }
             std::cmp::Ordering::Greater => {
@@ -124,7 +102,7 @@ fn changes(old: &Run, new: &Run) -> Run {
             }
             std::cmp::Ordering::Equal => {
                 if new[n].1 != old[o].1 {
-                    out.push((Arc::clone(&new[n].0), new[n].1 - old[o].1));
+                    out.push((new[n].0.clone(), new[n].1 - old[o].1));
                 }
                 (o, n) = (o + 1, n + 1);
             }
@@ -144,8 +122,7 @@ impl Operator for TopK {
         self.input = input;
         result?;
         self.shown = self.stretch()?;
-        let copies =
-            self.shown.iter().flat_map(|(row, count)| std::iter::repeat_n((Arc::clone(row), 1), *count as usize));
+        let copies = self.shown.iter().flat_map(|(row, count)| std::iter::repeat_n((row.clone(), 1), *count as usize));
         emit(self.decode(&copies.collect::<Vec<_>>())?)
     }
 
@@ -161,7 +138,7 @@ impl Operator for TopK {
     }
 
     fn bytes(&self) -> usize {
-        self.rows.keys().map(|row| row.len() + 48).sum::<usize>() + self.input.bytes()
+        self.rows.bytes() + self.beside.max(0) as usize + self.input.bytes()
     }
 
     fn explain(&self, depth: usize, lines: &mut Vec<String>) {

@@ -1,7 +1,7 @@
 //! The whole path: a broker, the release binary, a client.
 //!
 //! `cargo xtask bench [events] [freshness seconds] [overload seconds] [words…]` builds the binary and runs this; a word chooses
-//! one part (`ingest`, `schema`, `freshness`, `views`, `restart`, `overload`). In the environment, `SLUICE_BINARY` is another build, `BENCH_SOURCE`
+//! one part (`ingest`, `schema`, `freshness`, `views`, `restart`, `dead`, `overload`). In the environment, `SLUICE_BINARY` is another build, `BENCH_SOURCE`
 //! more lines for the Kafka source's section, `BENCH_PERF` the file for a `perf record` of the ingestion. Prints:
 //!
 //! - CPU per event from the broker to silver queryable and everything flushed to Delta, for events without and with a schema
@@ -9,6 +9,7 @@
 //! - freshness at fixed rates: from the broker's acknowledgement to visible in a gold view by a polling client;
 //! - the same with ten gold views, and with a heavy query beside them; and what ten views cost an event;
 //! - the time from start to the first right answer, of tables of 1M and 10M rows with a gold view;
+//! - what dead rows cost the aggregates of a table;
 //! - resident memory while more comes than is taken.
 //!
 //! CPU is the server's process, user and system, whatever else the machine does; latencies need an idle machine, so the load
@@ -16,6 +17,7 @@
 
 mod broker;
 mod client;
+mod dead;
 mod event;
 mod restart;
 mod server;
@@ -365,6 +367,10 @@ fn main() {
         for rows in [1_000_000, 10_000_000] {
             restart::measure(&binary, rows);
         }
+    }
+    if wanted("dead") {
+        println!("aggregates over 10M rows, a tenth of them dead:   target: 1.5 x");
+        dead::measure(&binary, 10_000_000);
     }
     if wanted("overload") {
         println!("a log that is always longer than what was read of it:   target: memory levels off");

@@ -25,10 +25,8 @@ fn until(client: &mut Client, sql: &str, wanted: &str) {
     }
 }
 
-/// Fills a table, kills the server, starts it, and says how long everything took to be right.
-pub fn measure(binary: &Path, rows: u64) {
-    let broker = Broker::start(false);
-    broker.acknowledge(1);
+/// A server with a table of `rows` orders, ids from 0 on.
+pub fn filled(binary: &Path, broker: &Broker, rows: u64) -> (Server, Client) {
     let server = Server::start(binary, broker.port);
     let mut client = Client::connect(server.port).expect("sluice takes connections");
     client.query("CREATE SCHEMA shop").expect("a schema");
@@ -43,6 +41,14 @@ pub fn measure(binary: &Path, rows: u64) {
         );
         client.query(&insert).expect("rows");
     }
+    (server, client)
+}
+
+/// Fills a table, kills the server, starts it, and says how long everything took to be right.
+pub fn measure(binary: &Path, rows: u64) {
+    let broker = Broker::start(false);
+    broker.acknowledge(1);
+    let (server, mut client) = filled(binary, &broker, rows);
     let begun = Instant::now();
     client.query(&format!("CREATE MATERIALIZED VIEW gold.by_region AS {VIEW}")).expect("a view");
     let created = begun.elapsed();
