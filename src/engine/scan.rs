@@ -409,11 +409,7 @@ impl ExecutionPlan for RelationScan {
             (RelationData::Hot(table), Part::Chunks(chunks)) => {
                 let (table, named_as) = (table.clone(), Arc::clone(&schema));
                 let batches = stream::iter(chunks)
-                    .flat_map(move |i| match table.pieces(i, Some(&projection)) {
-                        Ok(pieces) => stream::iter(pieces).left_stream(),
-                        Err(error) => stream::iter([Err(error)]).right_stream(),
-                    })
-                    .map(move |rows| named(rows?, &named_as))
+                    .map(move |i| named(table.chunk(i, Some(&projection))?, &named_as))
                     .try_filter(|batch| std::future::ready(batch.num_rows() > 0));
                 Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
             }

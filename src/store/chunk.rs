@@ -14,9 +14,6 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType};
 use datafusion::common::ScalarValue;
 use std::sync::OnceLock;
 
-/// The rows of a piece of a scan.
-const PIECE: usize = 8_192;
-
 type Bounds = Option<(ScalarValue, ScalarValue)>;
 
 /// A value for each column, each computed when first needed, and no memory before: the chunks of tiny ticks are many.
@@ -162,27 +159,6 @@ impl Chunk {
             None => Ok(batch),
             Some(mask) => keep_rows(&batch, mask.slice(start, batch.num_rows())),
         }
-    }
-
-    /// The living rows in pieces of at most [`PIECE`], which caches hold; all as one and without a copy where none is dead.
-    pub fn pieces(
-        &self,
-        epoch: u64,
-        projection: Option<&[usize]>,
-    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
-        let batch = match projection {
-            Some(columns) => self.batch.project(columns)?,
-            None => self.batch.clone(),
-        };
-        let mask = self.mask_at(epoch);
-        let size = if mask.is_some() { PIECE } else { batch.num_rows().max(1) };
-        Ok((0..batch.num_rows()).step_by(size).map(move |start| match &mask {
-            None => Ok(batch.clone()),
-            Some(mask) => {
-                let rows = size.min(batch.num_rows() - start);
-                keep_rows(&batch.slice(start, rows), mask.slice(start, rows))
-            }
-        }))
     }
 
     pub fn live_ids(&self, start: usize, epoch: u64) -> Vec<RowId> {

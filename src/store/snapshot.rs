@@ -93,17 +93,6 @@ impl TableSnapshot {
         chunk.live_rows(0, self.state.epoch, projection)
     }
 
-    /// The live rows of chunk `i` in id order, in pieces that caches hold: for a reader that takes them one by one. As one,
-    /// and without a copy, where no row of the chunk is dead.
-    pub fn pieces(
-        &self,
-        i: usize,
-        projection: Option<&[usize]>,
-    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
-        let chunk = self.state.chunks.get(i).ok_or_else(|| PgError::internal(format!("no chunk {i}")))?;
-        chunk.pieces(self.state.epoch, projection)
-    }
-
     /// Min and max of a column in chunk `i`, NULLs aside, where the type has an order of plain values and the chunk a
     /// value: a chunk outside them needs no scan. They may be wider than the live rows. Computed when first asked for.
     pub fn bounds(&self, i: usize, column: usize) -> Option<(ScalarValue, ScalarValue)> {

@@ -123,8 +123,6 @@ fn check(snapshot: &TableSnapshot, model: &Model, key: &[usize]) -> Result<(), T
     let expected = model.sorted();
     prop_assert_eq!(scan(snapshot), expected.clone(), "scan at tick {}", snapshot.tick());
     prop_assert_eq!(snapshot.len(), expected.len());
-    let pieces = (0..snapshot.chunks()).flat_map(|i| snapshot.pieces(i, None).unwrap());
-    prop_assert_eq!(pieces.flat_map(|rows| rows_of(&rows.unwrap())).collect::<Vec<_>>(), expected.clone(), "in pieces");
     let mut asked: Vec<Row> = Vec::new();
     for a in [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), Some(77)] {
         for b in [None, Some(""), Some("x"), Some("y ")] {
