@@ -177,10 +177,12 @@ impl Yardstick {
         drop(words);
 
         let (from, mut to) = (vec![1u8; 64 << 20], vec![2u8; 64 << 20]);
-        let copied = from.len() as f64 / best(|| {
-            to.copy_from_slice(black_box(&from));
-            black_box(&to);
-        }).as_secs_f64();
+        let copied = from.len() as f64
+            / best(|| {
+                to.copy_from_slice(black_box(&from));
+                black_box(&to);
+            })
+            .as_secs_f64();
         Self { updates, read, copied }
     }
 
