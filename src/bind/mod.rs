@@ -22,6 +22,7 @@ mod parse;
 mod pool;
 mod query;
 mod relation;
+mod requirements;
 mod scope;
 mod subquery;
 pub mod tree;

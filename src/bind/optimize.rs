@@ -4,6 +4,7 @@
 //! not PostgreSQL's.
 
 use super::relation::{Relations, RelationsExtension};
+use super::requirements::physical_rules;
 use crate::types::PgResult;
 use datafusion::execution::context::SessionContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -28,7 +29,12 @@ pub fn session_config(partitions: usize) -> SessionConfig {
 /// statement, and these would be copied with it), over `config`; put [`RelationsExtension`] (and the functions' context) into it before
 /// running a plan.
 pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
-    SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_analyzer_rules(Vec::new()).build()
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_analyzer_rules(Vec::new())
+        .with_physical_optimizer_rules(physical_rules())
+        .build()
 }
 
 /// A context that reads `relations`.

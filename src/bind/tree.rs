@@ -128,6 +128,15 @@ pub struct Frame {
     pub exclusion: Option<Exclusion>,
 }
 
+impl Frame {
+    /// Whether the frame of a row may lack rows that the one before it had.
+    pub fn moves_on(&self, order_by: &[SortKey]) -> bool {
+        // Without an order all rows are peers.
+        let whole = order_by.is_empty() && self.units != FrameUnits::Rows;
+        !whole && self.start != Bound::UnboundedPreceding
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameUnits {
     Rows,

@@ -7,6 +7,7 @@
 //! what changes in its inputs. When the thread is done, the operators take all of that as one change, in a tick,
 //! and the view is live. Until then queries of it say that it is hydrating.
 
+use super::beside::spawn_beside;
 use super::snapshot::{RelationData, Snapshot, SnapshotRelations};
 use super::status::ViewPhase;
 use super::tables::Rows;
@@ -250,7 +251,7 @@ impl Engine {
         slot.indexing = Some(Indexing { watch: Arc::clone(&watch), total });
         let (oid, arrivals) = (slot.state.oid, self.arrivals.clone());
         tracing::info!(view = %oid, rows = total, "indexes are made beside the tick loop");
-        let spawned = std::thread::Builder::new().name("index".into()).spawn(move || {
+        spawn_beside("index", move || {
             let build = |(need, table): (IndexNeed, TableSnapshot)| {
                 let built = table.build_index(&need.columns, |rows| watch.read(rows))?;
                 Ok((need, built))
@@ -258,8 +259,7 @@ impl Engine {
             let outcome = tables.into_iter().map(build).collect::<PgResult<Vec<_>>>().map(Outcome::Indexed);
             // An engine that has ended wants no result.
             drop(arrivals.send(Arrival { oid, watch, outcome }));
-        });
-        spawned.map(drop).map_err(|error| PgError::internal(format!("cannot start a thread: {error}")))
+        })
     }
 
     /// Takes indexes that were made for a view. The tick that follows begins its first run.
@@ -311,11 +311,10 @@ impl Engine {
         });
         tracing::info!(view = %oid, rows = total, "a gold view is filled beside the tick loop");
         let arrivals: Sender<Arrival> = self.arrivals.clone();
-        let spawned = std::thread::Builder::new().name("hydrate".into()).spawn(move || {
+        spawn_beside("hydrate", move || {
             // An engine that has ended wants no result.
             drop(arrivals.send(job.run()));
-        });
-        spawned.map(drop).map_err(|error| PgError::internal(format!("cannot start a thread: {error}")))
+        })
     }
 
     /// Takes what a first run gave; the tick that follows makes the view live.
@@ -387,8 +386,11 @@ impl Engine {
         let mut ran = if delta.is_empty() { Ran::Same } else { Ran::Moved };
         match filled.rows {
             FilledRows::Table(table) => {
+                // What had no rows and still has none has not moved: the views over it go on as they are.
+                if !(recovered && table.is_empty()) {
+                    ran = Ran::Moved;
+                }
                 slot.rows = Rows::Hot(table);
-                ran = Ran::Moved;
             }
             FilledRows::Difference(None) => {}
             FilledRows::Difference(Some(Delta { rows, weights })) => {
@@ -402,8 +404,8 @@ impl Engine {
         slot.apply_weighted(&delta.rows, &delta.weights)?;
         if ran == Ran::Moved {
             slot.changed_tick = self.tick;
-            self.publish_slot(oid);
         }
+        self.publish_slot(oid);
         let view = &mut self.views[index];
         view.state.rows = self.relations.get(&oid).map_or(0, RelationData::rows);
         view.state.bytes = filled.root.bytes() as u64;

@@ -15,6 +15,7 @@
 //! stops nobody) are kept here.
 
 pub mod align;
+mod beside;
 mod evolve;
 mod flush;
 mod hydrate;
@@ -33,6 +34,7 @@ mod views;
 mod write;
 
 pub use align::AlignOptions;
+pub use beside::give_way;
 pub use past::{Past, PastSnapshot};
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
 pub use status::{LakeState, MemoryPart, MemoryPurpose, Status, StreamState, TableState, ViewPhase, ViewState};
@@ -45,6 +47,7 @@ use crate::catalog::{Catalog, Relation};
 use crate::change::{Position, Schemas, StreamId};
 use crate::lake::{LakeError, LakeOptions, Moment};
 use crate::source::{DeliveryReceiver, SourceStatus};
+use crate::store::BuiltIndex;
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
@@ -66,7 +69,7 @@ pub struct EngineOptions {
     pub unflushed_bytes: u64,
     /// Records that one tick takes at most.
     pub tick_events: usize,
-    /// Gold views whose inputs have more rows are filled beside the tick loop.
+    /// Gold views whose inputs have more rows are filled beside the tick loop, and so are indexes.
     pub fill_beside_rows: u64,
     /// So long sources wait after a start for views that are filled beside the loop, so that these can be read meanwhile.
     pub start_patience: Duration,
@@ -96,14 +99,19 @@ pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
 pub struct Commit {
     pub change: Option<CatalogChange>,
     pub tables: Vec<TableCommit>,
+    /// Indexes of large tables that its change names: see [`EngineHandle::build_indexes`].
+    pub built: BuiltIndexes,
 }
+
+/// Indexes made beforehand, by table.
+pub type BuiltIndexes = Vec<(Oid, BuiltIndex)>;
 
 enum Command {
     Commit { commit: Commit, reply: oneshot::Sender<PgResult<()>> },
     Shutdown { reply: oneshot::Sender<PgResult<()>> },
 }
 
-/// The way to a running engine. Cheap to clone.
+/// The way to a running engine. Cheap to clone. With the last one the engine ends as after [`EngineHandle::shutdown`].
 #[derive(Clone)]
 pub struct EngineHandle {
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -112,6 +120,8 @@ pub struct EngineHandle {
     ticks: watch::Receiver<u64>,
     upkeep: Sender<upkeep::Asked>,
     past: Arc<Past>,
+    /// Tables with more rows get their indexes beside the loop.
+    beside_rows: u64,
 }
 
 impl EngineHandle {
@@ -170,7 +180,7 @@ impl EngineHandle {
 
     /// Applies a change of the catalog: a [`EngineHandle::commit`] without rows.
     pub async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
-        self.commit(Commit { change: Some(change), tables: Vec::new() }).await
+        self.commit(Commit { change: Some(change), ..Commit::default() }).await
     }
 
     /// Applies a transaction in one tick, all of it or nothing, and brings tables and views in line with it. When it

@@ -146,6 +146,7 @@ pub(super) fn start(
         ticks: ticks_seen,
         upkeep: ask_sender,
         past: Arc::new(Past::new(lake.reader(), past_system)),
+        beside_rows: engine.options.fill_beside_rows,
     };
     let history = engine.options.lake.history;
     let retention = if history.is_zero() { READERS } else { history };
@@ -289,7 +290,7 @@ async fn load(
         };
         let mut slot = Slot::new(relation.oid, relation.kind, folder, rows);
         if relation.kind == RelationKind::Managed {
-            slot.index(super::indexed_columns(relation))?;
+            slot.index(super::indexed_columns(relation), vec![])?;
         }
         slot.flushed = slot.next_row_id();
         slot.written = slot.flushed;

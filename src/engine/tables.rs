@@ -7,7 +7,7 @@ use super::status::{MemoryPart, MemoryPurpose};
 use crate::catalog::RelationKind;
 use crate::change::{Op, RowId, StreamId, TableChanges, Tick};
 use crate::lake::LakeFiles;
-use crate::store::{RowOp, Table, TableDelta};
+use crate::store::{BuiltIndex, RowOp, Table, TableDelta};
 use crate::types::{Oid, PgError, PgResult, TableSchema};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
@@ -266,11 +266,15 @@ impl Slot {
         Ok(())
     }
 
-    /// Keeps these indexes, and of those that it made before no others.
-    pub fn index(&mut self, wanted: Vec<Vec<usize>>) -> PgResult<()> {
+    /// Keeps these indexes, and of those that it made before no others. `built`: those that were made beforehand.
+    pub fn index(&mut self, wanted: Vec<Vec<usize>>, mut built: Vec<BuiltIndex>) -> PgResult<()> {
         let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
         for columns in wanted.iter().filter(|c| !self.indexes.contains(c)) {
-            table.ensure_index(columns)?;
+            let made = built.iter().position(|index| index.is_over(columns)).map(|at| built.swap_remove(at));
+            let taken = made.map_or(Ok(false), |index| table.adopt_index(index))?;
+            if !taken {
+                table.ensure_index(columns)?;
+            }
             self.dirty = true;
         }
         for columns in self.indexes.iter().filter(|c| !wanted.contains(c)) {

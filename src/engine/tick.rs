@@ -117,18 +117,23 @@ pub(super) struct Channels {
 enum Woken {
     Delivery,
     Other,
+    /// No source is left.
     Closed,
+    /// Nobody is left who could ask for anything.
+    Abandoned,
 }
 
 impl Engine {
-    /// Runs until it is told to end or the lake is lost.
+    /// Runs until it is told to end, its last handle is gone, or the lake is lost.
     pub fn run(mut self, channels: Channels) {
-        let mut ending: Option<oneshot::Sender<PgResult<()>>> = None;
+        let mut asked_to_end: Option<oneshot::Sender<PgResult<()>>> = None;
         let mut commands = Vec::new();
-        let mut sources_open = true;
+        let (mut sources_open, mut abandoned) = (true, false);
         let result = loop {
-            match self.wait(&channels, &mut commands, sources_open && ending.is_none()) {
+            let ending = abandoned || asked_to_end.is_some();
+            match self.wait(&channels, &mut commands, sources_open && !ending, !abandoned) {
                 Ok(Woken::Closed) => sources_open = false,
+                Ok(Woken::Abandoned) => abandoned = true,
                 Ok(_) => {}
                 Err(error) => break Err(error),
             }
@@ -136,10 +141,11 @@ impl Engine {
             for command in commands.drain(..) {
                 match command {
                     Command::Commit { commit, reply } => changes.push((commit, reply)),
-                    Command::Shutdown { reply } => ending = Some(reply),
+                    Command::Shutdown { reply } => asked_to_end = Some(reply),
                 }
             }
-            if ending.is_some() {
+            let ending = abandoned || asked_to_end.is_some();
+            if ending {
                 self.trouble.end();
             }
             if self.flushing
@@ -157,12 +163,12 @@ impl Engine {
             }
             self.maintain();
             self.answer_the_patient();
-            self.start_flush(&channels, ending.is_some());
-            if ending.is_some() && !self.flushing {
+            self.start_flush(&channels, ending);
+            if ending && !self.flushing {
                 break self.all_durable();
             }
         };
-        if let Some(reply) = ending {
+        if let Some(reply) = asked_to_end {
             drop(reply.send(result.clone()));
         }
         for Waiting { reply, .. } in self.waiting.drain(..) {
@@ -181,7 +187,8 @@ impl Engine {
     }
 
     /// Sleeps until there is something to do, then takes all that is there, up to the bound of a tick.
-    fn wait(&mut self, channels: &Channels, commands: &mut Vec<Command>, take: bool) -> PgResult<Woken> {
+    /// `take`: also of what sources deliver. `hear`: there may be somebody who asks.
+    fn wait(&mut self, channels: &Channels, commands: &mut Vec<Command>, take: bool, hear: bool) -> PgResult<Woken> {
         let unflushed: u64 = self.slots.values().map(Slot::unflushed).sum();
         let now = Instant::now();
         let rest = self.last_tick + TICK_STEP;
@@ -191,6 +198,8 @@ impl Engine {
         let take = take && has_room && !resting && !self.starved && !self.holds_back();
         let never = crossbeam_channel::never();
         let deliveries = if take { channels.deliveries.channel() } else { &never };
+        let silent = crossbeam_channel::never();
+        let asked = if hear { &channels.commands } else { &silent };
         let mut until = if resting { rest } else { now + HEARTBEAT };
         if let Some(deadline) = self.aligner.next_deadline() {
             until = until.min(if deadline > now { deadline } else { now + DEADLINE_STEP });
@@ -209,7 +218,10 @@ impl Engine {
                 }
                 Err(_) => return Ok(Woken::Closed),
             },
-            recv(channels.commands) -> command => commands.extend(command),
+            recv(asked) -> command => match command {
+                Ok(command) => commands.push(command),
+                Err(_) => woken = Woken::Abandoned,
+            },
             recv(channels.done) -> done => if let Ok(done) = done { self.flushed(done)? },
             recv(channels.arrivals) -> arrival => if let Ok(arrival) = arrival { self.arrive(arrival) },
             default(until.saturating_duration_since(now)) => {}

@@ -14,7 +14,7 @@ use super::scan::RelationScan;
 use super::snapshot::RelationData;
 use super::tables::{Rows, Slot};
 use super::tick::Engine;
-use super::{CatalogChange, Commit};
+use super::{BuiltIndexes, CatalogChange, Commit};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::RowId;
 use crate::memory;
@@ -338,7 +338,10 @@ impl Engine {
         }
         // Names first: what is written below is looked up by them.
         self.catalog = Arc::new(next.clone());
-        let written = self.write_all(&tables, &made_anew, &before, &mut undo, &mut changed);
+        let written = self
+            .write_all(&tables, &mut undo, &mut changed)
+            .and_then(|()| self.index_all(Some(&before), commit.built))
+            .map(|()| self.show_written(&made_anew, &mut changed));
         self.catalog = Arc::clone(&before);
         let whole: CatalogChange = Box::new(move |catalog| {
             *catalog = next;
@@ -361,35 +364,32 @@ impl Engine {
                 for step in undo.into_iter().rev() {
                     self.undo(step, &mut changed);
                 }
-                for oid in &made_anew {
-                    self.rebind_views(*oid);
+                // Those of tables that are as they were cost nothing.
+                if let Err(error) = self.index_all(None, vec![]) {
+                    tracing::error!(%error, "indexes of a transaction that failed cannot be taken back");
                 }
-                self.run_views(&mut changed);
+                self.show_written(&made_anew, &mut changed);
                 Err(error)
             }
         }
     }
 
-    /// The rows and indexes of a transaction, and what the views that are there make of them: they move before new ones are
-    /// filled from them. `undo` gets what was done, also where it ends with an error.
-    fn write_all(
-        &mut self,
-        tables: &[TableCommit],
-        made_anew: &[Oid],
-        before: &Catalog,
-        undo: &mut Vec<Undo>,
-        changed: &mut HashSet<Oid>,
-    ) -> PgResult<()> {
+    /// The rows of a transaction. `undo` gets what was done, also where it ends with an error.
+    fn write_all(&mut self, tables: &[TableCommit], undo: &mut Vec<Undo>, changed: &mut HashSet<Oid>) -> PgResult<()> {
         for table in tables {
             undo.extend(self.write(table, changed)?);
         }
-        self.sync_indexes(before)?;
+        Ok(())
+    }
+
+    /// Shows what was written, and what the views that are there make of it: they move before new ones are filled from
+    /// them.
+    fn show_written(&mut self, made_anew: &[Oid], changed: &mut HashSet<Oid>) {
         self.publish_new_slots(changed);
         for oid in made_anew {
             self.rebind_views(*oid);
         }
         self.run_views(changed);
-        Ok(())
     }
 
     /// `40001` or `23505` where the table of now does not take what was written over the snapshot.
@@ -523,13 +523,17 @@ impl Engine {
         }
     }
 
-    /// Makes the indexes that managed tables have in the catalog, and drops those that they have no more.
-    fn sync_indexes(&mut self, before: &Catalog) -> PgResult<()> {
+    /// Makes the indexes that managed tables have in the catalog, and drops those that they have no more: of the tables that
+    /// are not as they were `before`. `built`: those that were made beforehand.
+    fn index_all(&mut self, before: Option<&Catalog>, mut built: BuiltIndexes) -> PgResult<()> {
         let catalog = Arc::clone(&self.catalog);
         for relation in catalog.user_relations().filter(|r| r.kind == RelationKind::Managed) {
-            let same = before.relation(relation.oid).is_some_and(|old| Arc::ptr_eq(old, relation));
-            if let (false, Some(slot)) = (same, self.slots.get_mut(&relation.oid)) {
-                slot.index(indexed_columns(relation))?;
+            let old = before.and_then(|before| before.relation(relation.oid));
+            if let (false, Some(slot)) =
+                (old.is_some_and(|old| Arc::ptr_eq(old, relation)), self.slots.get_mut(&relation.oid))
+            {
+                let own = built.extract_if(.., |(oid, _)| *oid == relation.oid).map(|(_, index)| index);
+                slot.index(indexed_columns(relation), own.collect())?;
             }
         }
         Ok(())

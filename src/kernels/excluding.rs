@@ -1,7 +1,8 @@
-//! Window functions over frames with EXCLUDE, which DataFusion has not: each row's frame is taken apart by hand.
+//! Window functions over frames that DataFusion has not, computed for each row over the rows of its frame: those with EXCLUDE, and
+//! those that move away from rows under an aggregate that cannot take rows back.
 //!
-//! The function is given its own arguments, then FILTER's condition where there is one, then the keys of the window's
-//! ORDER BY, which say who a row's peers are. Costs for each row what its frame has rows.
+//! The function is given its own arguments, then FILTER's condition where there is one, then, for EXCLUDE, the keys of the
+//! window's ORDER BY, which say who a row's peers are. Costs for each row what its frame has rows.
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, new_empty_array};
 use arrow::compute::{and, filter, is_not_null, partition};
@@ -34,10 +35,11 @@ pub enum Over {
     Nth,
 }
 
-/// The window function; `args` are the storages of the function's own arguments.
+/// The window function; `args` are the storages of the function's own arguments, and `exclusion` is `None` where all rows of a
+/// frame count.
 pub fn excluding(
     over: Over,
-    exclusion: Exclusion,
+    exclusion: Option<Exclusion>,
     args: Vec<DataType>,
     filtered: bool,
     result: DataType,
@@ -48,7 +50,8 @@ pub fn excluding(
         Over::Aggregate(udaf) => udaf.name().to_string(),
         other => format!("{other:?}").to_lowercase(),
     };
-    let name = format!("{of}_excluding_{exclusion:?}{}", if filtered { "_filtered" } else { "" }).to_lowercase();
+    let how = exclusion.map_or_else(|| "framed".to_string(), |exclusion| format!("excluding_{exclusion:?}"));
+    let name = format!("{of}_{how}{}", if filtered { "_filtered" } else { "" }).to_lowercase();
     Arc::new(WindowUDF::from(Excluding { name, over, exclusion, args, filtered, result, signature }))
 }
 
@@ -56,7 +59,7 @@ pub fn excluding(
 struct Excluding {
     name: String,
     over: Over,
-    exclusion: Exclusion,
+    exclusion: Option<Exclusion>,
     args: Vec<DataType>,
     filtered: bool,
     result: DataType,
@@ -98,6 +101,9 @@ impl PartitionEvaluator for Rows {
     fn evaluate(&mut self, values: &[ArrayRef], frame: &Range<usize>) -> Result<ScalarValue> {
         let row = self.row;
         self.row += 1;
+        let Some(exclusion) = self.function.exclusion else {
+            return self.function.compute(values, std::slice::from_ref(frame), row);
+        };
         let keys = &values[self.function.args.len() + usize::from(self.function.filtered)..];
         if self.groups.is_empty() {
             let all = 0..values.first().map_or(0, |v| v.len());
@@ -105,7 +111,7 @@ impl PartitionEvaluator for Rows {
         }
         let group = self.groups.partition_point(|g| g.end <= row);
         let group = self.groups.get(group).cloned().unwrap_or(row..row + 1);
-        let rows = match self.function.exclusion {
+        let rows = match exclusion {
             Exclusion::CurrentRow => vec![frame.start..row.min(frame.end), (row + 1).max(frame.start)..frame.end],
             Exclusion::Group => {
                 vec![frame.start..group.start.min(frame.end), group.end.max(frame.start)..frame.end]
@@ -118,6 +124,37 @@ impl PartitionEvaluator for Rows {
         let rows: Vec<Range<usize>> = rows.into_iter().filter(|r| r.start < r.end).collect();
         self.function.compute(values, &rows, row)
     }
+}
+
+/// Whether rows can be taken back from the aggregate's state, so that a frame may move away from them.
+pub fn slides(udaf: &AggregateUDF, args: &[DataType], result: &DataType) -> bool {
+    let made = with_accumulator_args(args, result, |args| udaf.inner().create_sliding_accumulator(args));
+    made.is_ok_and(|accumulator| accumulator.supports_retract_batch())
+}
+
+/// Makes the state of an aggregate over columns of these types.
+fn with_accumulator_args<T>(
+    args: &[DataType],
+    result: &DataType,
+    make: impl FnOnce(AccumulatorArgs) -> Result<T>,
+) -> Result<T> {
+    let field = |(i, ty): (usize, &DataType)| Field::new(format!("a{i}"), ty.clone(), true);
+    // count(*) counts ones.
+    let types = if args.is_empty() { vec![DataType::Int64] } else { args.to_vec() };
+    let schema = Schema::new(types.iter().enumerate().map(field).collect::<Vec<_>>());
+    let exprs: Vec<Arc<dyn PhysicalExpr>> =
+        (0..types.len()).map(|i| Arc::new(Column::new(&format!("a{i}"), i)) as Arc<dyn PhysicalExpr>).collect();
+    make(AccumulatorArgs {
+        return_field: Arc::new(Field::new("r", result.clone(), true)),
+        schema: &schema,
+        ignore_nulls: false,
+        order_bys: &[],
+        is_reversed: false,
+        name: "framed",
+        is_distinct: false,
+        exprs: &exprs,
+        expr_fields: schema.fields(),
+    })
 }
 
 impl Excluding {
@@ -144,23 +181,7 @@ impl Excluding {
                 };
             }
         };
-        let field = |(i, ty): (usize, &DataType)| Field::new(format!("a{i}"), ty.clone(), true);
-        // count(*) counts ones.
-        let types = if self.args.is_empty() { vec![DataType::Int64] } else { self.args.clone() };
-        let schema = Schema::new(types.iter().enumerate().map(field).collect::<Vec<_>>());
-        let exprs: Vec<Arc<dyn PhysicalExpr>> =
-            (0..types.len()).map(|i| Arc::new(Column::new(&format!("a{i}"), i)) as Arc<dyn PhysicalExpr>).collect();
-        let mut accumulator = udaf.accumulator(AccumulatorArgs {
-            return_field: Arc::new(Field::new("r", self.result.clone(), true)),
-            schema: &schema,
-            ignore_nulls: false,
-            order_bys: &[],
-            is_reversed: false,
-            name: "excluding",
-            is_distinct: false,
-            exprs: &exprs,
-            expr_fields: schema.fields(),
-        })?;
+        let mut accumulator = with_accumulator_args(&self.args, &self.result, |args| udaf.accumulator(args))?;
         for range in rows {
             let mut parts: Vec<ArrayRef> = match self.args.is_empty() {
                 true => vec![Arc::new(Int64Array::from(vec![1; range.len()]))],

@@ -5,7 +5,7 @@
 
 use super::context::{Context, SessionExtension, context_of};
 use crate::types::{ExprType, Oid, PgError, PgResult};
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, new_empty_array};
 use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
@@ -138,7 +138,13 @@ impl ScalarUDFImpl for KernelUdf {
             result: &self.identity.result,
             config: &args.config_options,
         };
-        let result = (self.body)(&call)?;
+        let result = match (self.body)(&call) {
+            // A CASE over no rows gives its first value: no row has it.
+            Err(error) if args.number_rows == 0 && error.state.as_str().starts_with("22") => {
+                return Ok(ColumnarValue::Array(new_empty_array(&self.identity.result.storage)));
+            }
+            result => result?,
+        };
         debug_assert_eq!(result.len(), rows, "{} made another number of rows", self.identity.name);
         debug_assert_eq!(result.data_type(), &self.identity.result.storage, "{}", self.identity.name);
         Ok(match once {

@@ -71,7 +71,7 @@ pub use array_shape::{
 };
 pub use casts::{CastKernel, cast, equality_key};
 pub use context::{CatalogLookup, Context, PrivilegeOn, RelationSize, SessionExtension};
-pub use excluding::{Exclusion, Over, excluding};
+pub use excluding::{Exclusion, Over, excluding, slides};
 pub use facts::facts;
 pub use jsonrecord::json_records;
 pub use kernel::{ScalarKernel, kernel, type_name};

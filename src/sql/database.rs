@@ -7,7 +7,7 @@ use super::plan_cache::PlanCache;
 use super::session::{Outcome, Session, Startup};
 use super::storage::{CatalogChange, Storage, StorageSnapshot};
 use crate::bind;
-use crate::engine::Commit;
+use crate::engine::{Commit, give_way};
 use crate::pg_catalog::RowCache;
 use crate::source::SourceStatus;
 use crate::types::{PgError, PgResult};
@@ -112,7 +112,7 @@ impl Database {
             return Ok(());
         }
         let change: CatalogChange = Box::new(move |catalog| super::roles::ensure_users(catalog, &names));
-        self.storage.commit(Commit { change: Some(change), tables: Vec::new() }).await
+        self.storage.commit(Commit { change: Some(change), ..Commit::default() }).await
     }
 
     pub(super) fn has_configured_password(&self, role: &str) -> bool {
@@ -192,16 +192,6 @@ fn query_threads(name: &str, threads: usize, on_start: impl Fn() + Send + Sync +
         .enable_all()
         .build()
         .map_err(|e| PgError::internal(format!("cannot start the query threads: {e}")))
-}
-
-/// Lets the system prefer all other threads of the process to this one: about a tenth of a core that both want is left to it.
-fn give_way() {
-    const NICENESS: libc::c_int = 10;
-    // SAFETY: a call without pointers. On Linux 0 names the calling thread, not its process.
-    let failed = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) } != 0;
-    if failed {
-        tracing::warn!(error = %std::io::Error::last_os_error(), "long queries run at the priority of all others");
-    }
 }
 
 fn environment(memory_limit: usize) -> PgResult<Arc<RuntimeEnv>> {

@@ -4,7 +4,8 @@ use super::storage::{Filling, LakeTableAt, Storage, StorageSnapshot};
 use crate::catalog::Catalog;
 use crate::change::{StreamId, Tick};
 use crate::engine::{
-    Commit, EngineHandle, MemoryPart, MemoryPurpose, Snapshot, Status, TableState, ViewPhase, ViewState, Work, Worked,
+    BuiltIndexes, Commit, EngineHandle, MemoryPart, MemoryPurpose, Snapshot, Status, TableState, ViewPhase, ViewState,
+    Work, Worked,
 };
 use crate::lake::{LakeReader, Moment};
 use crate::memory;
@@ -29,6 +30,10 @@ impl Storage for EngineHandle {
 
     async fn commit(&self, commit: Commit) -> PgResult<()> {
         EngineHandle::commit(self, commit).await
+    }
+
+    async fn build_indexes(&self, wanted: Vec<(Oid, Vec<usize>)>) -> PgResult<BuiltIndexes> {
+        EngineHandle::build_indexes(self, wanted).await
     }
 
     async fn past(&self, moment: Moment) -> PgResult<Arc<dyn StorageSnapshot>> {

@@ -19,6 +19,7 @@ use super::template::Text;
 use super::temporary::Temporaries;
 use super::transaction::{Phase, Transaction, View};
 use super::{CopyIn, CopyOptions, OutputColumn, explain};
+use crate::engine::{BuiltIndexes, Commit};
 use crate::pg_catalog::{Lookup, PreparedRow};
 use crate::types::codec::TextSettings;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
@@ -800,9 +801,23 @@ impl Session {
 
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
-        let room = self.check_room();
+        let prepared = match self.check_room() {
+            Ok(()) => {
+                // Before there is anything that cannot be called off any more.
+                let building = build_indexes(Arc::clone(&self.database), self.transaction.new_indexes());
+                match &self.operation {
+                    Some(operation) => operation.guard(building).await.and_then(|built| built),
+                    None => building.await,
+                }
+            }
+            Err(error) => Err(error),
+        };
         let made = self.transaction.made();
-        let applied = match room.and_then(|()| self.transaction.take_commit()) {
+        let commit = prepared.and_then(|built| {
+            let commit = self.transaction.take_commit()?;
+            Ok(commit.map(|commit| Commit { built, ..commit }))
+        });
+        let applied = match commit {
             Ok(Some(commit)) => {
                 if commit.change.is_some() {
                     self.database.metrics.catalog_changes.fetch_add(1, Ordering::Relaxed);
@@ -870,6 +885,14 @@ fn at_hand(query: &QueryPlan, view: &View, params: &[ScalarValue]) -> PgResult<O
     }
     let kept = query.kept.as_ref().and_then(|kept| kept.get(&kept.versions(view)?));
     Ok(kept)
+}
+
+/// Indexes of large tables that a commit is about to ask for.
+async fn build_indexes(database: Arc<Database>, wanted: Vec<(Oid, Vec<usize>)>) -> PgResult<BuiltIndexes> {
+    match wanted.is_empty() {
+        true => Ok(BuiltIndexes::new()),
+        false => database.storage.build_indexes(wanted).await,
+    }
 }
 
 /// How often a client hears how far the views are that its statement fills.

@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::change::Tick;
-use crate::engine::{Commit, Work, Worked};
+use crate::engine::{BuiltIndexes, Commit, Work, Worked};
 use crate::lake::{LakeReader, Moment};
 use crate::pg_catalog::State;
 use crate::source::SourceStatus;
@@ -28,6 +28,11 @@ pub trait Storage: Send + Sync + 'static {
     /// Applies a transaction in one tick. When it returns, the transaction is durable, a new gold relation is filled,
     /// and [`Storage::snapshot`] shows it. An error leaves everything as it was.
     async fn commit(&self, commit: Commit) -> PgResult<()>;
+
+    /// Indexes of large tables that a commit is about to ask for, by the positions of their columns; not more than are wanted.
+    async fn build_indexes(&self, _wanted: Vec<(Oid, Vec<usize>)>) -> PgResult<BuiltIndexes> {
+        Ok(BuiltIndexes::new())
+    }
 
     /// All relations as the lake holds them of a moment. Errors: `22023` for one to come, `72000` for one that is too old.
     async fn past(&self, _moment: Moment) -> PgResult<Arc<dyn StorageSnapshot>> {

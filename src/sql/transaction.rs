@@ -2,8 +2,8 @@
 
 use super::settings::Saved;
 use super::storage::{CatalogChange, StorageSnapshot};
-use crate::catalog::Catalog;
-use crate::engine::{Commit, Overlay, SavedWrites, TableWrites};
+use crate::catalog::{Catalog, RelationKind};
+use crate::engine::{Commit, Overlay, SavedWrites, TableWrites, indexed_columns};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -179,6 +179,20 @@ impl Transaction {
         self.changes.iter().filter(|change| !change.temporary).flat_map(|change| change.oids.iter().copied()).collect()
     }
 
+    /// The indexes that COMMIT gives to tables that are there, by the positions of their columns.
+    pub fn new_indexes(&self) -> Vec<(Oid, Vec<usize>)> {
+        let (Some(snapshot), Some(catalog)) = (&self.snapshot, &self.catalog) else { return Vec::new() };
+        let mut new = Vec::new();
+        for relation in catalog.user_relations().filter(|r| r.kind == RelationKind::Managed) {
+            let known = snapshot.catalog().relation(relation.oid);
+            let same = known.is_some_and(|known| known.columns == relation.columns && !Arc::ptr_eq(known, relation));
+            let Some(table) = snapshot.table(relation.oid).filter(|_| same) else { continue };
+            let missing = indexed_columns(relation).into_iter().filter(|columns| !table.has_index(columns));
+            new.extend(missing.map(|columns| (relation.oid, columns)));
+        }
+        new
+    }
+
     /// What COMMIT has to apply; temporary relations are the session's.
     pub fn take_commit(&mut self) -> PgResult<Option<Commit>> {
         let mut changes = std::mem::take(&mut self.changes);
@@ -207,7 +221,7 @@ impl Transaction {
             };
             Box::new(all) as CatalogChange
         });
-        Ok(Some(Commit { change, tables }))
+        Ok(Some(Commit { change, tables, ..Commit::default() }))
     }
 
     /// Ends the transaction; gives the settings from before it.

@@ -22,6 +22,12 @@ pub struct BuiltIndex {
     next_id: u64,
 }
 
+impl BuiltIndex {
+    pub fn is_over(&self, columns: &[usize]) -> bool {
+        self.secondary.is_over(columns)
+    }
+}
+
 impl TableSnapshot {
     /// An index over these columns. `each` is told of every chunk's rows; an error of its ends the work.
     pub fn build_index(&self, columns: &[usize], mut each: impl FnMut(usize) -> PgResult<()>) -> PgResult<BuiltIndex> {

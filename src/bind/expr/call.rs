@@ -567,7 +567,14 @@ impl Binder<'_> {
         };
         let args = resolved.args.into_iter().zip(&storages).map(|(a, s)| store(a, s)).collect::<PgResult<Vec<_>>>()?;
         let (mut function, mut args, mut filter, mut spec) = (function, args, filter, spec);
-        if let Some(exclusion) = spec.frame.exclusion.take() {
+        let exclusion = spec.frame.exclusion.take();
+        let unable = match &function {
+            WindowFunction::Aggregate(udaf) => {
+                spec.frame.moves_on(&spec.order_by) && !kernels::slides(udaf, &storages, &produces)
+            }
+            WindowFunction::Window(_) => false,
+        };
+        if exclusion.is_some() || unable {
             let over = match (&function, name) {
                 (WindowFunction::Aggregate(udaf), _) => Some(Over::Aggregate(Arc::clone(udaf))),
                 (_, "first_value") => Some(Over::First),
@@ -581,7 +588,7 @@ impl Binder<'_> {
                 let udf = kernels::excluding(over, exclusion, storages, condition.is_some(), produces.clone());
                 function = WindowFunction::Window(udf);
                 args.extend(condition);
-                for key in &spec.order_by {
+                for key in spec.order_by.iter().filter(|_| exclusion.is_some()) {
                     args.push(match kernels::equality_key(&key.expr.ty) {
                         Some(kernel) => call(Oid(0), &kernel, vec![key.expr.clone()])?,
                         None => key.expr.clone(),

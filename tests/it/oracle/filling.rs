@@ -65,3 +65,72 @@ async fn a_view_that_cannot_be_filled_is_not_there() {
     rig.must("CREATE MATERIALIZED VIEW gold.bad AS SELECT id FROM silver.t").await;
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn an_index_is_right_when_it_was_built_under_changes() {
+    let mut rig = Rig::filling_beside().await;
+    rig.must("CREATE TABLE public.m (id int PRIMARY KEY, g int, v int)").await;
+    rig.must("INSERT INTO m SELECT n, n % 50, n FROM generate_series(1, 20000) AS n").await;
+    let mut turn = 0;
+    for (name, columns) in [("m_g", "g"), ("m_v_g", "v, g")] {
+        let created = tokio::spawn(rig.other_session().run(format!("CREATE INDEX {name} ON public.m ({columns})")));
+        while !created.is_finished() {
+            turn += 1;
+            rig.must(&format!("UPDATE m SET g = (g + 1) % 50, v = v + 1 WHERE id % 997 = {}", turn % 997)).await;
+            rig.must(&format!("DELETE FROM m WHERE id = {}", 100 + turn)).await;
+            rig.must(&format!("INSERT INTO m VALUES ({}, {}, {turn})", 30_000 + turn, turn % 50)).await;
+        }
+        created.await.expect("the statement does not panic").expect("an index can be made");
+    }
+    rig.must("UPDATE m SET g = 7 WHERE id = 1").await;
+    // A look-up in the index, and a scan that cannot use it.
+    for g in [0, 7, 49] {
+        let found = rig.must(&format!("SELECT count(*), sum(id), sum(v) FROM m WHERE g = {g}")).await;
+        let scanned = rig.must(&format!("SELECT count(*), sum(id), sum(v) FROM m WHERE g + 0 = {g}")).await;
+        assert_eq!(found, scanned, "g = {g}");
+    }
+    let v = rig.must("SELECT v FROM m WHERE id = 400").await[0][0].clone().expect("a number");
+    let found = rig.must(&format!("SELECT id FROM m WHERE v = {v} AND g = 0 ORDER BY id")).await;
+    let scanned = rig.must(&format!("SELECT id FROM m WHERE v + 0 = {v} AND g + 0 = 0 ORDER BY id")).await;
+    assert_eq!(found, scanned, "v = {v} AND g = 0");
+    let plan = rig.must("EXPLAIN SELECT count(v) FROM m WHERE g = 7").await;
+    assert!(plan.iter().flatten().flatten().any(|line| line.contains("key look-up")), "{plan:?}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_view_that_fails_over_many_rows_rests_between_attempts_and_heals() {
+    let columns = [("id", Ty::Int4), ("v", Ty::Int4), ("g", Ty::Text)];
+    let columns = columns.map(|(name, ty)| (name.to_string(), ty)).to_vec();
+    let tables = [Table::new("t".to_string(), columns, vec![0])];
+    let mut rig = Rig::start().await;
+    rig.feed(announced(&tables)).await;
+    let all: Vec<Change> = (0..12_000).map(|id| row(id, 0)).collect();
+    rig.feed(Change::together(&all, &tables)).await;
+    // Row 0 has v = 0 in turn 0 alone.
+    rig.feed(Change::together(&[row(0, 1)], &tables)).await;
+    rig.must("CREATE MATERIALIZED VIEW gold.divided AS SELECT g, sum(100 / v) AS s FROM silver.t GROUP BY g").await;
+    let worked = |rig: &Rig| {
+        let [view] = rig.views().try_into().expect("one view");
+        (view.runs, view.total_us, view.last_us)
+    };
+    let (runs_before, us_before, _) = worked(&rig);
+    let begun = std::time::Instant::now();
+    rig.feed(Change::together(&[row(0, 0)], &tables)).await;
+    for turn in 0..300 {
+        assert!(matches!(rig.phases()[0], ViewPhase::Error(_)), "turn {turn}: {:?}", rig.phases());
+        rig.feed(Change::together(&[row(5, turn)], &tables)).await;
+    }
+    let elapsed = begun.elapsed().as_micros() as u64;
+    let (runs, us, last_us) = worked(&rig);
+    let (attempts, spent) = (runs - runs_before, us - us_before);
+    assert!((1..301).contains(&attempts), "{attempts} attempts in 301 ticks");
+    // Each attempt is followed by a rest of ten times its length, the last one perhaps not yet by all of it.
+    assert!(spent <= elapsed / 10 + last_us, "{attempts} attempts took {spent} µs of {elapsed}");
+    // What heals it comes while it rests, and nothing after that.
+    rig.feed(Change::together(&[row(0, 1)], &tables)).await;
+    rig.healed().await;
+    let sql = "SELECT g, sum(100 / v) AS s FROM silver.t GROUP BY g";
+    assert_eq!(compare(&mut rig, "gold.divided", sql, false).await, Ok(Same::Rows));
+    rig.stop().await;
+}

@@ -5,7 +5,7 @@ use super::compare::{Same, compare};
 use super::rig::Rig;
 use super::tables::{Change, Table, Ty, announced};
 
-const VIEWS: [&str; 8] = [
+const VIEWS: &[&str] = &[
     // The empty grouping set has a row over no rows.
     "SELECT id, word, grouping(id, word) AS g, count(*) AS n FROM silver.t GROUP BY ROLLUP (id, word)",
     // One grouping set twice.
@@ -23,6 +23,19 @@ const VIEWS: [&str; 8] = [
      FROM silver.t GROUP BY '1'::int8",
     // Both zeros are one key.
     "SELECT a.id, b.id AS other FROM silver.t AS a LEFT JOIN silver.t AS b ON a.ratio = b.ratio",
+    // A division that no row reaches, of constants that CASE gives when it is asked about no rows.
+    "SELECT a.id, least('1.50'::numeric(10,2), '2.25') / CASE WHEN f.c <> 7 THEN '0.00'::numeric(10,2) END AS q \
+     FROM silver.t AS a LEFT JOIN LATERAL unnest('{}'::int4[]) AS f(c) ON true WHERE a.id BETWEEN 100 AND 100",
+    // A column that is constant, for a reason that DataFusion forgets when it has left out the sort by it.
+    "SELECT DISTINCT ON (d.c) d.c FROM (SELECT y.column1 AS c FROM (VALUES ('1.50'::numeric(10,2))) AS y \
+     JOIN silver.t AS a ON y.column1 = a.id AND y.column1 = length(a.word) JOIN silver.t AS b ON y.column1 = b.id) AS d \
+     ORDER BY d.c",
+    // Frames that move away from rows, under aggregates that cannot take rows back.
+    "SELECT id, array_agg(word) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS words, \
+     sum(ratio) OVER (ORDER BY id ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS ratios, \
+     string_agg(word, '-') FILTER (WHERE id <> 2) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING) AS before, \
+     bool_or(id > 3) OVER (PARTITION BY word ORDER BY id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS late, \
+     jsonb_agg(id) OVER (ORDER BY id GROUPS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS ids FROM silver.t",
 ];
 
 const T: usize = 0;

@@ -8,12 +8,13 @@
 //! |---|---|
 //! | `SLUICE_ORACLE_CASES` | how many random cases (CI and long mode: thousands) |
 //! | `SLUICE_ORACLE_SEED` | of the first one, the next ones count on; a long run without it takes one from the clock and prints it |
-//! | `SLUICE_ORACLE_THREADS` | cases side by side |
+//! | `SLUICE_ORACLE_THREADS` | cases side by side; without it two for each core |
 //! | `SLUICE_ORACLE_POSTGRES` | a server that every answer is compared with too |
 
 mod benchmark;
 mod case;
 mod compare;
+mod coverage;
 mod errors;
 mod explained;
 mod filling;

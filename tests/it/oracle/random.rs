@@ -1,6 +1,7 @@
 //! Many random cases.
 
 use super::case::{Case, Raw, Seen, raw};
+use super::coverage;
 use super::shrink::Shrinker;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -15,6 +16,10 @@ const CASES: u64 = 100;
 const SHRINK: Duration = Duration::from_secs(60);
 /// Failures that a long run reports at most.
 const FAILURES: usize = 20;
+/// After how many cases a run says how far it is.
+const STEP: u64 = 100;
+/// So many cases must have all constructs among them.
+const MANY: u64 = 1000;
 /// One view in so many may be refused with `0A000`.
 const REFUSED: u64 = 20;
 
@@ -51,7 +56,9 @@ fn a_random_view_equals_its_query_at_every_tick() {
     println!("SLUICE_ORACLE_SEED={first} SLUICE_ORACLE_CASES={cases}");
     // The judge that is named has one set of tables.
     let alone = std::env::var_os("SLUICE_ORACLE_POSTGRES").is_some();
-    let threads = if alone { 1 } else { number("SLUICE_ORACLE_THREADS").unwrap_or(2) };
+    // A case waits for its lake and its threads now and then: two for each core keep the cores busy.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from) as u64;
+    let threads = if alone { 1 } else { number("SLUICE_ORACLE_THREADS").unwrap_or(2 * cores) };
     let (next, failed) = (AtomicU64::new(0), AtomicUsize::new(0));
     let (all, failures) = (Mutex::new(Seen::default()), Mutex::new(Vec::new()));
     let begun = Instant::now();
@@ -62,6 +69,9 @@ fn a_random_view_equals_its_query_at_every_tick() {
             // A long run looks for more.
             if nth >= cases || failed.load(Ordering::Relaxed) >= if long.is_some() { FAILURES } else { 1 } {
                 break;
+            }
+            if nth > 0 && nth % STEP == 0 {
+                println!("{nth} cases after {:.0} s", begun.elapsed().as_secs_f64());
             }
             let seed = first + nth;
             let random = case(seed);
@@ -92,6 +102,10 @@ fn a_random_view_equals_its_query_at_every_tick() {
     let refused: u64 = seen.refused.values().sum();
     assert!(refused * REFUSED <= seen.views, "{refused} of {} views were refused: {:#?}", seen.views, seen.refused);
     assert!(seen.compared > 4 * seen.in_error, "most comparisons must find rows");
+    if cases >= MANY {
+        let missing = coverage::missing(&seen.constructs);
+        assert!(missing.is_empty(), "{cases} cases without {missing:?}");
+    }
 }
 
 fn report(seen: &Seen, begun: Instant) {
@@ -104,6 +118,6 @@ fn report(seen: &Seen, begun: Instant) {
     for (message, count) in &seen.refused {
         println!("refused {count} times: {message}");
     }
-    let shapes: Vec<String> = seen.shapes.iter().map(|(shape, count)| format!("{shape} {count}")).collect();
-    println!("views with {}", shapes.join(", "));
+    let counts: Vec<String> = seen.constructs.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    println!("seen: {}", counts.join(", "));
 }

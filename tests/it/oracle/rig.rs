@@ -1,12 +1,12 @@
 //! An engine and a session in this process, over a lake in a temporary folder.
 
 use super::compare::shown;
-use super::tables::Delivered;
+use super::tables::{Change, Delivered, Table, Ty, announced};
 use crate::support::PATIENCE;
 use arrow::array::RecordBatch;
 use futures::StreamExt;
 use sluice::change::{Delivery, Position, Schemas, StreamId};
-use sluice::engine::{self, EngineHandle, EngineOptions, ViewPhase};
+use sluice::engine::{self, EngineHandle, EngineOptions, ViewPhase, ViewState};
 use sluice::lake::{LakeError, LakeOptions};
 use sluice::pg_catalog::system_relations;
 use sluice::source::{DeliveryLimits, StreamSender, deliveries};
@@ -96,6 +96,13 @@ impl Rig {
         tokio::time::timeout(PATIENCE, filled).await.expect("the views are filled").expect("the engine lives");
     }
 
+    /// Waits until no view is in error.
+    pub async fn healed(&self) {
+        let mut ticks = self.engine.ticks();
+        let healed = ticks.wait_for(|_| self.phases().iter().all(|phase| *phase == ViewPhase::Live));
+        tokio::time::timeout(PATIENCE, healed).await.expect("the views heal").expect("the engine lives");
+    }
+
     pub async fn stop(self) {
         self.engine.shutdown().await.expect("the engine ends in order");
     }
@@ -132,9 +139,14 @@ impl Rig {
         assert_eq!(self.engine.snapshot().status.dead_letters, 0, "the oracle's own changes fit");
     }
 
-    /// The phase of a view, as of the newest tick.
+    /// The phase of each view, as of the newest tick.
     pub fn phases(&self) -> Vec<ViewPhase> {
-        self.engine.snapshot().status.views.iter().map(|view| view.phase.clone()).collect()
+        self.views().into_iter().map(|view| view.phase).collect()
+    }
+
+    /// What each view says of itself, as of the newest tick.
+    pub fn views(&self) -> Vec<ViewState> {
+        self.engine.snapshot().status.views.clone()
     }
 
     /// The rows of a gold view at the newest tick, or why it has none, as the engine publishes them: without a query.
@@ -237,4 +249,19 @@ fn as_text(types: &[ExprType], batch: &RecordBatch) -> Result<Vec<Row>, PgError>
         bound.iter().map(cell).collect()
     };
     Ok((0..batch.num_rows()).map(row).collect())
+}
+
+#[tokio::test]
+async fn an_engine_that_nobody_holds_any_more_writes_what_it_has_and_ends() {
+    let tables = [Table::new("t".to_string(), vec![("id".to_string(), Ty::Int4)], vec![0])];
+    let mut rig = Rig::start().await;
+    rig.feed(announced(&tables)).await;
+    let row = Change::Upsert { table: 0, cells: vec![Some("7".to_string())] };
+    rig.feed(Change::together(&[row], &tables)).await;
+    let (folder, next) = (Arc::clone(&rig.folder), rig.next);
+    drop(rig);
+    // The lake is locked until the first one has ended.
+    let mut again = Rig::over(folder, next, None).await;
+    assert_eq!(again.must("SELECT id FROM silver.t").await, [[Some("7".to_string())]]);
+    again.stop().await;
 }

@@ -88,6 +88,20 @@ pub enum Alteration {
     Rename,
 }
 
+impl Alteration {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Add(_) => "column added",
+            Self::Widen(..) => "column widened",
+            Self::Unsend(_) => "column no longer sent",
+            Self::Drop(_) => "column dropped",
+            Self::Retype(..) => "column retyped",
+            Self::RenameColumn(_) => "column renamed",
+            Self::Rename => "table renamed",
+        }
+    }
+}
+
 impl Table {
     /// Two to four of them.
     pub fn some(numbers: &[u16]) -> Vec<Self> {
@@ -300,7 +314,19 @@ pub fn announcements(tables: &[Table]) -> Vec<Change> {
 }
 
 impl Change {
-    pub fn from_raw(raw: &RawChange, tables: &[Table]) -> Self {
+    /// One change, or the two of a row that goes under another key.
+    pub fn from_raw(raw: &RawChange, tables: &[Table]) -> Vec<Self> {
+        let (number, op, key, numbers) = raw;
+        let at = usize::from(*number) % tables.len();
+        let table = &tables[at];
+        if (135..=149).contains(op) && !table.key.is_empty() {
+            let old = Self::Delete { table: at, cells: table.row(*key, numbers) };
+            return vec![old, Self::Upsert { table: at, cells: table.row(key.wrapping_add(5), numbers) }];
+        }
+        vec![Self::one_from_raw(raw, tables)]
+    }
+
+    fn one_from_raw(raw: &RawChange, tables: &[Table]) -> Self {
         let (number, op, key, numbers) = raw;
         let number = usize::from(*number) % tables.len();
         let table = &tables[number];

@@ -69,6 +69,11 @@ impl Maker<'_> {
                 ("CROSS JOIN", "cross join"),
             ]);
             self.shape(shape);
+            // A relation comes with its name first.
+            let relation = |item: &str| item.split(' ').next().map(str::to_string);
+            if relation(&sql) == relation(&right) && !right.starts_with('(') {
+                self.shape("self join");
+            }
             let on = match shape {
                 "cross join" => String::new(),
                 _ => format!(" ON {}", self.condition(&scope, &columns, shape)),

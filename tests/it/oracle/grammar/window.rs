@@ -15,7 +15,8 @@ impl Maker<'_> {
         }
         let (list, outputs) = select_list(outputs);
         let sql = format!("SELECT {list} FROM {from}");
-        match self.tape.pick(4) {
+        match self.tape.pick(5) {
+            4 => self.first_of_each(&from, &columns),
             3 => {
                 // The usual way to keep a few rows of each partition.
                 self.shape("rows kept by a window's result");
@@ -25,6 +26,31 @@ impl Maker<'_> {
             }
             _ => Query { sql, columns: outputs },
         }
+    }
+
+    /// The first rows of each partition, by their number or their rank.
+    fn first_of_each(&mut self, from: &str, columns: &[Column]) -> Query {
+        self.shape("first rows of each partition");
+        let by = self.tape.choose(columns).clone();
+        let number = *self.tape.choose(&["row_number", "rank", "dense_rank"]);
+        let order = match number {
+            "row_number" => self.total_order(&[], columns),
+            _ => self.tape.choose(columns).sql.clone(),
+        };
+        let partition = if self.tape.once_in(4) { String::new() } else { format!("PARTITION BY {} ", by.sql) };
+        let name = self.name('k');
+        let shown: Vec<(String, Ty)> = columns.iter().take(3).map(|c| (c.sql.clone(), c.ty)).collect();
+        let last = shown.len();
+        let (list, mut outputs) = select_list(shown);
+        outputs.push((format!("c{last}"), Ty::Int8));
+        let ranked = format!("SELECT {list}, {number}() OVER ({partition}ORDER BY {order}) AS c{last} FROM {from}");
+        let most = 1 + self.tape.pick(3);
+        let condition = match self.tape.pick(3) {
+            0 => format!("{name}.c{last} <= {most}"),
+            1 => format!("{name}.c{last} < {}", most + 1),
+            _ => format!("{name}.c{last} = {most}"),
+        };
+        Query { sql: format!("SELECT * FROM ({ranked}) AS {name} WHERE {condition}"), columns: outputs }
     }
 
     fn window_call(&mut self, columns: &[Column], in_order: bool) -> (String, Ty) {
@@ -39,7 +65,7 @@ impl Maker<'_> {
         let number = number.unwrap_or_else(|| "1".to_string());
         let over = format!("OVER ({partition}ORDER BY {order}");
         let choice = match in_order {
-            true => self.tape.pick(24),
+            true => self.tape.pick(26),
             false => *self.tape.choose(&[2, 7, 10, 13, 14, 15, 16, 17]),
         };
         match choice {
@@ -147,6 +173,22 @@ impl Maker<'_> {
             23 => {
                 self.shape("running average");
                 (format!("avg({number}) {over})"), Ty::Other)
+            }
+            24 | 25 => {
+                self.shape("aggregate that takes nothing back over a frame");
+                let call = match self.tape.pick(5) {
+                    0 => format!("array_agg({}::text)", value.sql),
+                    1 => format!("string_agg({}::text, ',')", value.sql),
+                    2 => format!("bool_or({})", self.simple_predicate(columns)),
+                    3 => format!("jsonb_agg({})", number),
+                    _ => format!("max({}::text) FILTER (WHERE {})", value.sql, self.simple_predicate(columns)),
+                };
+                let frame = self.tape.choose(&[
+                    "ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+                    "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+                    "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
+                ]);
+                (format!("{call} {over} {frame})"), Ty::Other)
             }
             12 => {
                 self.shape("ntile");
