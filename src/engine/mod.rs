@@ -23,6 +23,7 @@ mod moves;
 mod own_tables;
 mod past;
 mod recover;
+mod references;
 mod scan;
 mod snapshot;
 mod status;
@@ -42,7 +43,7 @@ pub use write::{
 };
 
 use crate::catalog::{Catalog, Relation};
-use crate::change::{Position, Schemas, StreamId};
+use crate::change::{Position, Schemas, StreamId, Tick};
 use crate::lake::{LakeError, LakeOptions, Moment};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::types::{Oid, PgError, PgResult, SqlState};
@@ -96,6 +97,8 @@ pub type CatalogChange = Box<dyn FnOnce(&mut Catalog) -> PgResult<()> + Send>;
 pub struct Commit {
     pub change: Option<CatalogChange>,
     pub tables: Vec<TableCommit>,
+    /// The tick that the transaction has read.
+    pub tick: Tick,
 }
 
 enum Command {
@@ -170,7 +173,7 @@ impl EngineHandle {
 
     /// Applies a change of the catalog: a [`EngineHandle::commit`] without rows.
     pub async fn change_catalog(&self, change: CatalogChange) -> PgResult<()> {
-        self.commit(Commit { change: Some(change), tables: Vec::new() }).await
+        self.commit(Commit { change: Some(change), ..Commit::default() }).await
     }
 
     /// Applies a transaction in one tick, all of it or nothing, and brings tables and views in line with it. When it

@@ -112,7 +112,7 @@ impl Database {
             return Ok(());
         }
         let change: CatalogChange = Box::new(move |catalog| super::roles::ensure_users(catalog, &names));
-        self.storage.commit(Commit { change: Some(change), tables: Vec::new() }).await
+        self.storage.commit(Commit { change: Some(change), ..Commit::default() }).await
     }
 
     pub(super) fn has_configured_password(&self, role: &str) -> bool {

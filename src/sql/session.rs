@@ -800,7 +800,7 @@ impl Session {
 
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
-        let room = self.check_room();
+        let room = self.check_room().and_then(|()| self.check_deferred());
         let made = self.transaction.made();
         let applied = match room.and_then(|()| self.transaction.take_commit()) {
             Ok(Some(commit)) => {
