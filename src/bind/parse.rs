@@ -42,7 +42,11 @@ pub fn parse(sql: &str) -> PgResult<Vec<Statement>> {
 fn syntax_error(sql: &str, error: pg_query::Error) -> PgError {
     let pg_query::Error::Parse(message) = error else { return PgError::new(SqlState::SYNTAX_ERROR, error.to_string()) };
     let position = error_position(sql, &message);
-    let error = PgError::new(SqlState::SYNTAX_ERROR, message);
+    let state = match message.as_str() {
+        "invalid Unicode escape" => SqlState(*b"22025"),
+        _ => SqlState::SYNTAX_ERROR,
+    };
+    let error = PgError::new(state, message);
     match position {
         Some(position) => error.at(position),
         None => error,

@@ -31,13 +31,30 @@ pub enum ConstraintKind {
     Foreign(Foreign),
 }
 
-/// What a foreign key refers to; its actions are PostgreSQL's letters (`a` for NO ACTION).
+/// What a foreign key refers to; its actions are PostgreSQL's letters: `a` for NO ACTION, `r` RESTRICT, `c` CASCADE, `n` SET NULL,
+/// `d` SET DEFAULT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foreign {
     pub table: u32,
     pub columns: Vec<i16>,
     pub on_update: char,
     pub on_delete: char,
+    /// The `attnum`s that ON DELETE SET NULL or SET DEFAULT sets; none: all of the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_delete_set: Vec<i16>,
+    /// MATCH FULL: all columns are NULL, or none.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub full: bool,
+    /// Transactions may put its check off to COMMIT.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferrable: bool,
+    /// Transactions begin with the check put off.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deferred: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// An index that is not the primary key's.

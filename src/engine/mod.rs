@@ -24,6 +24,7 @@ mod moves;
 mod own_tables;
 mod past;
 mod recover;
+mod references;
 mod scan;
 mod snapshot;
 mod status;
@@ -44,7 +45,7 @@ pub use write::{
 };
 
 use crate::catalog::{Catalog, Relation};
-use crate::change::{Position, Schemas, StreamId};
+use crate::change::{Position, Schemas, StreamId, Tick};
 use crate::lake::{LakeError, LakeOptions, Moment};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::BuiltIndex;
@@ -101,6 +102,8 @@ pub struct Commit {
     pub tables: Vec<TableCommit>,
     /// Indexes of large tables that its change names: see [`EngineHandle::build_indexes`].
     pub built: BuiltIndexes,
+    /// The tick that the transaction has read.
+    pub tick: Tick,
 }
 
 /// Indexes made beforehand, by table.

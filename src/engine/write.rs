@@ -153,6 +153,12 @@ impl TableWrites {
         Ok(concat_batches(own.schema().arrow(), &chunks)?)
     }
 
+    /// The rows of the snapshot that it has ended, truncation aside.
+    pub fn ended(&self) -> PgResult<RecordBatch> {
+        let ids: Vec<RowId> = self.shown.deleted.iter().map(RowId).collect();
+        self.shown.rows_by_id(&ids)
+    }
+
     /// Has anything been written?
     pub fn is_clean(&self) -> bool {
         !self.truncated && self.shown.deleted.is_empty() && self.shown.own.is_empty()
@@ -173,7 +179,7 @@ impl TableWrites {
     }
 }
 
-fn own_table(schema: &Arc<TableSchema>, uniques: &[Vec<usize>]) -> PgResult<(Table, TableSnapshot)> {
+pub(super) fn own_table(schema: &Arc<TableSchema>, uniques: &[Vec<usize>]) -> PgResult<(Table, TableSnapshot)> {
     let mut own = Table::new(Arc::clone(schema));
     own.set_retractions(false);
     own.set_next_row_id(OWN);
@@ -315,6 +321,7 @@ impl Engine {
         let mut changed = HashSet::new();
         let before = Arc::clone(&self.catalog);
         let Some(change) = commit.change else {
+            self.verify_references(&commit.tables, commit.tick, &before)?;
             for table in commit.tables {
                 self.write(&table, &mut changed)?;
             }
@@ -323,6 +330,7 @@ impl Engine {
         };
         let mut next = Catalog::clone(&before);
         change(&mut next)?;
+        self.verify_references(&commit.tables, commit.tick, &next)?;
         let tables: Vec<TableCommit> =
             commit.tables.into_iter().filter(|table| next.relation(table.oid).is_some()).collect();
         let mut undo = Vec::new();
@@ -523,11 +531,12 @@ impl Engine {
         }
     }
 
-    /// Makes the indexes that managed tables have in the catalog, and drops those that they have no more: of the tables that
-    /// are not as they were `before`. `built`: those that were made beforehand.
+    /// Makes the indexes that managed tables and materialized views have in the catalog, and drops those that they have no more: of
+    /// those that are not as they were `before`. `built`: those that were made beforehand.
     fn index_all(&mut self, before: Option<&Catalog>, mut built: BuiltIndexes) -> PgResult<()> {
         let catalog = Arc::clone(&self.catalog);
-        for relation in catalog.user_relations().filter(|r| r.kind == RelationKind::Managed) {
+        let indexed = |r: &&Arc<Relation>| matches!(r.kind, RelationKind::Managed | RelationKind::Gold);
+        for relation in catalog.user_relations().filter(indexed) {
             let old = before.and_then(|before| before.relation(relation.oid));
             if let (false, Some(slot)) =
                 (old.is_some_and(|old| Arc::ptr_eq(old, relation)), self.slots.get_mut(&relation.oid))

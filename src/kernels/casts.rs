@@ -12,7 +12,7 @@ use super::registry::body_of;
 use crate::types::array::{Arrays, element_field, is_shaped};
 use crate::types::interval::Interval;
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, datetime, oid};
-use arrow::array::{Array, ArrayRef, ListArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, ListArray, StructArray, UInt32Array};
 use arrow::datatypes::{DataType, Field};
 use std::sync::Arc;
 
@@ -120,6 +120,13 @@ fn chain(from: &ExprType, to: &ExprType, explicit: bool, steps: &mut Vec<Step>) 
         step(body, to.clone(), false);
         return Ok(());
     }
+    if let (oid::RECORD, oid::RECORD, DataType::Struct(_), DataType::Struct(_)) =
+        (source, target, &from.storage, &to.storage)
+        && element_field(&from.storage).is_none()
+    {
+        steps.push(fields(from, to)?);
+        return Ok(());
+    }
     if source == target && element_field(&from.storage).is_none() {
         return modifier(from, to, explicit, steps);
     }
@@ -222,6 +229,49 @@ fn elements(from: ExprType, element: ExprType, to: ExprType, inner: CastKernel) 
         if shaped { arrays.to_shaped() } else { arrays.to_plain() }
     });
     Ok(Step { body, result: to, stable })
+}
+
+/// A record in another storage form, field by field.
+fn fields(from: &ExprType, to: &ExprType) -> PgResult<Step> {
+    let (DataType::Struct(theirs), DataType::Struct(ours)) = (&from.storage, &to.storage) else {
+        return Err(no_cast(from, to));
+    };
+    if theirs.len() != ours.len() {
+        return Err(no_cast(from, to));
+    }
+    let mut casts = Vec::with_capacity(ours.len());
+    let mut stable = false;
+    for (a, b) in theirs.iter().zip(ours) {
+        let types = crate::types::record_field_type(a).zip(crate::types::record_field_type(b));
+        let (a, b) = types.filter(|(a, b)| a.pg.oid == b.pg.oid).ok_or_else(|| no_cast(from, to))?;
+        let mut steps = Vec::new();
+        if a.storage != b.storage {
+            chain(&a, &b, true, &mut steps)?;
+        }
+        stable |= steps.iter().any(|s| s.stable);
+        casts.push((a.clone(), b, run(a, steps)));
+    }
+    let fields = ours.clone();
+    let body: Body = Arc::new(move |call| {
+        let record = downcast::<StructArray>(&call.args[0].array)?;
+        let column = |(column, (from, to, cast)): (&ArrayRef, &(ExprType, ExprType, Body))| {
+            let inner = Call {
+                rows: column.len(),
+                args: vec![Column { array: Arc::clone(column), constant: false }],
+                arg_types: std::slice::from_ref(from),
+                result: to,
+                config: call.config,
+            };
+            let made = cast(&inner)?;
+            match made.data_type() == &to.storage {
+                true => Ok(made),
+                false => Ok(arrow::compute::cast(&made, &to.storage)?),
+            }
+        };
+        let columns = record.columns().iter().zip(&casts).map(column).collect::<PgResult<Vec<_>>>()?;
+        Ok(Arc::new(StructArray::try_new(fields.clone(), columns, record.nulls().cloned())?))
+    });
+    Ok(Step { body, result: to.clone(), stable })
 }
 
 fn writes(f: for<'a> fn(&'a str) -> &'a str) -> Body {

@@ -149,6 +149,7 @@ enum Unit {
     IsoDow,
     Doy,
     IsoYear,
+    Julian,
     Epoch,
     Timezone,
     TimezoneHour,
@@ -179,6 +180,7 @@ fn unit(name: &str, ty: &str) -> PgResult<Unit> {
         "isodow" => IsoDow,
         "doy" => Doy,
         "isoyear" => IsoYear,
+        "julian" => Julian,
         "epoch" => Epoch,
         "timezone" => Timezone,
         "timezone_hour" | "timezone_h" => TimezoneHour,
@@ -296,7 +298,7 @@ fn field(name: &str, micros: i64, zone: Option<&Zone>, ty: &str) -> PgResult<Opt
     let unit = unit(name, ty)?;
     let infinite = !is_finite_timestamp(micros);
     if infinite {
-        let monotonic = matches!(unit, Year | Decade | Century | Millennium | IsoYear | Epoch);
+        let monotonic = matches!(unit, Year | Decade | Century | Millennium | IsoYear | Julian | Epoch);
         return Ok(monotonic.then_some(if micros > 0 { Numeric::INFINITY } else { Numeric::NEG_INFINITY }));
     }
     let local = zone.map_or(micros, |z| z.to_local(micros));
@@ -322,12 +324,23 @@ fn field(name: &str, micros: i64, zone: Option<&Zone>, ty: &str) -> PgResult<Opt
         (Dow, _) => whole(day_of_week(days)),
         (IsoDow, _) => whole((days + 3).rem_euclid(7) + 1),
         (Doy, _) => whole(days - days_from_civil(f.year, 1, 1) + 1),
+        (Julian, _) => julian(days, time),
         (Epoch, _) => Numeric::new(micros.into(), 6),
         (Timezone, Some(zone)) => whole(zone.offset_at(micros).into()),
         (TimezoneHour, Some(zone)) => whole((zone.offset_at(micros) / 3600).into()),
         (TimezoneMinute, Some(zone)) => whole((zone.offset_at(micros) / 60 % 60).into()),
         (Timezone | TimezoneHour | TimezoneMinute, None) => return Err(unsupported_unit(name, ty)),
     }))
+}
+
+/// The Julian day of 1970-01-01.
+const JULIAN_EPOCH: i64 = 2_440_588;
+
+/// The Julian day with its fraction, to the places that PostgreSQL's division gives it.
+fn julian(days: i64, time: i64) -> Numeric {
+    let of_day = Numeric::from(time).div(&Numeric::from(MICROS_PER_DAY));
+    let whole = Numeric::from(days + JULIAN_EPOCH);
+    of_day.and_then(|fraction| whole.add(&fraction)).unwrap_or(whole)
 }
 
 /// Years before 1 are shown without a year 0.
@@ -340,6 +353,9 @@ fn date_field(name: &str, date: i32) -> PgResult<Option<Numeric>> {
     match unit(name, "date")? {
         Microseconds | Milliseconds | Second | Minute | Hour | Timezone | TimezoneHour | TimezoneMinute => {
             Err(unsupported_unit(name, "date"))
+        }
+        Julian if !matches!(date, DATE_INFINITY | DATE_NEG_INFINITY) => {
+            Ok(Some(Numeric::new(i128::from(date) + i128::from(JULIAN_EPOCH), 0)))
         }
         Epoch if !matches!(date, DATE_INFINITY | DATE_NEG_INFINITY) => {
             Ok(Some(Numeric::new(i128::from(date) * 86_400, 0)))

@@ -64,9 +64,10 @@ enum Item {
         fill: bool,
         ordinal: bool,
     },
-    Separator,
-    Space,
-    Literal(char),
+    Separator(char),
+    Space(char),
+    /// And whether it stands in quotes.
+    Literal(char, bool),
 }
 
 fn format_error(message: String) -> PgError {
@@ -134,8 +135,8 @@ fn template(text: &str) -> Vec<Item> {
                         end = at + 1;
                         break;
                     }
-                    '\\' => items.extend(chars.next().map(|(_, c)| Item::Literal(c))),
-                    c => items.push(Item::Literal(c)),
+                    '\\' => items.extend(chars.next().map(|(_, c)| Item::Literal(c, true))),
+                    c => items.push(Item::Literal(c, true)),
                 }
             }
             rest = &rest[end..];
@@ -143,13 +144,13 @@ fn template(text: &str) -> Vec<Item> {
         }
         if c == '\\' && rest.starts_with('"') {
             rest = &rest[1..];
-            items.push(Item::Separator);
+            items.push(Item::Separator('\\'));
             continue;
         }
         items.push(match c {
-            c if is_separator(c) => Item::Separator,
-            c if c.is_ascii_whitespace() => Item::Space,
-            c => Item::Literal(c),
+            c if is_separator(c) => Item::Separator(c),
+            c if c.is_ascii_whitespace() => Item::Space(c),
+            c => Item::Literal(c, false),
         });
     }
     items
@@ -158,8 +159,8 @@ fn template(text: &str) -> Vec<Item> {
 /// Whether a number before this item may have as many digits as there are.
 fn ends_number(next: Option<&Item>) -> bool {
     match next {
-        None | Some(Item::Separator | Item::Space) => true,
-        Some(Item::Literal(c)) => !c.is_ascii_digit(),
+        None | Some(Item::Separator(_) | Item::Space(_)) => true,
+        Some(Item::Literal(c, _)) => !c.is_ascii_digit(),
         Some(Item::Field { name, digits, .. }) => *digits == 0 && *name != "TZM" && *name != "Y,YYY",
     }
 }
@@ -308,11 +309,14 @@ fn near_2020(year: i64) -> i64 {
     }
 }
 
-fn scan(text: &str, items: &[Item]) -> PgResult<Found> {
+/// `strict`: as the SQL standard reads, every character of the template must be there, and nothing else.
+fn scan(text: &str, items: &[Item], strict: bool) -> PgResult<Found> {
     let mut f = Found::default();
-    let mut s = Scan { rest: text, extra: 0, before: None, fixed: false };
+    let mut s = Scan { rest: text, extra: 0, before: None, fixed: strict };
+    let mut short = false;
     for (n, item) in items.iter().enumerate() {
         if s.rest.is_empty() {
+            short = true;
             break;
         }
         let is_fixed = matches!(item, Item::Field { name: "FX", .. });
@@ -321,9 +325,15 @@ fn scan(text: &str, items: &[Item]) -> PgResult<Found> {
         }
         let Item::Field { name, shown, digits, fill, ordinal } = item else {
             match (item, s.fixed) {
+                (Item::Separator(c) | Item::Space(c), _) if strict && !s.rest.starts_with(*c) => {
+                    return Err(format_error(format!("unmatched format separator \"{c}\"")));
+                }
+                (Item::Literal(c, _), _) if strict && !s.rest.starts_with(*c) => {
+                    return Err(format_error(format!("unmatched format character \"{c}\"")));
+                }
                 (_, true) => s.skip(),
-                (Item::Literal(_), false) if s.extra > 0 => s.extra -= 1,
-                (Item::Literal(_), false) => s.skip(),
+                (Item::Literal(..), false) if s.extra > 0 => s.extra -= 1,
+                (Item::Literal(..), false) => s.skip(),
                 (_, false) => {
                     s.extra -= 1;
                     if s.rest.starts_with(|c: char| c.is_ascii_whitespace() || is_separator(c)) {
@@ -357,6 +367,12 @@ fn scan(text: &str, items: &[Item]) -> PgResult<Found> {
             s.extra = 0;
             s.skip_spaces();
         }
+    }
+    if strict && short {
+        return Err(format_error("input string is too short for datetime format".into()));
+    }
+    if strict && !s.rest.trim_start_matches(|c: char| c.is_ascii_whitespace()).is_empty() {
+        return Err(format_error("trailing characters remain in input string after datetime format".into()));
     }
     Ok(f)
 }
@@ -501,15 +517,50 @@ fn monday_of(year: i64, week: i64) -> i64 {
 }
 
 /// A civil moment: day since 1970, µs of the day, and the offset in seconds east, if there was one.
-struct Moment {
-    days: i64,
-    time: i64,
-    east: Option<i64>,
-    places: i32,
+pub struct Moment {
+    pub days: i64,
+    pub time: i64,
+    pub east: Option<i64>,
+    pub places: i32,
+}
+
+/// What a template has fields of.
+pub struct Shape {
+    pub dated: bool,
+    pub timed: bool,
+    pub zoned: bool,
+}
+
+/// Reads as the SQL standard has it (for jsonpath's `.datetime()`), and says what the template is for. Errors: `22007`, `22008`, `22009`.
+pub fn strict_moment(text: &str, format: &str) -> PgResult<(Moment, Shape)> {
+    let items = template(format);
+    let stray = items.iter().find_map(|item| match item {
+        Item::Separator(c) | Item::Space(c) | Item::Literal(c, false) if !"-./,':; ".contains(*c) => Some(*c),
+        _ => None,
+    });
+    if let Some(c) = stray {
+        return Err(format_error(format!("invalid datetime format separator: \"{c}\"")));
+    }
+    let mut shape = Shape { dated: false, timed: false, zoned: false };
+    for item in &items {
+        let Item::Field { name, .. } = item else { continue };
+        match *name {
+            "FX" => {}
+            "TZ" | "OF" | "TZH" | "TZM" => shape.zoned = true,
+            "A.M." | "P.M." | "AM" | "PM" | "HH" | "HH12" | "HH24" | "MI" | "SS" | "MS" | "US" | "SSSS" | "SSSSS"
+            | "FF1" | "FF2" | "FF3" | "FF4" | "FF5" | "FF6" => shape.timed = true,
+            _ => shape.dated = true,
+        }
+    }
+    Ok((moment_of(text, &items, true)?, shape))
 }
 
 fn moment(text: &str, format: &str) -> PgResult<Moment> {
-    let f = scan(text, &template(format))?;
+    moment_of(text, &template(format), false)
+}
+
+fn moment_of(text: &str, items: &[Item], strict: bool) -> PgResult<Moment> {
+    let f = scan(text, items, strict)?;
     let overflow = || {
         let message = format!("date/time field value out of range: \"{text}\"");
         PgError::new(SqlState::DATETIME_OVERFLOW, message)

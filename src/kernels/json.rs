@@ -1,11 +1,13 @@
 //! jsonb: reading, testing and changing values, over `types::jsonb`'s form; building them of other values is `tojson`'s.
 
 use super::adapt::*;
+use super::kernel::Call;
 use super::registry::Registry;
 use super::text::invalid;
 use crate::types::jsonb::{JsonKind, JsonbBuilder, JsonbRef};
 use crate::types::{PgError, PgResult, SqlState};
-use arrow::array::{ArrayRef, StringArray};
+use arrow::array::{Array, ArrayRef, StringArray};
+use std::sync::Arc;
 
 fn owned(value: JsonbRef<'_>) -> Vec<u8> {
     value.bytes().to_vec()
@@ -296,6 +298,49 @@ fn cannot_cast(kind: JsonKind, name: &str) -> PgError {
     invalid(format!("cannot cast jsonb {what} to type {name}"))
 }
 
+/// `jsonb_set`, which says what a NULL to set does.
+fn set_lax(call: &Call<'_>) -> PgResult<ArrayRef> {
+    let (json, new) = (JsonbBytes::column(&call.args[0].array)?, JsonbBytes::column(&call.args[2].array)?);
+    let paths = List::column(&call.args[1].array)?;
+    let create = Bool::column(&call.args[3].array)?;
+    let treatments = Text::column(&call.args[4].array)?;
+    all_rows::<JsonbBytes>(call, |row| {
+        let null = |arg: usize| call.args[arg].array.is_null(call.args[arg].at(row));
+        if null(0) || null(1) || null(3) {
+            return Ok(None);
+        }
+        let treatment = match null(4) {
+            true => None,
+            false => Some(treatments.value(call.args[4].at(row))),
+        };
+        let treatment = treatment.ok_or_else(|| {
+            let message = "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"";
+            invalid(message)
+        })?;
+        let old = json.value(call.args[0].at(row));
+        let path = List::item(&paths, call.args[1].at(row))?;
+        let create = create.value(call.args[3].at(row));
+        if !null(2) {
+            let new = new.value(call.args[2].at(row));
+            return changed(old, &path, Change::Set(JsonbRef::new(new), create)).map(Some);
+        }
+        match treatment {
+            "raise_exception" => Err(PgError::new(SqlState::NULL_NOT_ALLOWED, "JSON value must not be null")
+                .detail("Exception was raised because null_value_treatment is \"raise_exception\".")
+                .hint("To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed.")),
+            "use_json_null" => {
+                let null = built(|out| out.null());
+                changed(old, &path, Change::Set(JsonbRef::new(&null), create)).map(Some)
+            }
+            "delete_key" => changed(old, &path, Change::Delete).map(Some),
+            "return_target" => Ok(Some(old.to_vec())),
+            _ => Err(invalid(
+                "null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"",
+            )),
+        }
+    })
+}
+
 pub fn declare(r: &mut Registry) {
     type J = JsonbBytes;
     r.funs(&["jsonb_object_field(jsonb,text)"], maybe2::<J, Text, J>(|j, k| Ok(by_key(j, k).map(owned))));
@@ -330,6 +375,7 @@ pub fn declare(r: &mut Registry) {
         "jsonb_set(jsonb,_text,jsonb,bool)",
         attempt4::<J, List, J, Bool, J>(|j, p, new, create| changed(j, &p, Change::Set(JsonbRef::new(new), create))),
     );
+    r.fun("jsonb_set_lax(jsonb,_text,jsonb,bool,text)", Arc::new(set_lax));
     r.fun(
         "jsonb_insert(jsonb,_text,jsonb,bool)",
         attempt4::<J, List, J, Bool, J>(|j, p, new, after| changed(j, &p, Change::Insert(JsonbRef::new(new), after))),

@@ -1,8 +1,11 @@
 //! Evaluation of SQL/JSON paths over jsonb: lax and strict mode, filters, arithmetic, methods.
 
 use super::adapt::*;
+use super::dates::zone_of;
+use super::jsonpath_datetime::Datetime;
 use super::regexp;
 use super::registry::Registry;
+use crate::types::datetime::Zone;
 use crate::types::jsonb::{JsonKind, JsonbBuilder, JsonbRef};
 use crate::types::jsonpath::{Head, Item, JsonPath, Method, Operation, Step};
 use crate::types::numeric::Numeric;
@@ -55,6 +58,7 @@ const NO_ARRAY: &[u8; 5] = b"22039";
 const NO_MEMBER: &[u8; 5] = b"2203A";
 const NO_NUMBER: &[u8; 5] = b"2203B";
 const NO_OBJECT: &[u8; 5] = b"2203C";
+const NO_DATETIME: &[u8; 5] = b"22031";
 
 struct Run<'a> {
     strict: bool,
@@ -62,6 +66,8 @@ struct Run<'a> {
     vars: Option<&'a [u8]>,
     /// Structural errors count as nothing found.
     forgiving: bool,
+    /// The session's time zone, for the functions that may use it.
+    zone: Option<&'a Zone>,
 }
 
 /// What surrounds an expression: `@` and the length of the array that is subscripted.
@@ -244,7 +250,13 @@ impl<'a> Run<'a> {
                 }
                 Ok(())
             }
-            Step::Datetime(_) => Err(Failure::Hard(PgError::unsupported("the jsonpath method .datetime()"))),
+            Step::Datetime(template) => {
+                let Some(text) = view(&value).as_str().filter(|text| !text.starts_with('\0')) else {
+                    return soft(NO_DATETIME, "jsonpath item method .datetime() can only be applied to a string");
+                };
+                let made = Datetime::read(text, template.as_deref()).map_err(Failure::Soft)?;
+                self.steps(rest, Cow::Owned(string(&made.marked())), around, out, auto)
+            }
         }
     }
 
@@ -347,6 +359,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// The values of an expression of which only counts whether there are any: then lax mode passes over what a sign cannot be given to.
+    fn any_of(&mut self, item: &Item, around: &Around<'a>, out: &mut Vec<Value<'a>>) -> Outcome<()> {
+        match &item.head {
+            Head::Sign(_, arg) if !self.strict && item.then.is_empty() => {
+                let mut values = Vec::new();
+                self.unwrapped(arg, around, true, &mut values)?;
+                out.extend(values.into_iter().filter(|value| view(value).kind() == JsonKind::Number));
+                Ok(())
+            }
+            _ => self.item(item, around, out),
+        }
+    }
+
     fn arithmetic(&mut self, op: Operation, l: &Item, r: &Item, around: &Around<'a>) -> Outcome<Vec<u8>> {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         self.unwrapped(l, around, true, &mut left)?;
@@ -381,7 +406,10 @@ impl<'a> Run<'a> {
         let name = method.name();
         let one = |bytes: Vec<u8>| Ok(vec![Cow::Owned(bytes)]);
         match method {
-            Method::Type => one(string(json.kind().name())),
+            Method::Type => one(string(match moment(json) {
+                Some(moment) => moment.type_name(),
+                None => json.kind().name(),
+            })),
             Method::Size => match json.kind() {
                 JsonKind::Array => one(number(&Numeric::from(json.len() as i64))),
                 _ if !self.strict => one(number(&Numeric::from(1))),
@@ -414,7 +442,7 @@ impl<'a> Run<'a> {
                         ),
                     };
                 }
-                let Some(text) = json.as_str() else {
+                let Some(text) = plain(json) else {
                     return soft(
                         NOT_NUMERIC,
                         format!("jsonpath item method .{name}() can only be applied to a string or numeric value"),
@@ -481,7 +509,7 @@ impl<'a> Run<'a> {
             Head::IsUnknown(arg) => Ok((self.truth(arg, around)? == Truth::Unknown).into()),
             Head::Exists(arg) => {
                 let mut found = Vec::new();
-                match self.unwrapped(arg, around, false, &mut found) {
+                match self.any_of(arg, around, &mut found) {
                     // In lax mode what was found before the fault counts.
                     Err(Failure::Soft(_)) if !self.strict && !found.is_empty() => Ok(Truth::True),
                     Err(Failure::Soft(_)) => Ok(Truth::Unknown),
@@ -492,22 +520,25 @@ impl<'a> Run<'a> {
             Head::LikeRegex { value, pattern, flags } => {
                 let pattern = regex_of(pattern, flags)?;
                 self.predicate(value, None, around, false, &mut |l, _| {
-                    Ok(match l.as_str() {
+                    Ok(match plain(l) {
                         Some(text) => pattern.is_match(text)?.into(),
                         None => Truth::Unknown,
                     })
                 })
             }
             Head::Binary(Operation::StartsWith, l, r) => self.predicate(l, Some(r), around, false, &mut |l, r| {
-                Ok(match (l.as_str(), r.and_then(|r| r.as_str())) {
+                Ok(match (plain(l), r.and_then(plain)) {
                     (Some(text), Some(prefix)) => text.starts_with(prefix).into(),
                     _ => Truth::Unknown,
                 })
             }),
-            Head::Binary(op, l, r) => self.predicate(l, Some(r), around, true, &mut |l, r| match r {
-                Some(r) => compare(*op, l, r),
-                None => Ok(Truth::Unknown),
-            }),
+            Head::Binary(op, l, r) => {
+                let zone = self.zone;
+                self.predicate(l, Some(r), around, true, &mut |l, r| match r {
+                    Some(r) => compare(*op, l, r, zone),
+                    None => Ok(Truth::Unknown),
+                })
+            }
             _ => Err(Failure::Hard(PgError::internal("a jsonpath condition that is none"))),
         }
     }
@@ -554,7 +585,25 @@ impl<'a> Run<'a> {
     }
 }
 
-fn compare(op: Operation, l: JsonbRef<'_>, r: JsonbRef<'_>) -> PgResult<Truth> {
+/// The date or time that a value within a path is.
+fn moment(value: JsonbRef<'_>) -> Option<Datetime> {
+    value.as_str().and_then(Datetime::of)
+}
+
+/// A string that is none.
+fn plain(value: JsonbRef<'_>) -> Option<&str> {
+    value.as_str().filter(|text| !text.starts_with('\0'))
+}
+
+/// What a value is outside of the path.
+fn released(value: Value<'_>) -> Value<'_> {
+    match moment(view(&value)) {
+        Some(moment) => Cow::Owned(string(&moment.text())),
+        None => value,
+    }
+}
+
+fn compare(op: Operation, l: JsonbRef<'_>, r: JsonbRef<'_>, zone: Option<&Zone>) -> PgResult<Truth> {
     if l.kind() != r.kind() {
         return Ok(match l.is_null() || r.is_null() {
             true => (op == Operation::NotEqual).into(),
@@ -566,6 +615,13 @@ fn compare(op: Operation, l: JsonbRef<'_>, r: JsonbRef<'_>) -> PgResult<Truth> {
         JsonKind::Bool => l.as_bool().cmp(&r.as_bool()),
         JsonKind::Number => match (l.as_numeric(), r.as_numeric()) {
             (Some(l), Some(r)) => l?.cmp(&r?),
+            _ => return Ok(Truth::Unknown),
+        },
+        JsonKind::String if moment(l).is_some() || moment(r).is_some() => match (moment(l), moment(r)) {
+            (Some(l), Some(r)) => match l.compare(r, zone)? {
+                Some(order) => order,
+                None => return Ok(Truth::Unknown),
+            },
             _ => return Ok(Truth::Unknown),
         },
         // By UTF-16 code units, as the standard has it.
@@ -623,92 +679,132 @@ fn read(text: &str) -> PgResult<Rc<JsonPath>> {
     })
 }
 
-/// What a path finds, and the error that ended it where `silent` forgives it.
-fn query<'a>(
-    json: &'a [u8],
-    path: &str,
-    vars: Option<&'a [u8]>,
-    silent: bool,
-) -> PgResult<(Vec<Value<'a>>, bool, bool)> {
-    let path = read(path)?;
-    if vars.is_some_and(|v| JsonbRef::new(v).kind() != JsonKind::Object) {
-        let detail = "Jsonpath parameters should be encoded as key-value pairs of \"vars\" object.";
-        return Err(PgError::new(SqlState::INVALID_PARAMETER, "\"vars\" argument is not an object").detail(detail));
-    }
-    let mut run = Run { strict: path.strict, root: json, vars, forgiving: !path.strict };
-    let mut found = Vec::new();
-    let around = Around { current: Cow::Borrowed(json), length: None };
-    match run.item(&path.root, &around, &mut found) {
-        Ok(()) => Ok((found, false, path.strict)),
-        Err(Failure::Soft(_)) if silent => Ok((found, true, path.strict)),
-        Err(Failure::Soft(error) | Failure::Hard(error)) => Err(error),
-    }
+/// A path over a value.
+#[derive(Clone, Copy)]
+pub struct Search<'a> {
+    pub json: &'a [u8],
+    pub path: &'a str,
+    pub vars: Option<&'a [u8]>,
+    /// Errors are nothing found.
+    pub silent: bool,
+    /// The session's time zone, for the functions that may use it.
+    pub zone: Option<&'a Zone>,
 }
 
-fn exists(json: &[u8], path: &str, vars: Option<&[u8]>, silent: bool) -> PgResult<Option<bool>> {
-    // Lax mode stops at the first value that is found: a fault after it is never seen.
-    let (found, failed, strict) = match query(json, path, vars, true) {
-        Ok((found, true, strict)) if !silent && (strict || found.is_empty()) => {
-            return match query(json, path, vars, false) {
-                Err(error) => Err(error),
-                Ok(_) => Ok(Some(!found.is_empty())),
-            };
+impl<'a> Search<'a> {
+    /// What the path finds, and whether an error ended it that `silent` forgives. `any`: only whether there is something counts.
+    fn run(self, any: bool) -> PgResult<(Vec<Value<'a>>, bool, bool)> {
+        let path = read(self.path)?;
+        if self.vars.is_some_and(|v| JsonbRef::new(v).kind() != JsonKind::Object) {
+            let detail = "Jsonpath parameters should be encoded as key-value pairs of \"vars\" object.";
+            return Err(PgError::new(SqlState::INVALID_PARAMETER, "\"vars\" argument is not an object").detail(detail));
         }
-        done => done?,
-    };
-    match failed && (strict || found.is_empty()) {
-        true => Ok(None),
-        false => Ok(Some(!found.is_empty())),
-    }
-}
-
-fn matches(json: &[u8], path: &str, vars: Option<&[u8]>, silent: bool) -> PgResult<Option<bool>> {
-    let (found, _, _) = query(json, path, vars, silent)?;
-    if let [one] = found.as_slice() {
-        match view(one).kind() {
-            JsonKind::Bool => return Ok(view(one).as_bool()),
-            JsonKind::Null => return Ok(None),
-            _ => {}
+        let Self { json, vars, zone, .. } = self;
+        let mut run = Run { strict: path.strict, root: json, vars, forgiving: !path.strict, zone };
+        let mut found = Vec::new();
+        let around = Around { current: Cow::Borrowed(json), length: None };
+        let done = match any {
+            true => run.any_of(&path.root, &around, &mut found),
+            false => run.item(&path.root, &around, &mut found),
+        };
+        match done {
+            Ok(()) => Ok((found, false, path.strict)),
+            Err(Failure::Soft(_)) if self.silent => Ok((found, true, path.strict)),
+            Err(Failure::Soft(error) | Failure::Hard(error)) => Err(error),
         }
     }
-    match silent {
-        true => Ok(None),
-        false => Err(PgError::new(SqlState(*NOT_SINGLE), "single boolean result is expected")),
+
+    fn exists(self) -> PgResult<Option<bool>> {
+        // Lax mode stops at the first value that is found: a fault after it is never seen.
+        let (found, failed, strict) = match (Self { silent: true, ..self }).run(true) {
+            Ok((found, true, strict)) if !self.silent && (strict || found.is_empty()) => {
+                return match self.run(true) {
+                    Err(error) => Err(error),
+                    Ok(_) => Ok(Some(!found.is_empty())),
+                };
+            }
+            done => done?,
+        };
+        match failed && (strict || found.is_empty()) {
+            true => Ok(None),
+            false => Ok(Some(!found.is_empty())),
+        }
+    }
+
+    fn matches(self) -> PgResult<Option<bool>> {
+        let (found, _, _) = self.run(false)?;
+        if let [one] = found.as_slice() {
+            match view(one).kind() {
+                JsonKind::Bool => return Ok(view(one).as_bool()),
+                JsonKind::Null => return Ok(None),
+                _ => {}
+            }
+        }
+        match self.silent {
+            true => Ok(None),
+            false => Err(PgError::new(SqlState(*NOT_SINGLE), "single boolean result is expected")),
+        }
+    }
+
+    /// All values, for `jsonb_path_query`.
+    pub fn all(self) -> PgResult<Vec<Vec<u8>>> {
+        Ok(self.run(false)?.0.into_iter().map(|value| released(value).into_owned()).collect())
+    }
+
+    fn array(self) -> PgResult<Vec<u8>> {
+        let all = self.all()?;
+        Ok(made(|out| {
+            out.begin_array();
+            all.iter().for_each(|v| out.value(JsonbRef::new(v)));
+            out.end();
+        }))
     }
 }
 
-/// All values, for `jsonb_path_query`.
-pub fn query_all(json: &[u8], path: &str, vars: &[u8], silent: bool) -> PgResult<Vec<Vec<u8>>> {
-    Ok(query(json, path, Some(vars), silent)?.0.into_iter().map(Cow::into_owned).collect())
-}
-
-fn query_array(json: &[u8], path: &str, vars: &[u8], silent: bool) -> PgResult<Vec<u8>> {
-    let all = query_all(json, path, vars, silent)?;
-    Ok(made(|out| {
-        out.begin_array();
-        all.iter().for_each(|v| out.value(JsonbRef::new(v)));
-        out.end();
-    }))
+/// The search that the four arguments of these functions say.
+fn search<'a>(json: &'a [u8], path: &'a str, vars: &'a [u8], silent: bool, zone: Option<&'a Zone>) -> Search<'a> {
+    Search { json, path, vars: Some(vars), silent, zone }
 }
 
 pub fn declare(r: &mut Registry) {
     type J = JsonbBytes;
-    r.fun("jsonb_path_exists_opr(jsonb,jsonpath)", maybe2::<J, Text, Bool>(|j, p| exists(j, p, None, true)));
-    r.fun("jsonb_path_match_opr(jsonb,jsonpath)", maybe2::<J, Text, Bool>(|j, p| matches(j, p, None, true)));
-    r.funs(
-        &["jsonb_path_exists(jsonb,jsonpath,jsonb,bool)", "jsonb_path_exists_tz(jsonb,jsonpath,jsonb,bool)"],
-        maybe4::<J, Text, J, Bool, Bool>(|j, p, v, s| exists(j, p, Some(v), s)),
+    fn operator<'a>(json: &'a [u8], path: &'a str) -> Search<'a> {
+        Search { json, path, vars: None, silent: true, zone: None }
+    }
+    r.fun("jsonb_path_exists_opr(jsonb,jsonpath)", maybe2::<J, Text, Bool>(|j, p| operator(j, p).exists()));
+    r.fun("jsonb_path_match_opr(jsonb,jsonpath)", maybe2::<J, Text, Bool>(|j, p| operator(j, p).matches()));
+    r.fun(
+        "jsonb_path_exists(jsonb,jsonpath,jsonb,bool)",
+        maybe4::<J, Text, J, Bool, Bool>(|j, p, v, s| search(j, p, v, s, None).exists()),
     );
-    r.funs(
-        &["jsonb_path_match(jsonb,jsonpath,jsonb,bool)", "jsonb_path_match_tz(jsonb,jsonpath,jsonb,bool)"],
-        maybe4::<J, Text, J, Bool, Bool>(|j, p, v, s| matches(j, p, Some(v), s)),
+    r.fun(
+        "jsonb_path_exists_tz(jsonb,jsonpath,jsonb,bool)",
+        session4::<J, Text, J, Bool, Bool>(|call, j, p, v, s| search(j, p, v, s, Some(&zone_of(call))).exists()),
     );
-    r.funs(
-        &["jsonb_path_query_array(jsonb,jsonpath,jsonb,bool)", "jsonb_path_query_array_tz(jsonb,jsonpath,jsonb,bool)"],
-        attempt4::<J, Text, J, Bool, J>(query_array),
+    r.fun(
+        "jsonb_path_match(jsonb,jsonpath,jsonb,bool)",
+        maybe4::<J, Text, J, Bool, Bool>(|j, p, v, s| search(j, p, v, s, None).matches()),
     );
-    r.funs(
-        &["jsonb_path_query_first(jsonb,jsonpath,jsonb,bool)", "jsonb_path_query_first_tz(jsonb,jsonpath,jsonb,bool)"],
-        maybe4::<J, Text, J, Bool, J>(|j, p, v, s| Ok(query_all(j, p, v, s)?.into_iter().next())),
+    r.fun(
+        "jsonb_path_match_tz(jsonb,jsonpath,jsonb,bool)",
+        session4::<J, Text, J, Bool, Bool>(|call, j, p, v, s| search(j, p, v, s, Some(&zone_of(call))).matches()),
+    );
+    r.fun(
+        "jsonb_path_query_array(jsonb,jsonpath,jsonb,bool)",
+        attempt4::<J, Text, J, Bool, J>(|j, p, v, s| search(j, p, v, s, None).array()),
+    );
+    r.fun(
+        "jsonb_path_query_array_tz(jsonb,jsonpath,jsonb,bool)",
+        session4::<J, Text, J, Bool, J>(|call, j, p, v, s| search(j, p, v, s, Some(&zone_of(call))).array().map(Some)),
+    );
+    r.fun(
+        "jsonb_path_query_first(jsonb,jsonpath,jsonb,bool)",
+        maybe4::<J, Text, J, Bool, J>(|j, p, v, s| Ok(search(j, p, v, s, None).all()?.into_iter().next())),
+    );
+    r.fun(
+        "jsonb_path_query_first_tz(jsonb,jsonpath,jsonb,bool)",
+        session4::<J, Text, J, Bool, J>(|call, j, p, v, s| {
+            Ok(search(j, p, v, s, Some(&zone_of(call))).all()?.into_iter().next())
+        }),
     );
 }

@@ -29,6 +29,7 @@ mod fromchar;
 mod integers;
 mod json;
 mod jsonpath;
+mod jsonpath_datetime;
 mod jsonrecord;
 mod jsontext;
 pub mod kernel;

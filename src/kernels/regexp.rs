@@ -561,10 +561,26 @@ fn similar_escape(pattern: &str, escape: Option<&str>) -> PgResult<String> {
     };
     let mut out = String::from("^(?:");
     let mut in_bracket = false;
+    let mut marks = 0;
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         if Some(c) == escape {
-            if let Some(next) = chars.next() {
+            let next = chars.next();
+            if next == Some('"') && !in_bracket {
+                // The marks of SUBSTRING: what stands between them is what is asked for, and what is before it is as short as can be.
+                marks += 1;
+                match marks {
+                    1 => out.push_str("){1,1}?("),
+                    2 => out.push_str("){1,1}(?:"),
+                    _ => {
+                        let message =
+                            "SQL regular expression may not contain more than two escape-double-quote separators";
+                        return Err(PgError::new(SqlState(*b"2200C"), message));
+                    }
+                }
+                continue;
+            }
+            if let Some(next) = next {
                 out.push('\\');
                 out.push(next);
             }
@@ -688,6 +704,10 @@ pub fn declare(r: &mut Registry) {
         }),
     );
     r.fun("substring(text,text)", maybe2::<Text, Text, Text>(substring));
+    r.fun(
+        "substring(text,text,text)",
+        maybe3::<Text, Text, Text, Text>(|s, p, e| substring(s, &similar_escape(p, Some(e))?)),
+    );
     r.fun("similar_to_escape(text)", attempt1::<Text, Text>(|p| similar_escape(p, None)));
     r.fun("similar_to_escape(text,text)", attempt2::<Text, Text, Text>(|p, e| similar_escape(p, Some(e))));
 }

@@ -566,21 +566,26 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
                 })
             }),
         ),
-        ("jsonb_path_query" | "jsonb_path_query_tz", _) => one(
-            "jsonb_path_query",
-            Arc::new(|args, rows, _| {
-                let (json, vars) = (JsonbBytes::column(&args[0])?, JsonbBytes::column(&args[2])?);
-                let (paths, silent) = (Text::column(&args[1])?, Bool::column(&args[3])?);
-                gathered(rows, &DataType::LargeBinary, |row| {
-                    if any_null(args, row) {
-                        return Ok(None);
-                    }
-                    let (path, silent) = (paths.value(row), silent.value(row));
-                    let found = jsonpath::query_all(json.value(row), path, vars.value(row), silent)?;
-                    Ok(Some(Arc::new(LargeBinaryArray::from_iter_values(found)) as ArrayRef))
-                })
-            }),
-        ),
+        (name @ ("jsonb_path_query" | "jsonb_path_query_tz"), _) => {
+            let zoned = name.ends_with("_tz");
+            one(
+                if zoned { "jsonb_path_query_tz" } else { "jsonb_path_query" },
+                Arc::new(move |args, rows, config| {
+                    let zone = if zoned { Some(zone_of(config)?) } else { None };
+                    let (json, vars) = (JsonbBytes::column(&args[0])?, JsonbBytes::column(&args[2])?);
+                    let (paths, silent) = (Text::column(&args[1])?, Bool::column(&args[3])?);
+                    gathered(rows, &DataType::LargeBinary, |row| {
+                        if any_null(args, row) {
+                            return Ok(None);
+                        }
+                        let (path, silent) = (paths.value(row), silent.value(row));
+                        let (json, vars) = (json.value(row), Some(vars.value(row)));
+                        let found = jsonpath::Search { json, path, vars, silent, zone: zone.as_ref() }.all()?;
+                        Ok(Some(Arc::new(LargeBinaryArray::from_iter_values(found)) as ArrayRef))
+                    })
+                }),
+            )
+        }
         ("string_to_table", _) => one(
             "string_to_table",
             Arc::new(|args, rows, _| gathered(rows, &DataType::Utf8, |row| string_parts(args, row))),

@@ -3,13 +3,13 @@
 use super::adapt::*;
 use super::casts::Step;
 use super::facts::{ProcRow, facts};
-use super::kernel::{Body, Call, ScalarKernel};
+use super::kernel::{Body, Call, Column, ScalarKernel};
 use super::keys::element_type;
 use super::registry::{Registry, fixed};
 use super::text::{invalid, quote_identifier, quote_literal};
 use crate::types::codec::{BoundColumn, ColumnBuilder, ColumnEncoder, Format, TextSettings};
 use crate::types::{ExprType, PgError, PgResult, PgType, SqlState, oid};
-use arrow::array::{ArrayRef, StringBuilder};
+use arrow::array::{Array, ArrayRef, StringBuilder};
 use std::sync::Arc;
 
 /// The session's settings; PostgreSQL's defaults where an immutable function runs without a session.
@@ -115,6 +115,14 @@ fn print_rows(
 
 fn concat(call: &Call<'_>) -> PgResult<ArrayRef> {
     print_rows(call, |_, texts| Ok(Some(texts.iter().flatten().map(String::as_str).collect())))
+}
+
+/// How many arguments are NULL, or are not.
+fn count_nulls(call: &Call<'_>, null: bool) -> PgResult<ArrayRef> {
+    all_rows::<Int4>(call, |row| {
+        let is_counted = |column: &&Column| column.array.is_null(column.at(row)) == null;
+        Ok(Some(call.args.iter().filter(is_counted).count() as i32))
+    })
 }
 
 fn concat_ws(call: &Call<'_>) -> PgResult<ArrayRef> {
@@ -271,6 +279,8 @@ fn made(row: &'static ProcRow, args: &[ExprType], body: Body) -> PgResult<Scalar
 }
 
 pub fn declare(r: &mut Registry) {
+    r.make(&["num_nulls(any)"], |row, args| made(row, args, Arc::new(|call| count_nulls(call, true))));
+    r.make(&["num_nonnulls(any)"], |row, args| made(row, args, Arc::new(|call| count_nulls(call, false))));
     r.make(&["concat(any)"], |row, args| made(row, args, Arc::new(concat)));
     r.make(&["concat_ws(text,any)"], |row, args| made(row, args, Arc::new(concat_ws)));
     r.make(&["format(text,any)", "format(text)"], |row, args| made(row, args, Arc::new(format)));

@@ -143,15 +143,37 @@ impl TableConstraint<'_> {
                 let Some(referred) = catalog.relation(Oid(foreign.table)) else { return String::new() };
                 let theirs = columns(referred, &foreign.columns);
                 let mut text = format!("FOREIGN KEY ({own}) REFERENCES {}({theirs})", name_of(catalog, referred));
-                if foreign.on_update == 'r' {
-                    text.push_str(" ON UPDATE RESTRICT");
+                if foreign.full {
+                    text.push_str(" MATCH FULL");
                 }
-                if foreign.on_delete == 'r' {
-                    text.push_str(" ON DELETE RESTRICT");
+                for (event, action) in [("UPDATE", foreign.on_update), ("DELETE", foreign.on_delete)] {
+                    if action != 'a' {
+                        text.push_str(&format!(" ON {event} {}", action_name(action)));
+                    }
+                }
+                if !foreign.on_delete_set.is_empty() {
+                    text.push_str(&format!(" ({})", columns(self.relation, &foreign.on_delete_set)));
+                }
+                if foreign.deferrable {
+                    text.push_str(" DEFERRABLE");
+                }
+                if foreign.deferred {
+                    text.push_str(" INITIALLY DEFERRED");
                 }
                 text
             }
         }
+    }
+}
+
+/// The action of a foreign key, by PostgreSQL's letter.
+pub fn action_name(letter: char) -> &'static str {
+    match letter {
+        'r' => "RESTRICT",
+        'c' => "CASCADE",
+        'n' => "SET NULL",
+        'd' => "SET DEFAULT",
+        _ => "NO ACTION",
     }
 }
 

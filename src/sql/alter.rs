@@ -330,6 +330,7 @@ impl Session {
             }
         }
         let had = |name: &str| old.constraints.iter().any(|c| c.name == name);
+        super::foreign::check_written(view, new, rows, &|c| !had(&c.name))?;
         for constraint in new.constraints.iter().filter(|c| !had(&c.name)) {
             let ConstraintKind::Check(condition) = &constraint.kind else { continue };
             if !self.holds(view, new, condition, rows, operation).await? {
@@ -430,10 +431,10 @@ fn stricter(old: &Relation, new: &Relation) -> bool {
         .any(|c| c.not_null && old.column_numbered(c.attnum).is_none_or(|(_, before)| !before.not_null));
     let known = old.uniques();
     let uniques = new.uniques().into_iter().any(|unique| !known.contains(&unique));
-    let checks = new
-        .constraints
-        .iter()
-        .any(|c| matches!(c.kind, ConstraintKind::Check(_)) && !old.constraints.iter().any(|o| o.name == c.name));
+    let checks = new.constraints.iter().any(|c| {
+        matches!(c.kind, ConstraintKind::Check(_) | ConstraintKind::Foreign(_))
+            && !old.constraints.iter().any(|o| o.name == c.name)
+    });
     nulls || uniques || checks
 }
 

@@ -144,7 +144,7 @@ impl Session {
         self.apply(view, change, true)
     }
 
-    fn skip(&mut self, state: SqlState, message: String) {
+    pub(super) fn skip(&mut self, state: SqlState, message: String) {
         self.notice("NOTICE", PgError::new(state, message));
     }
 
@@ -458,6 +458,7 @@ impl Session {
     async fn drop_references(&mut self, view: &View, doomed: &[Arc<Relation>], cascade: bool) -> PgResult<()> {
         let mut keys: Vec<(Arc<Relation>, Vec<String>)> = Vec::new();
         for relation in doomed {
+            let mut in_the_way: Vec<String> = Vec::new();
             for (table, name) in super::foreign::dependents(&view.catalog, relation.oid) {
                 if doomed.iter().any(|d| d.oid == table.oid) {
                     continue;
@@ -465,16 +466,20 @@ impl Session {
                 let what = described(&view.catalog, relation);
                 let key = format!("constraint {} on {}", quoted(&name), described(&view.catalog, &table));
                 if !cascade {
-                    let message = format!("cannot drop {what} because other objects depend on it");
-                    let error = PgError::new(SqlState::DEPENDENT_OBJECTS, message);
-                    let error = error.detail(format!("{key} depends on {what}"));
-                    return Err(error.hint("Use DROP ... CASCADE to drop the dependent objects too."));
+                    in_the_way.push(format!("{key} depends on {what}"));
+                    continue;
                 }
                 self.skip(SqlState(*b"00000"), format!("drop cascades to {key}"));
                 match keys.iter_mut().find(|(t, _)| t.oid == table.oid) {
                     Some((_, names)) => names.push(name),
                     None => keys.push((table, vec![name])),
                 }
+            }
+            if !in_the_way.is_empty() {
+                let what = described(&view.catalog, relation);
+                let message = format!("cannot drop {what} because other objects depend on it");
+                let error = PgError::new(SqlState::DEPENDENT_OBJECTS, message).detail(in_the_way.join("\n"));
+                return Err(error.hint("Use DROP ... CASCADE to drop the dependent objects too."));
             }
         }
         if keys.is_empty() {

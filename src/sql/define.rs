@@ -41,6 +41,7 @@ enum Later {
     Default(i16, Node),
     Generated(i16, Node),
     Check { name: String, column: Option<i16>, node: Node },
+    Foreign(Box<protobuf::Constraint>, Option<i16>),
 }
 
 /// The types that are integers with a sequence.
@@ -105,8 +106,7 @@ impl<'a> Draft<'a> {
             self.with_column(attnum, |c| c.not_null = true);
         }
         let mut nullable = false;
-        for node in &def.constraints {
-            let Some(NodeEnum::Constraint(constraint)) = &node.node else { continue };
+        for constraint in &with_attributes(&def.constraints)? {
             match constraint.contype() {
                 ConstrType::ConstrNull => nullable = true,
                 ConstrType::ConstrNotnull => self.with_column(attnum, |c| c.not_null = true),
@@ -128,10 +128,11 @@ impl<'a> Draft<'a> {
                     self.with_column(attnum, |c| c.generated = true);
                     self.later.push(Later::Generated(attnum, raw(constraint)?));
                 }
-                ConstrType::ConstrAttrDeferrable | ConstrType::ConstrAttrDeferred => {
-                    return Err(PgError::unsupported("a deferrable constraint"));
-                }
-                ConstrType::ConstrAttrNotDeferrable | ConstrType::ConstrAttrImmediate => {}
+                // Said of the constraint before it: see `with_attributes`.
+                ConstrType::ConstrAttrDeferrable
+                | ConstrType::ConstrAttrDeferred
+                | ConstrType::ConstrAttrNotDeferrable
+                | ConstrType::ConstrAttrImmediate => {}
                 _ => self.constraint(constraint, Some(attnum))?,
             }
         }
@@ -198,8 +199,8 @@ impl<'a> Draft<'a> {
 
     /// A constraint of the table, or of one column.
     pub fn constraint(&mut self, constraint: &protobuf::Constraint, column: Option<i16>) -> PgResult<()> {
-        if constraint.deferrable {
-            return Err(PgError::unsupported("a deferrable constraint"));
+        if constraint.deferrable && constraint.contype() != ConstrType::ConstrForeign {
+            return Err(PgError::unsupported("a deferrable constraint other than a foreign key"));
         }
         let keys = |draft: &Self| match column {
             Some(attnum) => Ok(vec![attnum]),
@@ -222,7 +223,11 @@ impl<'a> Draft<'a> {
                 self.later.push(Later::Check { name, column, node });
                 Ok(())
             }
-            ConstrType::ConstrForeign => self.foreign(constraint, column),
+            ConstrType::ConstrForeign => {
+                // It may name columns and keys of its own table that come after it.
+                self.later.push(Later::Foreign(Box::new(constraint.clone()), column));
+                Ok(())
+            }
             ConstrType::ConstrNotnull => {
                 for attnum in keys(self)? {
                     self.with_column(attnum, |c| c.not_null = true);
@@ -384,15 +389,39 @@ impl<'a> Draft<'a> {
         }
         let action = |text: &str| text.chars().next().unwrap_or('a');
         let (on_update, on_delete) = (action(&constraint.fk_upd_action), action(&constraint.fk_del_action));
-        if !matches!((on_update, on_delete), ('a' | 'r', 'a' | 'r')) {
-            return Err(PgError::unsupported("ON DELETE or ON UPDATE with an action"));
+        let on_delete_set = self.named(&constraint.fk_del_set_cols, "foreign key")?;
+        if let Some(stray) = on_delete_set.iter().find(|c| !columns.contains(c)) {
+            let name = self.relation.column_numbered(*stray).map_or("", |(_, c)| c.name.as_str());
+            let message = format!("column \"{name}\" referenced in ON DELETE SET action must be part of foreign key");
+            return Err(PgError::new(SqlState::INVALID_COLUMN_REFERENCE, message));
+        }
+        if constraint.fk_matchtype == "p" {
+            return Err(PgError::unsupported("MATCH PARTIAL"));
+        }
+        for action in [on_update, on_delete] {
+            let set = if action == on_delete && !on_delete_set.is_empty() { &on_delete_set } else { &columns };
+            let generated = set.iter().any(|n| self.relation.column_numbered(*n).is_some_and(|(_, c)| c.generated));
+            if generated && matches!(action, 'n' | 'd') || generated && action == on_update && action == 'c' {
+                let what = if action == on_update { "ON UPDATE" } else { "ON DELETE" };
+                let message = format!("invalid {what} action for foreign key constraint containing generated column");
+                return Err(PgError::new(SqlState::SYNTAX_ERROR, message));
+            }
         }
         let name = match constraint.conname.as_str() {
             "" => self.free_name(&self.joined_names(&columns), "fkey"),
             name => name.to_owned(),
         };
         let oid = self.with.catalog.new_oid().0;
-        let kind = ConstraintKind::Foreign(Foreign { table: referred.oid.0, columns: theirs, on_update, on_delete });
+        let kind = ConstraintKind::Foreign(Foreign {
+            table: referred.oid.0,
+            columns: theirs,
+            on_update,
+            on_delete,
+            on_delete_set,
+            full: constraint.fk_matchtype == "f",
+            deferrable: constraint.deferrable,
+            deferred: constraint.initdeferred,
+        });
         self.relation.constraints.push(Constraint { oid, name, columns, kind });
         Ok(())
     }
@@ -428,8 +457,11 @@ impl<'a> Draft<'a> {
 
     /// Understands the expressions that waited.
     pub fn finish(&mut self) -> PgResult<()> {
-        for later in std::mem::take(&mut self.later) {
+        let (foreign, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.later).into_iter().partition(|later| matches!(later, Later::Foreign(..)));
+        for later in rest.into_iter().chain(foreign) {
             match later {
+                Later::Foreign(constraint, column) => self.foreign(&constraint, column)?,
                 Later::Default(attnum, node) => self.set_default(attnum, node)?,
                 Later::Generated(attnum, node) => self.generated(attnum, &node)?,
                 Later::Check { name, column, node } => self.check(name, column, &node)?,
@@ -767,4 +799,33 @@ pub fn sequence_relation(catalog: &Catalog, schema: Oid, name: String, sequence:
         sequence: Some(sequence),
         ..Relation::default()
     }
+}
+
+/// The constraints of a column, each with the DEFERRABLE and INITIALLY DEFERRED that follow it.
+fn with_attributes(constraints: &[Node]) -> PgResult<Vec<protobuf::Constraint>> {
+    let mut all: Vec<protobuf::Constraint> = Vec::with_capacity(constraints.len());
+    for node in constraints {
+        let Some(NodeEnum::Constraint(constraint)) = &node.node else { continue };
+        let misplaced = || {
+            let message = "misplaced DEFERRABLE clause";
+            let error = PgError::new(SqlState::SYNTAX_ERROR, message);
+            usize::try_from(constraint.location).map_or(error.clone(), |at| error.at(at))
+        };
+        let kind = constraint.contype();
+        if !matches!(kind, ConstrType::ConstrAttrDeferrable | ConstrType::ConstrAttrDeferred) {
+            all.push((**constraint).clone());
+            continue;
+        }
+        let last = all
+            .iter_mut()
+            .rev()
+            .find(|c| !matches!(c.contype(), ConstrType::ConstrAttrNotDeferrable | ConstrType::ConstrAttrImmediate));
+        let last = last.ok_or_else(misplaced)?;
+        if !matches!(last.contype(), ConstrType::ConstrForeign | ConstrType::ConstrPrimary | ConstrType::ConstrUnique) {
+            return Err(misplaced());
+        }
+        last.deferrable = true;
+        last.initdeferred |= kind == ConstrType::ConstrAttrDeferred;
+    }
+    Ok(all)
 }

@@ -14,6 +14,7 @@
 mod access;
 mod activity;
 mod alter;
+mod cascade;
 mod channels;
 mod context;
 mod copy;
@@ -21,6 +22,7 @@ mod copy_in;
 mod cursor;
 mod database;
 mod ddl;
+mod deferred;
 mod define;
 mod direct;
 mod effort;

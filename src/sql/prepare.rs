@@ -13,7 +13,7 @@ use super::{OutputColumn, cursor, explain, utility};
 use crate::bind::{self, BindContext};
 use crate::catalog::{Access, Needed};
 use crate::types::codec::TextSettings;
-use crate::types::{Oid, PgError, PgResult, PgType, SqlState, oid};
+use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
 use parking_lot::Mutex;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, CreateTableAsStmt, Node, ObjectType, SelectStmt, WithClause};
@@ -171,7 +171,10 @@ impl Preparation {
             NodeEnum::ExplainStmt(statement) => {
                 let options = explain::Options::read(&statement)?;
                 let (query, _, needed) = self.query(selected(statement.query.as_deref(), "EXPLAIN")?)?;
-                let columns = text_columns(&["QUERY PLAN"]);
+                let mut columns = text_columns(&["QUERY PLAN"]);
+                if options.json {
+                    Arc::make_mut(&mut columns)[0].ty = ExprType::of(PgType::new(oid::JSON));
+                }
                 Ok(free(query.params.clone(), Some(columns), Kind::Explain { query, options }, needed))
             }
             NodeEnum::DeclareCursorStmt(statement) => {

@@ -801,7 +801,7 @@ impl Session {
 
     /// Applies what the transaction changed; it is over even if that fails.
     pub(super) async fn commit(&mut self) -> PgResult<()> {
-        let prepared = match self.check_room() {
+        let prepared = match self.check_room().and_then(|()| self.check_deferred()) {
             Ok(()) => {
                 // Before there is anything that cannot be called off any more.
                 let building = build_indexes(Arc::clone(&self.database), self.transaction.new_indexes());

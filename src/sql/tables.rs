@@ -9,13 +9,13 @@ use super::temporary::OnCommit;
 use super::transaction::{PendingChange, Phase, View};
 use super::write::WriteStatement;
 use crate::bind::{self, check_writable};
-use crate::catalog::{Catalog, Namespace, Privileges, Relation, RelationKind};
+use crate::catalog::{Catalog, Namespace, Needed, Privileges, Relation, RelationKind};
 use crate::engine::TableWrites;
 use crate::types::{Oid, PgError, PgResult, SqlState, oid};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    AlterSeqStmt, CreateSeqStmt, CreateStmt, CreateTableAsStmt, IndexStmt, InsertStmt, Node, OnCommitAction,
-    OverridingKind, RangeVar, SelectStmt, TruncateStmt,
+    AlterSeqStmt, CreateSeqStmt, CreateStmt, CreateTableAsStmt, DropBehavior, IndexStmt, InsertStmt, Node,
+    OnCommitAction, OverridingKind, RangeVar, SelectStmt, TruncateStmt,
 };
 use std::sync::Arc;
 
@@ -241,6 +241,17 @@ impl Session {
 
     /// Plans a statement that was made here, on the query runtime.
     pub(super) async fn write_plan(&mut self, node: NodeEnum, operation: &Operation) -> PgResult<Arc<WriteStatement>> {
+        let (plan, needed) = self.unchecked_plan(node, operation).await?;
+        self.check_needed(&needed)?;
+        Ok(plan)
+    }
+
+    /// The same, with the rights that it would take.
+    pub(super) async fn unchecked_plan(
+        &mut self,
+        node: NodeEnum,
+        operation: &Operation,
+    ) -> PgResult<(Arc<WriteStatement>, Needed)> {
         let view = self.view();
         let preparation = self.preparation(&view, &[]);
         let task = self
@@ -249,9 +260,8 @@ impl Session {
             .spawn(async move { preparation.prepare_node(String::new(), node, &|_| None::<Known>) });
         let prepared = operation.guard(task).await?;
         let prepared = prepared.map_err(|e| PgError::internal(format!("a statement could not be prepared: {e}")))??;
-        self.check_needed(&prepared.needed)?;
         match prepared.kind {
-            Kind::Write(plan) => Ok(plan),
+            Kind::Write(plan) => Ok((plan, prepared.needed)),
             _ => Err(PgError::internal("a statement that was to write does not")),
         }
     }
@@ -267,6 +277,14 @@ impl Session {
                 check_writable(&view.catalog, &relation)?;
                 session.access().must_have(&relation, Privileges::TRUNCATE)?;
                 tables.push(relation);
+            }
+            if statement.behavior() == DropBehavior::DropCascade {
+                let named = tables.len();
+                tables = super::foreign::with_referring(&view, tables);
+                for table in &tables[named..] {
+                    session.access().must_have(table, Privileges::TRUNCATE)?;
+                    session.skip(SqlState(*b"00000"), format!("truncate cascades to table \"{}\"", table.name));
+                }
             }
             super::foreign::check_truncated(&view, &tables)?;
             for relation in tables {
@@ -294,10 +312,14 @@ impl Session {
         self.transactional(async |session: &mut Session| {
             let view = session.view();
             let old = session.resolve_range(&view.catalog, statement.relation.as_ref())?;
-            if old.kind == RelationKind::Gold {
-                return Err(PgError::unsupported("CREATE INDEX on a materialized view"));
+            match old.kind {
+                // Its rows are those of its query, whatever an index says.
+                RelationKind::Gold if statement.unique => {
+                    return Err(PgError::unsupported("a unique index on a materialized view"));
+                }
+                RelationKind::Gold => {}
+                _ => check_writable(&view.catalog, &old)?,
             }
-            check_writable(&view.catalog, &old)?;
             session.access().must_own(&old)?;
             let name = &statement.idxname;
             if statement.if_not_exists && view.catalog.is_taken(old.schema, name) {

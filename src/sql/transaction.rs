@@ -1,5 +1,6 @@
 //! Transactions: one snapshot, and the changes of names and rows that wait for COMMIT.
 
+use super::deferred::Deferring;
 use super::settings::Saved;
 use super::storage::{CatalogChange, StorageSnapshot};
 use crate::catalog::{Catalog, RelationKind};
@@ -77,6 +78,7 @@ pub struct Transaction {
     /// The settings before it began.
     saved: Option<Saved>,
     savepoints: Vec<Savepoint>,
+    deferring: Deferring,
 }
 
 impl Transaction {
@@ -93,7 +95,22 @@ impl Transaction {
             overlays: None,
             saved: None,
             savepoints: Vec::new(),
+            deferring: Deferring::default(),
         }
+    }
+
+    /// Which constraints are looked at by COMMIT only.
+    pub fn deferring(&self) -> &Deferring {
+        &self.deferring
+    }
+
+    pub fn deferring_mut(&mut self) -> &mut Deferring {
+        &mut self.deferring
+    }
+
+    /// The tables that it has written to.
+    pub fn written_tables(&self) -> Vec<Oid> {
+        self.writes.iter().filter(|(_, writes)| !writes.is_clean()).map(|(oid, _)| *oid).collect()
     }
 
     pub fn status(&self) -> u8 {
@@ -221,7 +238,8 @@ impl Transaction {
             };
             Box::new(all) as CatalogChange
         });
-        Ok(Some(Commit { change, tables, ..Commit::default() }))
+        let tick = self.snapshot.as_ref().map_or_else(Default::default, |snapshot| snapshot.tick());
+        Ok(Some(Commit { change, tables, tick, ..Commit::default() }))
     }
 
     /// Ends the transaction; gives the settings from before it.

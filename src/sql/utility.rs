@@ -55,6 +55,7 @@ pub fn check_supported(node: &NodeEnum) -> PgResult<()> {
         | N::NotifyStmt(_)
         | N::UnlistenStmt(_)
         | N::LockStmt(_)
+        | N::ConstraintsSetStmt(_)
         | N::VacuumStmt(_)
         | N::CheckPointStmt(_) => Ok(()),
         node => ddl::check_supported(node),
@@ -103,6 +104,7 @@ impl Session {
                 Ok(Outcome::done("NOTIFY"))
             }
             NodeEnum::LockStmt(statement) => self.lock_table(statement),
+            NodeEnum::ConstraintsSetStmt(statement) => self.set_constraints(statement),
             // A commit is durable when it returns; there is nothing else to write down.
             NodeEnum::CheckPointStmt(_) => Ok(Outcome::done("CHECKPOINT")),
             node => Box::pin(self.ddl(node, text, operation)).await,

@@ -3,6 +3,7 @@
 //! Nothing is written before the statement has passed all its checks, so a statement that fails has changed nothing.
 
 use super::OutputColumn;
+use super::cascade::{Before, Change};
 use super::foreign;
 use super::interrupt::Operation;
 use super::prepare::Preparation;
@@ -104,7 +105,7 @@ impl WriteStatement {
 const TRIES: usize = 32;
 
 /// A statement while it runs.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     session: &'a mut Session,
     operation: &'a Operation,
     plan: &'a WritePlan,
@@ -235,7 +236,7 @@ impl Session {
     }
 
     /// The writes to a table that [`Session::open_writes`] has begun.
-    fn writes(&mut self, oid: Oid) -> PgResult<&mut TableWrites> {
+    pub(super) fn writes(&mut self, oid: Oid) -> PgResult<&mut TableWrites> {
         self.transaction.writes(oid).ok_or_else(|| PgError::internal("a table that was not opened for writing"))
     }
 
@@ -281,6 +282,40 @@ fn may_try_again(error: &PgError) -> bool {
     matches!(error.state, SqlState::SERIALIZATION_FAILURE | SqlState::UNIQUE_VIOLATION)
 }
 
+impl<'a> Run<'a> {
+    /// A run of a plan's checks over rows that its source did not make.
+    pub(super) fn new(
+        session: &'a mut Session,
+        operation: &'a Operation,
+        plan: &'a WritePlan,
+        view: View,
+        relation: Arc<Relation>,
+    ) -> Self {
+        let schema = Arc::new(relation.table_schema());
+        Self { session, operation, plan, view, relation, schema, params: Vec::new(), ctes: Arc::default() }
+    }
+
+    /// Rows that come in the place of others, with `changed` columns: finished and held against the table's constraints.
+    pub(super) async fn amended(
+        &mut self,
+        ids: &[RowId],
+        rows: RecordBatch,
+        changed: &[usize],
+    ) -> PgResult<RecordBatch> {
+        let rows = self.finish(rows).await?;
+        let replaced = ids.iter().copied().collect();
+        let changed = self.with_generated(changed);
+        self.check_unique(&rows, &replaced, Some(&changed))?;
+        Ok(rows)
+    }
+
+    /// These columns, and those that are computed from others.
+    fn with_generated(&self, columns: &[usize]) -> Vec<usize> {
+        let generated = self.relation.columns.iter().enumerate().filter(|(_, c)| c.generated).map(|(i, _)| i);
+        columns.iter().copied().chain(generated).collect()
+    }
+}
+
 impl Run<'_> {
     async fn run(mut self) -> PgResult<(usize, Option<RecordBatch>)> {
         let plan = self.plan;
@@ -288,7 +323,7 @@ impl Run<'_> {
         let done = match plan.kind {
             WriteKind::Insert => self.insert(source).await?,
             WriteKind::Update => self.update(source).await?,
-            WriteKind::Delete => self.delete(&source)?,
+            WriteKind::Delete => self.delete(&source).await?,
             WriteKind::Merge => self.merge(source).await?,
         };
         let Some((returning, _)) = &plan.returning else { return Ok((done.count, None)) };
@@ -397,25 +432,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn write(&mut self, dead: &[RowId], rows: &RecordBatch) -> PgResult<()> {
+    /// Ends rows and adds others, and follows the foreign keys. `into`: for each of `dead` the place in `rows` of what it became.
+    async fn write(&mut self, dead: &[RowId], rows: &RecordBatch, into: Vec<Option<u32>>) -> PgResult<()> {
         if !foreign::concerns(&self.view, &self.relation) {
             return self.session.writes(self.relation.oid)?.write(dead, rows);
         }
         let gone = self.overlay()?.rows_by_id(dead)?;
         // Foreign keys are looked at when all is written, and a statement that fails leaves nothing.
-        let oid = self.relation.oid;
-        let (before, uniques) = {
-            let writes = self.session.writes(oid)?;
-            (writes.save(), writes.uniques().to_vec())
-        };
-        self.session.writes(oid)?.write(dead, rows)?;
-        let after = self.session.view();
-        let checked = foreign::check_written(&after, &self.relation, rows)
-            .and_then(|()| foreign::check_removed(&after, &self.relation, &gone));
-        if checked.is_err() {
-            self.session.transaction.put_writes(oid, TableWrites::restored(before, uniques)?);
+        let mut before = Before::default();
+        before.note(self.session, &self.relation)?;
+        self.session.writes(self.relation.oid)?.write(dead, rows)?;
+        let change = Change { relation: Arc::clone(&self.relation), gone, into, rows: rows.clone() };
+        let followed = self.session.follow(change, &mut before, self.operation).await;
+        if followed.is_err() {
+            before.restore(self.session)?;
         }
-        checked
+        followed
     }
 
     async fn insert(&mut self, source: RecordBatch) -> PgResult<Done> {
@@ -423,7 +455,7 @@ impl Run<'_> {
         let rows = self.finish(rows).await?;
         let Some((arbiter, update)) = &self.plan.conflict else {
             self.check_unique(&rows, &HashSet::new(), None)?;
-            self.write(&[], &rows)?;
+            self.write(&[], &rows, Vec::new()).await?;
             return Ok(Done { count: rows.num_rows(), rows, extras: Vec::new() });
         };
         let uniques = self.relation.uniques();
@@ -456,7 +488,7 @@ impl Run<'_> {
         self.check_unique(&new, &HashSet::new(), None)?;
         self.session.writes(self.relation.oid)?.looked_for_conflicts();
         let Some(update) = update else {
-            self.write(&[], &new)?;
+            self.write(&[], &new, Vec::new()).await?;
             return Ok(Done { count: new.num_rows(), rows: new, extras: Vec::new() });
         };
         let (at, ids): (Vec<u32>, Vec<RowId>) =
@@ -482,7 +514,10 @@ impl Run<'_> {
         let sorted = arrow::compute::sort_to_indices(&UInt32Array::from(order), None, None)?;
         let all = take_record_batch(&all, &sorted)?;
         self.check_unique(&all, &replaced, None)?;
-        self.write(&ids, &all)?;
+        let mut place = vec![0; all.num_rows()];
+        sorted.values().iter().enumerate().for_each(|(to, from)| place[*from as usize] = to as u32);
+        let into = (0..ids.len()).map(|nth| Some(place[new.num_rows() + nth])).collect();
+        self.write(&ids, &all, into).await?;
         Ok(Done { count: all.num_rows(), rows: all, extras: Vec::new() })
     }
 
@@ -505,23 +540,22 @@ impl Run<'_> {
 
     async fn update(&mut self, source: RecordBatch) -> PgResult<Done> {
         let source = one_of_each_row(source)?;
-        let assigned = self.plan.assigned.clone();
-        let generated = self.relation.columns.iter().enumerate().filter(|(_, c)| c.generated).map(|(i, _)| i);
-        let changed: Vec<usize> = assigned.into_iter().chain(generated).collect();
+        let changed = self.with_generated(&self.plan.assigned);
         let (ids, rows) = self.replaced(&source, Some(&changed)).await?;
-        self.write(&ids, &rows)?;
+        let into = (0..ids.len() as u32).map(Some).collect();
+        self.write(&ids, &rows, into).await?;
         let extras = source.columns()[1 + self.schema.columns.len()..].to_vec();
         Ok(Done { count: rows.num_rows(), rows, extras })
     }
 
-    fn delete(&mut self, source: &RecordBatch) -> PgResult<Done> {
+    async fn delete(&mut self, source: &RecordBatch) -> PgResult<Done> {
         let source = one_of_each_row(source.clone())?;
         let ids = row_ids(&source)?;
         let rows = match self.plan.returning {
             Some(_) => self.overlay()?.rows_by_id(&ids)?,
             None => RecordBatch::new_empty(Arc::clone(self.schema.arrow())),
         };
-        self.write(&ids, &RecordBatch::new_empty(Arc::clone(self.schema.arrow())))?;
+        self.write(&ids, &RecordBatch::new_empty(Arc::clone(self.schema.arrow())), vec![None; ids.len()]).await?;
         Ok(Done { count: ids.len(), rows, extras: source.columns()[1..].to_vec() })
     }
 
@@ -546,7 +580,10 @@ impl Run<'_> {
         }
         let rows = arrow::compute::concat_batches(self.schema.arrow(), [&new, &changed])?;
         self.check_unique(&rows, &replaced, None)?;
-        self.write(&dead, &rows)?;
+        let updates = 0..updated.num_rows() as u32;
+        let into = updates.map(|nth| Some(new.num_rows() as u32 + nth));
+        let into = into.chain((0..deleted.num_rows()).map(|_| None)).collect();
+        self.write(&dead, &rows, into).await?;
         Ok(Done { count: rows.num_rows() + deleted.num_rows(), rows, extras: Vec::new() })
     }
 }

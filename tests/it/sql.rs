@@ -133,7 +133,7 @@ fn cases(file: &str) -> Vec<(String, Vec<String>)> {
     cases
 }
 
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 22] = [
     ("numbers", include_str!("cases/numbers.sql")),
     ("text", include_str!("cases/text.sql")),
     ("dates", include_str!("cases/dates.sql")),
@@ -145,6 +145,7 @@ const FILES: [(&str, &str); 21] = [
     ("jsonpath", include_str!("cases/jsonpath.sql")),
     ("functions", include_str!("cases/functions.sql")),
     ("tables", include_str!("cases/tables.sql")),
+    ("foreign_keys", include_str!("cases/foreign_keys.sql")),
     ("tables_catalog", include_str!("cases/tables_catalog.sql")),
     ("star", include_str!("cases/star.sql")),
     ("write_queries", include_str!("cases/write_queries.sql")),

@@ -323,3 +323,70 @@ async fn arrays_of_any_shape_are_kept() {
     assert_eq!(ask(&client, rows).await.as_deref(), Ok(expected));
     assert_eq!(ask(&client, twice).await.as_deref(), Ok(views));
 }
+
+/// Each statement holds its rows against the foreign keys as its transaction sees them; what another has changed meanwhile is seen at COMMIT.
+#[tokio::test]
+async fn two_transactions_do_not_pass_each_other_by_a_foreign_key() {
+    let (_folder, sluice, one) = server().await;
+    let two = sluice.connect().await;
+    one.batch_execute(
+        "CREATE TABLE parent (id int PRIMARY KEY);
+         CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent);
+         CREATE TABLE owned (id int PRIMARY KEY, parent int REFERENCES parent ON DELETE CASCADE);
+         INSERT INTO parent VALUES (1), (2), (3)",
+    )
+    .await
+    .unwrap();
+    // A row that refers to one that goes.
+    one.batch_execute("BEGIN; INSERT INTO child VALUES (1, 1)").await.unwrap();
+    two.batch_execute("DELETE FROM parent WHERE id = 1").await.unwrap();
+    assert_eq!(fails(&one, "COMMIT").await, "40001");
+    // A row that goes while one comes that refers to it.
+    one.batch_execute("BEGIN; DELETE FROM parent WHERE id = 2").await.unwrap();
+    two.batch_execute("INSERT INTO child VALUES (2, 2)").await.unwrap();
+    assert_eq!(fails(&one, "COMMIT").await, "40001");
+    // What an action of the key does not see.
+    one.batch_execute("BEGIN; DELETE FROM parent WHERE id = 3").await.unwrap();
+    two.batch_execute("INSERT INTO owned VALUES (3, 3)").await.unwrap();
+    assert_eq!(fails(&one, "COMMIT").await, "40001");
+    // Changes that have nothing to do with each other do not wait.
+    one.batch_execute("BEGIN; DELETE FROM child WHERE id = 2; DELETE FROM parent WHERE id = 2").await.unwrap();
+    two.batch_execute("INSERT INTO owned VALUES (4, 3)").await.unwrap();
+    one.batch_execute("COMMIT").await.unwrap();
+    // Tried again it sees both, and takes them along.
+    one.batch_execute("DELETE FROM parent WHERE id = 3").await.unwrap();
+    assert_eq!(
+        ask(&two, "SELECT (SELECT count(*) FROM owned), (SELECT count(*) FROM parent)").await.as_deref(),
+        Ok("0|0")
+    );
+}
+
+#[tokio::test]
+async fn actions_of_foreign_keys_survive_a_kill_and_undo_as_one() {
+    let (folder, sluice, client) = server().await;
+    client
+        .batch_execute(
+            "CREATE TABLE top (id int PRIMARY KEY);
+             CREATE TABLE mid (id int PRIMARY KEY, top int REFERENCES top ON DELETE CASCADE ON UPDATE CASCADE);
+             CREATE TABLE low (id int PRIMARY KEY, mid int REFERENCES mid ON DELETE SET NULL);
+             INSERT INTO top VALUES (1), (2); INSERT INTO mid VALUES (10, 1), (20, 2); INSERT INTO low VALUES (100, 10), (200, 20);
+             CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS mids, count(mid) AS referring FROM mid FULL JOIN low ON low.mid = mid.id",
+        )
+        .await
+        .unwrap();
+    // A savepoint takes the rows of all tables back.
+    client.batch_execute("BEGIN; SAVEPOINT s; DELETE FROM top WHERE id = 1").await.unwrap();
+    assert_eq!(ask(&client, "SELECT count(*) FROM mid").await.as_deref(), Ok("1"));
+    client.batch_execute("ROLLBACK TO s; UPDATE top SET id = 3 WHERE id = 2; COMMIT").await.unwrap();
+    client.batch_execute("DELETE FROM top WHERE id = 1").await.unwrap();
+    let all = "SELECT (SELECT string_agg(id || ':' || top, ' ' ORDER BY id) FROM mid), (SELECT string_agg(id || ':' || coalesce(mid::text, '-'), ' ' ORDER BY id) FROM low)";
+    assert_eq!(ask(&client, all).await.as_deref(), Ok("20:3|100:- 200:20"));
+    assert_eq!(ask(&client, "SELECT * FROM counted").await.as_deref(), Ok("2|1"));
+    sluice.kill();
+    let sluice = support::serve(folder.path(), SOURCE);
+    let client = sluice.connect().await;
+    assert_eq!(ask(&client, all).await.as_deref(), Ok("20:3|100:- 200:20"));
+    // The keys are what they were.
+    client.batch_execute("DELETE FROM top").await.unwrap();
+    assert_eq!(ask(&client, all).await.as_deref(), Ok("|100:- 200:-"));
+}

@@ -10,6 +10,7 @@ use crate::bind::{Binder, names};
 use crate::kernels::facts::{ProcRow, facts};
 use crate::kernels::{self, Over, SetKernel};
 use crate::types::{ExprType, Oid, PgError, PgResult, PgType, SqlState, oid};
+use arrow::array::Array;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{FuncCall, Node};
 use std::sync::Arc;
@@ -165,9 +166,12 @@ impl Binder<'_> {
         let mut args = args;
         if variadic && found.iter().any(|c| c.row.variadic == oid::ANY) {
             let spread = match args.pop() {
-                Some(Expr { kind: ExprKind::Array(items), .. }) => items,
-                _ => return Err(PgError::unsupported(format!("VARIADIC of a computed array with {name}()"))),
+                Some(Expr { kind: ExprKind::Array(items), .. }) => Some(items),
+                Some(expr @ Expr { kind: ExprKind::Literal(_), .. }) => literal_elements(&expr)?,
+                _ => None,
             };
+            let refused = || PgError::unsupported(format!("VARIADIC of a computed array with {name}()"));
+            let spread = spread.ok_or_else(refused)?;
             args.extend(spread);
             let found = overload::candidates(name, args.len(), arg_names, false);
             return self.resolve(name, found, args, arg_names, false);
@@ -675,4 +679,22 @@ fn no_function<T>(name: &str, inputs: &[Oid], arg_names: &[String], choice: &Cho
             PgError::new(SqlState::UNDEFINED_FUNCTION, format!("function {signature} does not exist")).hint(hint)
         }
     }
+}
+
+/// The elements of a constant array; `None` where it is NULL, or none.
+fn literal_elements(expr: &Expr) -> PgResult<Option<Vec<Expr>>> {
+    let (ExprKind::Literal(value), Some(element)) = (&expr.kind, overload::element_of(expr.ty.pg.oid)) else {
+        return Ok(None);
+    };
+    let array = value.to_array()?;
+    if array.is_null(0) {
+        return Ok(None);
+    }
+    let elements = crate::types::array::Arrays::new(array.as_ref())?.list.value(0);
+    let ty = ExprType { pg: PgType::new(element), storage: elements.data_type().clone() };
+    let item = |at: usize| -> PgResult<Expr> {
+        let value = datafusion::scalar::ScalarValue::try_from_array(elements.as_ref(), at)?;
+        Ok(Expr::literal(value, ty.clone()))
+    };
+    (0..elements.len()).map(item).collect::<PgResult<Vec<_>>>().map(Some)
 }

@@ -327,6 +327,19 @@ pub fn common_of_storages(a: &DataType, b: &DataType) -> Option<DataType> {
             let (a, b) = (element_field(a)?.data_type(), element_field(b)?.data_type());
             common_of_storages(a, b).map(shaped_of)
         }
+        // Records of the same types, field by field.
+        (DataType::Struct(a), DataType::Struct(b)) if a.len() == b.len() => {
+            let fields = a.iter().zip(b).map(|(a, b)| {
+                let (of_a, of_b) = (crate::types::record_field_type(a)?, crate::types::record_field_type(b)?);
+                let same = of_a.pg.oid == of_b.pg.oid;
+                let storage = common_of_storages(&of_a.storage, &of_b.storage).filter(|_| same).or_else(|| {
+                    // Numerics of two scales have their common form.
+                    (same && of_a.pg.oid == oid::NUMERIC).then(|| PgType::new(oid::NUMERIC).storage())
+                })?;
+                Some(a.as_ref().clone().with_data_type(storage))
+            });
+            Some(DataType::Struct(fields.collect::<Option<Vec<_>>>()?.into()))
+        }
         _ => None,
     }
 }

@@ -330,7 +330,12 @@ impl Binder<'_> {
             let message = format!("could not find array type for data type {}", names::type_name(ty.pg.oid));
             with_position(PgError::new(SqlState::UNDEFINED_OBJECT, message), at)
         })?;
-        let ty = ExprType::of(PgType { oid: array, typmod: ty.pg.typmod });
+        let pg = PgType { oid: array, typmod: ty.pg.typmod };
+        let ty = match ty.pg.oid {
+            // What a record is made of is in its storage alone.
+            oid::RECORD => ExprType { pg, storage: crate::types::list_of(ty.storage) },
+            _ => ExprType::of(pg),
+        };
         let DataType::List(field) = &ty.storage else { return Err(PgError::internal("an array is a list")) };
         let items = items.into_iter().map(|i| store(i, field.data_type())).collect::<PgResult<Vec<_>>>()?;
         Ok(Expr::new(ExprKind::Array(items), ty).at(at))
@@ -445,6 +450,10 @@ impl Binder<'_> {
     /// `array[from:to]…`; a bound that is left out is the array's own, and beside a slice `n` means `1:n`.
     fn slice(&mut self, value: Expr, indices: &[&protobuf::AIndices]) -> PgResult<Expr> {
         let at = value.at;
+        if value.ty.pg.oid == oid::JSONB {
+            let message = "jsonb subscript does not support slices";
+            return Err(with_position(PgError::new(SqlState::DATATYPE_MISMATCH, message), at));
+        }
         if overload::element_of(value.ty.pg.oid).is_none() {
             return Err(with_position(PgError::unsupported("a slice of what is no array"), at));
         }

@@ -445,6 +445,16 @@ fn distinct(plan: LogicalPlan, columns: &[(ColId, ExprType)], exact: bool) -> Pg
 type SetColumns = [(ColId, ExprType, ColId, ColId)];
 
 fn set_operation(op: SetOp, all_rows: bool, left: &Rel, right: &Rel, columns: &SetColumns) -> PgResult<LogicalPlan> {
+    if columns.is_empty() && op != SetOp::Union {
+        // Rows without columns are all alike: as if each had the same one.
+        let one = |input: &Rel, id: ColId| Rel::Project {
+            input: Box::new(input.clone()),
+            exprs: vec![(id, super::expr::constant::int4(1))],
+        };
+        let [out, l, r] = [2, 3, 4].map(|n| ColId(u32::MAX - n));
+        let columns = [(out, super::expr::constant::int4(1).ty, l, r)];
+        return project(set_operation(op, all_rows, &one(left, l), &one(right, r), &columns)?, Vec::new());
+    }
     let outs: Vec<(ColId, ExprType)> = columns.iter().map(|(id, ty, _, _)| (*id, ty.clone())).collect();
     let left = rel(left)?;
     let right = rel(right)?;
@@ -455,9 +465,6 @@ fn set_operation(op: SetOp, all_rows: bool, left: &Rel, right: &Rel, columns: &S
         let right = project(right, rights)?;
         let plan = LogicalPlanBuilder::from(left).union(right)?.build()?;
         return if all_rows { Ok(plan) } else { distinct(plan, &outs, false) };
-    }
-    if columns.is_empty() {
-        return Err(PgError::unsupported("INTERSECT or EXCEPT without columns"));
     }
     // Rows are matched on keys; with ALL, the n-th of equal rows on one side matches the n-th on the other.
     let keyed = |plan: LogicalPlan, side: &str, ids: &dyn Fn(usize) -> ColId| -> PgResult<(LogicalPlan, Vec<Column>)> {

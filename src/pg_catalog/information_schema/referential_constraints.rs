@@ -1,7 +1,7 @@
 //! `referential_constraints`: foreign keys.
 
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::objects::{constraints, indexes_of};
+use crate::pg_catalog::objects::{action_name, constraints, indexes_of};
 use crate::pg_catalog::rows::{Rows, row};
 use crate::types::Oid;
 
@@ -12,7 +12,6 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         let Some(foreign) = constraint.foreign else { continue };
         let Some(referred) = cx.catalog.relation(Oid(foreign.table)) else { continue };
         let unique = indexes_of(referred).into_iter().find(|i| i.unique && i.attnums == foreign.columns);
-        let rule = |action: char| if action == 'r' { "RESTRICT" } else { "NO ACTION" };
         rows.push(row![
             database,
             cx.schema_of(constraint.relation),
@@ -20,9 +19,9 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             database,
             cx.schema_of(referred),
             unique.map(|index| index.name),
-            "NONE",
-            rule(foreign.on_update),
-            rule(foreign.on_delete),
+            if foreign.full { "FULL" } else { "NONE" },
+            action_name(foreign.on_update),
+            action_name(foreign.on_delete),
         ]);
     }
 }

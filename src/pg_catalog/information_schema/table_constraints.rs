@@ -6,7 +6,7 @@ use crate::pg_catalog::objects::constraints_of;
 use crate::pg_catalog::rows::{Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    rows.constants(&["is_deferrable", "initially_deferred"], "NO").constant("enforced", "YES");
+    rows.constant("enforced", "YES");
     rows.columns(&[
         "constraint_catalog",
         "constraint_schema",
@@ -15,12 +15,16 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "table_schema",
         "table_name",
         "constraint_type",
+        "is_deferrable",
+        "initially_deferred",
     ]);
     let database = cx.session().database.as_str();
     for table in tables(cx) {
         let schema = cx.schema_of(table);
-        let mut push = |name: &str, kind: &str| {
-            rows.push(row![database, schema, name, database, schema, &table.name, kind]);
+        let yes = |is: bool| if is { "YES" } else { "NO" };
+        let mut push = |name: &str, kind: &str, deferrable: bool, deferred: bool| {
+            let (deferrable, deferred) = (yes(deferrable), yes(deferred));
+            rows.push(row![database, schema, name, database, schema, &table.name, kind, deferrable, deferred]);
         };
         for constraint in constraints_of(table) {
             let kind = match constraint.kind {
@@ -29,10 +33,11 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
                 'f' => "FOREIGN KEY",
                 _ => "CHECK",
             };
-            push(&constraint.name, kind);
+            let foreign = constraint.foreign;
+            push(&constraint.name, kind, foreign.is_some_and(|f| f.deferrable), foreign.is_some_and(|f| f.deferred));
         }
         for column in table.columns.iter().filter(|c| c.not_null) {
-            push(&not_null_name(table.schema, table.oid, column.attnum), "CHECK");
+            push(&not_null_name(table.schema, table.oid, column.attnum), "CHECK", false, false);
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::pg_catalog::objects::{constraints, shown};
 use crate::pg_catalog::rows::{Cell, Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
-    rows.constants(&["condeferrable", "condeferred"], false);
     rows.constants(&["convalidated", "conislocal"], true);
     rows.constants(&["contypid", "conparentid"], 0u32).constant("coninhcount", 0i32);
     rows.columns(&[
@@ -23,6 +22,9 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         "conkey",
         "confkey",
         "conbin",
+        "condeferrable",
+        "condeferred",
+        "confdelsetcols",
     ]);
     for constraint in constraints(cx.catalog) {
         let relation = constraint.relation;
@@ -41,11 +43,17 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             // A blank: no foreign key, no action.
             foreign.map_or(' ', |f| f.on_update),
             foreign.map_or(' ', |f| f.on_delete),
-            foreign.map_or(' ', |_| 's'),
+            foreign.map_or(' ', |f| if f.full { 'f' } else { 's' }),
             constraint.kind != 'c',
             numbers(&constraint.columns),
             foreign.map_or_else(|| none_of.clone(), |f| Cell::from(numbers(&f.columns))),
             constraint.check.map(|check| shown(cx.catalog, check)),
+            foreign.is_some_and(|f| f.deferrable),
+            foreign.is_some_and(|f| f.deferred),
+            match foreign {
+                Some(f) if !f.on_delete_set.is_empty() => Cell::from(numbers(&f.on_delete_set)),
+                _ => Cell::Null,
+            },
         ]);
     }
 }

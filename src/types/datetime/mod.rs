@@ -4,6 +4,7 @@
 //! timestamptz, of no zone for timestamp), µs since midnight. `MAX`/`MIN` of date and timestamp are ±infinity. Years
 //! are astronomical: 0 is 1 BC.
 
+mod fields;
 mod input;
 mod zone;
 

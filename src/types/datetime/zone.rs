@@ -2,8 +2,10 @@
 
 use super::*;
 use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone};
-use chrono_tz::Tz;
+use chrono_tz::{OffsetName, Tz};
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A session's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,6 +15,8 @@ pub enum Zone {
     /// Seconds east of UTC.
     Fixed(i32),
     Named(Tz),
+    /// An abbreviation whose meaning in a zone has changed.
+    Abbreviated(&'static str, Tz),
 }
 
 impl Zone {
@@ -39,8 +43,8 @@ impl Zone {
         if ["utc", "gmt", "z", "zulu", "etc/utc", "uct", "universal"].iter().any(|u| name.eq_ignore_ascii_case(u)) {
             return Some(Self::Utc);
         }
-        if let Some((_, hours)) = ABBREVIATIONS.iter().find(|(a, _)| name.eq_ignore_ascii_case(a)) {
-            return Some(Self::Fixed((hours * 3600.0) as i32));
+        if let Some(zone) = Self::by_abbreviation(name) {
+            return Some(zone);
         }
         if let Ok(tz) = name.parse() {
             return Some(Self::Named(tz));
@@ -48,11 +52,17 @@ impl Zone {
         chrono_tz::TZ_VARIANTS.iter().find(|tz| tz.name().eq_ignore_ascii_case(name)).map(|tz| Self::Named(*tz))
     }
 
+    /// A zone by abbreviation, in any case.
+    pub fn by_abbreviation(name: &str) -> Option<Self> {
+        ABBREVIATIONS.get(name.to_ascii_lowercase().as_str()).copied()
+    }
+
     /// Seconds east of UTC at a moment.
     pub fn offset_at(&self, utc_micros: i64) -> i32 {
         match self {
             Self::Utc => 0,
             Self::Fixed(east) => *east,
+            Self::Abbreviated(name, tz) => abbreviated(name, *tz, utc_micros),
             Self::Named(tz) => {
                 // Before chrono's years the first rule it knows stands.
                 let limit = 8_000_000_000_000_000_000 / MICROS_PER_SECOND;
@@ -74,6 +84,9 @@ impl Zone {
     pub fn offset_of_local(&self, local_micros: i64) -> i32 {
         if let Self::Utc | Self::Fixed(_) = self {
             return self.offset_at(0);
+        }
+        if let Self::Abbreviated(name, tz) = self {
+            return abbreviated(name, *tz, Self::Named(*tz).to_utc(local_micros));
         }
         let before = self.offset_at(local_micros.saturating_sub(MICROS_PER_DAY));
         let after = self.offset_at(local_micros.saturating_add(MICROS_PER_DAY));
@@ -115,6 +128,7 @@ impl fmt::Display for Zone {
         match self {
             Self::Utc => f.write_str("UTC"),
             Self::Named(tz) => f.write_str(tz.name()),
+            Self::Abbreviated(name, _) => f.write_str(&name.to_ascii_uppercase()),
             Self::Fixed(east) => {
                 // PostgreSQL shows a fixed offset as a POSIX zone, whose sign is the other way round.
                 let show = |east: i32, f: &mut fmt::Formatter<'_>| {
@@ -131,46 +145,32 @@ impl fmt::Display for Zone {
     }
 }
 
-/// The abbreviations of PostgreSQL's default set that people write, in hours east of UTC.
-const ABBREVIATIONS: &[(&str, f64)] = &[
-    ("est", -5.0),
-    ("edt", -4.0),
-    ("cst", -6.0),
-    ("cdt", -5.0),
-    ("mst", -7.0),
-    ("mdt", -6.0),
-    ("pst", -8.0),
-    ("pdt", -7.0),
-    ("akst", -9.0),
-    ("akdt", -8.0),
-    ("hst", -10.0),
-    ("ast", -4.0),
-    ("adt", -3.0),
-    ("nst", -3.5),
-    ("ndt", -2.5),
-    ("wet", 0.0),
-    ("west", 1.0),
-    ("bst", 1.0),
-    ("cet", 1.0),
-    ("cest", 2.0),
-    ("met", 1.0),
-    ("mest", 2.0),
-    ("eet", 2.0),
-    ("eest", 3.0),
-    ("ist", 2.0),
-    ("sast", 2.0),
-    ("jst", 9.0),
-    ("kst", 9.0),
-    ("hkt", 8.0),
-    ("pkt", 5.0),
-    ("nzst", 12.0),
-    ("nzdt", 13.0),
-    ("aest", 10.0),
-    ("aedt", 11.0),
-    ("acst", 9.5),
-    ("acdt", 10.5),
-    ("awst", 8.0),
-    ("brt", -3.0),
-    ("art", -3.0),
-    ("clt", -4.0),
-];
+/// PostgreSQL's default set: what each stands for, by its name in lower case.
+static ABBREVIATIONS: LazyLock<HashMap<&'static str, Zone>> = LazyLock::new(|| {
+    let rows = include_str!("abbreviations.tsv").lines().filter_map(|line| line.split_once('\t'));
+    let zone = |(name, means): (&'static str, &'static str)| {
+        let zone = match means.parse::<i32>() {
+            Ok(0) => Zone::Utc,
+            Ok(east) => Zone::Fixed(east),
+            Err(_) => Zone::Abbreviated(name, means.parse().ok()?),
+        };
+        Some((name, zone))
+    };
+    rows.filter_map(zone).collect()
+});
+
+/// The offset of an abbreviation in its zone at a moment: the newest that it has had by then, or the first that it got.
+fn abbreviated(name: &str, tz: Tz, utc_micros: i64) -> i32 {
+    /// Rules change at most twice a year.
+    const STEP: i64 = 30 * 86_400;
+    let seconds = alike(utc_micros.div_euclid(MICROS_PER_SECOND));
+    let at = |seconds: i64| {
+        let offset = tz.offset_from_utc_datetime(&DateTime::from_timestamp(seconds, 0)?.naive_utc());
+        let east = offset.fix().local_minus_utc();
+        offset.abbreviation().is_some_and(|own| own.eq_ignore_ascii_case(name)).then_some(east)
+    };
+    let from_1880 = -2_840_140_800;
+    let before = (from_1880..=seconds).rev().step_by(STEP as usize).take(2400).find_map(at);
+    let after = || (seconds.max(from_1880)..=seconds.saturating_add(2400 * STEP)).step_by(STEP as usize).find_map(at);
+    before.or_else(after).unwrap_or_else(|| Zone::Named(tz).offset_at(utc_micros))
+}

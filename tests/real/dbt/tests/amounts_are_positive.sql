@@ -1,0 +1,2 @@
+{{ config(severity='warn', store_failures=true) }}
+SELECT id, amount FROM {{ ref('orders') }} WHERE amount <= 0
