@@ -15,6 +15,7 @@
 //! stops nobody) are kept here.
 
 pub mod align;
+mod evict;
 mod evolve;
 mod flush;
 mod hydrate;
@@ -68,6 +69,8 @@ pub struct EngineOptions {
     pub tick_events: usize,
     /// Gold views whose inputs have more rows are filled beside the tick loop.
     pub fill_beside_rows: u64,
+    /// Bytes that silver and managed tables may take in memory; beyond it rows stay in the lake alone. `None`: all are in memory.
+    pub table_memory: Option<u64>,
     /// So long sources wait after a start for views that are filled beside the loop, so that these can be read meanwhile.
     pub start_patience: Duration,
 }
@@ -83,6 +86,7 @@ impl EngineOptions {
             unflushed_bytes: 512 << 20,
             tick_events: 65_536,
             fill_beside_rows: 100_000,
+            table_memory: None,
             start_patience: Duration::from_secs(5),
         }
     }

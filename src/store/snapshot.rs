@@ -1,6 +1,7 @@
 //! What readers hold: a table as of one tick.
 
 use super::RowId;
+use super::chunk::Pieces;
 use super::index::KeyIndex;
 use super::key::{KeyColumn, KeyPart, hash_rows, probe_columns, rows_equal};
 use super::list::{Candidate, ChunkList, Slot};
@@ -95,11 +96,7 @@ impl TableSnapshot {
 
     /// The live rows of chunk `i` in id order, in pieces that caches hold: for a reader that takes them one by one. As one,
     /// and without a copy, where no row of the chunk is dead.
-    pub fn pieces(
-        &self,
-        i: usize,
-        projection: Option<&[usize]>,
-    ) -> PgResult<impl Iterator<Item = PgResult<RecordBatch>> + use<>> {
+    pub fn pieces(&self, i: usize, projection: Option<&[usize]>) -> PgResult<Pieces> {
         let chunk = self.state.chunks.get(i).ok_or_else(|| PgError::internal(format!("no chunk {i}")))?;
         chunk.pieces(self.state.epoch, projection)
     }
