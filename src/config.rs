@@ -218,12 +218,15 @@ pub struct LimitsConfig {
     /// Bytes that the process may allocate; 0 for no limit.
     #[serde(deserialize_with = "bytes")]
     pub memory: usize,
+    /// Bytes that silver and managed tables may take of it; their other rows stay in the lake. 0: all rows are in memory.
+    #[serde(deserialize_with = "bytes")]
+    pub table_memory: usize,
 }
 
 impl Default for LimitsConfig {
     /// Three quarters of what the machine or the container has.
     fn default() -> Self {
-        Self { memory: crate::memory::available().map_or(0, |bytes| (bytes / 4 * 3) as usize) }
+        Self { memory: crate::memory::available().map_or(0, |bytes| (bytes / 4 * 3) as usize), table_memory: 0 }
     }
 }
 

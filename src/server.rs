@@ -133,6 +133,7 @@ impl Deployment {
         engine.flush_interval = config.lake.flush_interval;
         engine.flush_rows = config.lake.flush_rows;
         engine.unflushed_limit = config.lake.unflushed_limit;
+        engine.table_memory = Some(config.limits.table_memory as u64).filter(|bytes| *bytes > 0);
         engine.align.linger = config.transactions.linger;
         engine.align.patience = config.transactions.patience;
         let named = |name: &String, error| ServerError::Source { name: name.clone(), error };

@@ -4,6 +4,7 @@
 //! bronze keeps of each record, what each record does to a silver table, what could not be read, and up to where the
 //! stream has been read. The engine applies deliveries in ticks. This room knows no formats and no brokers.
 
+mod cold;
 mod schemas;
 
 use crate::types::TableSchema;
@@ -12,6 +13,7 @@ use arrow::buffer::BooleanBuffer;
 use std::fmt;
 use std::sync::Arc;
 
+pub use cold::{ColdGroup, ColdPieces, ColdRows, IdRun};
 pub use schemas::Schemas;
 
 /// One atomic step of the whole database.

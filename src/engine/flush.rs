@@ -208,6 +208,12 @@ impl Flusher {
         let history = i64::try_from(self.maintenance.retention.as_micros()).unwrap_or(i64::MAX);
         let mut removed = vec![];
         for dropped in job.dropped.iter().filter(|d| d.at_us.saturating_add(history) <= job.now_us) {
+            match self.lake.is_read(&dropped.folder) {
+                // Somebody has a snapshot with rows that are in the folder alone.
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(folder = %dropped.folder, %error, "cannot tell who reads a dropped table"),
+            }
             if let Err(error) = self.lake.drop_table(&dropped.folder).await {
                 // The folder is no longer part of the database; what is left of it is garbage, not a fault.
                 tracing::warn!(folder = %dropped.folder, %error, "cannot remove a dropped table's folder");
@@ -255,8 +261,9 @@ impl Flusher {
     }
 }
 
+/// What is read from the lake: bronze, and rows that are not in memory.
 fn files_of(table: &LakeTable) -> Option<Arc<LakeFiles>> {
-    table.is_append().then(|| table.files())
+    Some(table.files())
 }
 
 /// How a relation's rows change in the lake.

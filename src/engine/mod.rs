@@ -16,6 +16,7 @@
 
 pub mod align;
 mod beside;
+mod evict;
 mod evolve;
 mod flush;
 mod hydrate;
@@ -72,6 +73,8 @@ pub struct EngineOptions {
     pub tick_events: usize,
     /// Gold views whose inputs have more rows are filled beside the tick loop, and so are indexes.
     pub fill_beside_rows: u64,
+    /// Bytes that silver and managed tables may take in memory; beyond it rows stay in the lake alone. `None`: all are in memory.
+    pub table_memory: Option<u64>,
     /// So long sources wait after a start for views that are filled beside the loop, so that these can be read meanwhile.
     pub start_patience: Duration,
 }
@@ -87,6 +90,7 @@ impl EngineOptions {
             unflushed_bytes: 512 << 20,
             tick_events: 65_536,
             fill_beside_rows: 100_000,
+            table_memory: None,
             start_patience: Duration::from_secs(5),
         }
     }

@@ -4,6 +4,7 @@
 //! then compared with its query, and the sources go on from the manifest's positions.
 
 use super::align::Aligner;
+use super::evict;
 use super::flush::{Done, Dropped, Flusher, Job, lake_kind};
 use super::moves::Departed;
 use super::own_tables::ensure_own_tables;
@@ -17,14 +18,14 @@ use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
-use crate::lake::{self, Lake, LakeError, LakeTable, Maintenance, Manifest};
+use crate::lake::{self, Lake, LakeError, LakeTable, Loaded, Maintenance, Manifest, OpenFiles};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::Table;
 use crate::types::{Oid, PgError, PgType, TableSchema, oid};
 use crate::view::{self, View};
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -113,8 +114,14 @@ pub(super) fn start(
         failures: HashMap::new(),
         relieved: None,
         starved: false,
+        cold: lake.cold(),
+        evicted: None,
+        crowded: false,
         started: begun,
     };
+    if let Some(limit) = engine.options.table_memory {
+        engine.cold.set_cache(evict::cache_bytes(limit));
+    }
     let mut tables = HashMap::new();
     if let Some(manifest) = &manifest {
         lake_runtime.block_on(load(&mut engine, &lake, manifest, &mut tables))?;
@@ -262,6 +269,7 @@ async fn load(
     tables: &mut HashMap<Oid, LakeTable>,
 ) -> Result<(), LakeError> {
     let catalog = Arc::clone(&engine.catalog);
+    let mut found = Vec::new();
     for relation in catalog.user_relations().filter(|r| !matches!(r.kind, RelationKind::View | RelationKind::Sequence))
     {
         let name = catalog.qualified_name(relation);
@@ -269,10 +277,19 @@ async fn load(
         let folder: Arc<str> = known.unwrap_or(&name).into();
         let schema = Arc::new(stored_schema(relation));
         let entry = manifest.tables.get(&*folder);
-        let mut table = match entry {
+        let table = match entry {
             Some(_) => Some(lake.table(&folder, Arc::clone(&schema), lake_kind(relation.kind)).await?),
             None => None,
         };
+        let evictable = engine.options.table_memory.is_some() && evict::is_evictable(relation.kind);
+        let open = table.as_ref().filter(|_| evictable).map(LakeTable::open_files).transpose()?;
+        found.push((relation, name, folder, schema, table, open));
+    }
+    // Where not everything fits, each table gets its part for its newest rows; keys and indexes want memory, too.
+    let all: u64 = found.iter().filter_map(|found| found.5.as_ref()).map(OpenFiles::bytes).sum();
+    let limit = engine.options.table_memory.unwrap_or(u64::MAX);
+    let share = (limit as f64 / 2.0 / all.max(1) as f64).min(1.0);
+    for (relation, name, folder, schema, mut table, open) in found {
         let rows = if is_appended(relation.kind) {
             let files = table.as_ref().map(LakeTable::files);
             let next = RowId(files.as_ref().map_or(0, |f| f.rows()));
@@ -283,7 +300,22 @@ async fn load(
                 _ => Table::new(schema),
             };
             if let Some(table) = &mut table {
-                let next = table.load(|rows, ids| hot.load(&rows, &ids).map_err(LakeError::from)).await?;
+                let next = match open.filter(|_| all > limit / 2) {
+                    None => table.load(|rows, ids| hot.load(&rows, &ids).map_err(LakeError::from)).await?,
+                    Some(open) => {
+                        let indexed = super::indexed_columns(relation).into_iter().flatten();
+                        let keep: BTreeSet<usize> = hot.schema().key.iter().copied().chain(indexed).collect();
+                        let keep: Vec<usize> = keep.into_iter().collect();
+                        let budget = (open.bytes() as f64 * share) as u64;
+                        table.load_partly(&open, budget, &keep, |rows| {
+                            let loaded = match rows {
+                                Loaded::Resident(rows, ids) => hot.load(&rows, &ids),
+                                Loaded::Cold(group, kept) => hot.load_cold(&group, &kept),
+                            };
+                            loaded.map_err(LakeError::from)
+                        })?
+                    }
+                };
                 hot.set_next_row_id(next);
             }
             Rows::Hot(Box::new(hot))
@@ -295,6 +327,9 @@ async fn load(
         slot.flushed = slot.next_row_id();
         slot.written = slot.flushed;
         slot.delta_version = table.as_ref().map(LakeTable::version);
+        if let Some(table) = &table {
+            slot.away.set(table.files());
+        }
         slot.durable_tick = manifest.tick;
         slot.changed_tick = manifest.tick;
         if relation.kind == RelationKind::Silver {

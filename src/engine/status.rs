@@ -1,6 +1,7 @@
 //! What the engine says of itself, as of a tick: `sluice.tables`, `sluice.views`, `sluice.streams`, the metrics.
 
 use crate::change::{Position, StreamId, Tick};
+use crate::lake::ColdCache;
 use crate::types::{Oid, PgError};
 use std::sync::Arc;
 
@@ -39,6 +40,9 @@ pub struct TableState {
     pub changed_tick: Tick,
     /// What the bytes are for.
     pub memory: Arc<[MemoryPart]>,
+    /// Rows that are in the lake alone but for their keys, and about how many bytes more they would take in memory.
+    pub evicted_rows: u64,
+    pub evicted_bytes: u64,
 }
 
 /// A part of a relation's memory.
@@ -118,6 +122,8 @@ pub struct Status {
     pub tables: Vec<TableState>,
     pub views: Vec<ViewState>,
     pub lake: LakeState,
+    /// Of rows that are in the lake alone, what was read last.
+    pub cold_cache: ColdCache,
     /// Bytes that the process had allocated when the tick was published.
     pub used_bytes: u64,
     /// Source transactions that were shown before they were whole (see `engine::align`).

@@ -1,5 +1,6 @@
 //! The engine's own, mutable tables: what a tick changes and what a flush has still to write.
 
+use super::evict::Away;
 use super::evolve;
 use super::scan::AddedRows;
 use super::snapshot::{LakeAndTail, RelationData};
@@ -35,7 +36,7 @@ const MERGED_ROWS: usize = 1024;
 
 /// The rows of one relation.
 pub enum Rows {
-    /// Silver and gold: all of it in memory.
+    /// Silver, managed tables and gold: all of it in memory, or old rows in the lake alone ([`super::evict`]).
     Hot(Box<Table>),
     /// Bronze and other append-only tables: the lake's files and the tail.
     Appended {
@@ -84,6 +85,10 @@ pub struct Slot {
     pub died: Arc<Vec<RowId>>,
     /// Of an append-only table that is watched: the rows of this tick, as they are stored.
     added: Vec<RecordBatch>,
+    /// Of a hot table: where rows lie that are not in memory.
+    pub away: Away,
+    /// How many those are, and about how many bytes they would take more.
+    pub evicted: (u64, u64),
 }
 
 impl Slot {
@@ -109,6 +114,8 @@ impl Slot {
             watched: false,
             died: Arc::default(),
             added: vec![],
+            away: Away::default(),
+            evicted: (0, 0),
         }
     }
 
@@ -210,7 +217,7 @@ impl Slot {
     /// Gives a gold view's rows other columns.
     pub fn reshape(&mut self, schema: TableSchema) -> PgResult<()> {
         let Rows::Hot(table) = &mut self.rows else { return Ok(()) };
-        table.alter(Arc::new(schema), &evolve::convert)?;
+        table.alter(Arc::new(schema), evolve::convert)?;
         self.reshaped = true;
         self.dirty = true;
         Ok(())
@@ -303,7 +310,7 @@ impl Slot {
         let schema = self.schema();
         let asked = evolve::conform(&changes.rows.slice(row, 1), &changes.schema, schema)?;
         let key: Vec<ArrayRef> = schema.key.iter().map(|at| Arc::clone(asked.column(*at))).collect();
-        let found = table.row_of_key(&key)?;
+        let found = super::evict::patiently(|| table.row_of_key(&key))?;
         let deleted = |row: &RecordBatch| {
             let flag = row.column_by_name(DELETED).and_then(|flags| flags.as_boolean_opt());
             flag.is_some_and(|flag| flag.is_valid(0) && flag.value(0))
@@ -368,15 +375,24 @@ impl Slot {
         }
     }
 
+    /// Counts the table's bytes now.
+    pub fn count(&mut self) {
+        self.counted = Some((Instant::now(), self.next_row_id().0));
+        self.memory = self.account();
+        self.bytes = self.memory.iter().map(|part| part.bytes).sum();
+        if let Rows::Hot(table) = &self.rows {
+            let (rows, bytes) = table.evicted();
+            self.evicted = (rows as u64, bytes as u64);
+        }
+    }
+
     /// The relation's rows as of now, immutable.
     pub fn publish(&mut self, tick: Tick) -> RelationData {
         self.dirty = false;
         // Counting passes over the chunks and the posting lists: not at each tick.
         let next = self.next_row_id().0;
         if self.counted.is_none_or(|(at, rows)| at.elapsed() >= COUNTING || next > rows + rows / 4) {
-            self.counted = Some((Instant::now(), next));
-            self.memory = self.account();
-            self.bytes = self.memory.iter().map(|part| part.bytes).sum();
+            self.count();
         }
         match &mut self.rows {
             Rows::Hot(table) => RelationData::Hot(table.publish(tick)),

@@ -1,6 +1,7 @@
 //! The loop itself: wait, align, apply, maintain views, publish, flush.
 
 use super::align::{Aligner, Released};
+use super::evict::patiently;
 use super::flush::{Done, Dropped, Job, TableJob, lake_kind};
 use super::hydrate::{Arrival, Creating};
 use super::moves::Departed;
@@ -13,7 +14,7 @@ use crate::catalog::{Catalog, NewRelation, RelationKind};
 use crate::change::{DeadLetter, Op, Position, RowId, Schemas, StreamId, TableChanges, Tick};
 use crate::debezium;
 use crate::fault::{self, Step};
-use crate::lake::{LakeError, LakeTableKind, Trouble};
+use crate::lake::{ColdFiles, LakeError, LakeTableKind, Trouble};
 use crate::memory;
 use crate::source::{DeliveryReceiver, Received, SourceStatus};
 use crate::store::{Changes, Table};
@@ -92,6 +93,12 @@ pub(super) struct Engine {
     pub failures: HashMap<Oid, PgError>,
     /// When a view was last given up for want of memory, or should have been.
     pub relieved: Option<Instant>,
+    /// Files of rows that are not in memory.
+    pub cold: Arc<ColdFiles>,
+    /// When tables were last counted; `None`: there may be more to evict.
+    pub evicted: Option<Instant>,
+    /// Tables are beyond their memory with what no flush has written yet.
+    pub crowded: bool,
     /// The memory limit is passed, and there is no view left to give up.
     pub starved: bool,
     pub started: Instant,
@@ -162,6 +169,7 @@ impl Engine {
                 self.tick(released, changes);
             }
             self.maintain();
+            self.evict();
             self.answer_the_patient();
             self.start_flush(&channels, ending);
             if ending && !self.flushing {
@@ -194,7 +202,8 @@ impl Engine {
         let rest = self.last_tick + TICK_STEP;
         let resting = now < rest;
         let unflushed_bytes: u64 = self.slots.values().map(Slot::unflushed_bytes).sum();
-        let has_room = unflushed < self.options.unflushed_limit && unflushed_bytes < self.options.unflushed_bytes;
+        let has_room =
+            unflushed < self.options.unflushed_limit && unflushed_bytes < self.options.unflushed_bytes && !self.crowded;
         let take = take && has_room && !resting && !self.starved && !self.holds_back();
         let never = crossbeam_channel::never();
         let deliveries = if take { channels.deliveries.channel() } else { &never };
@@ -206,6 +215,9 @@ impl Engine {
         }
         if !self.flushing && unflushed > 0 {
             until = until.min(self.last_flush + self.options.flush_interval);
+        }
+        if self.options.table_memory.is_some() && self.evicted.is_none() {
+            until = now;
         }
         let mut events = 0;
         let mut woken = Woken::Other;
@@ -357,7 +369,9 @@ impl Engine {
         if range.start == range.end {
             return;
         }
-        let Err(error) = self.try_changes(piece, changes, range.clone()) else { return };
+        // Rows that cannot be read now are no fault of the events.
+        let tried = patiently(|| self.try_changes(piece, changes, range.clone()));
+        let Err(error) = tried else { return };
         if range.len() > 1 {
             let middle = range.start + range.len() / 2;
             self.apply_changes(piece, changes, range.start..middle, dead);
@@ -580,8 +594,11 @@ impl Engine {
             delta_version: slot.delta_version,
             changed_tick: slot.changed_tick,
             memory: Arc::clone(&slot.memory),
+            evicted_rows: slot.evicted.0,
+            evicted_bytes: slot.evicted.1,
         };
         Status {
+            cold_cache: self.cold.cache(),
             used_bytes: memory::used(),
             streams: self.positions.values().cloned().collect(),
             tables: self.slots.values().map(table).collect(),
@@ -624,7 +641,8 @@ impl Engine {
         let something = unflushed > 0 || moved || self.catalog_changed || !self.waiting.is_empty();
         let due = self.last_flush.elapsed() >= self.options.flush_interval;
         let backing_off = self.lake_state.error.is_some() && self.last_flush.elapsed() < FLUSH_RETRY;
-        let urgent = now_or_never || !self.waiting.is_empty() || unflushed >= self.options.flush_rows;
+        let full = unflushed >= self.options.flush_rows || (self.crowded && unflushed > 0);
+        let urgent = now_or_never || !self.waiting.is_empty() || full;
         if !something || backing_off || !(due || urgent) {
             return;
         }
@@ -711,16 +729,23 @@ impl Engine {
                     *files = table.files;
                     slot.dirty = true;
                 }
+            } else if let Some(files) = table.files {
+                slot.away.set(files);
             }
         }
         for table in done.maintained {
             let Some(slot) = self.slots.get_mut(&table.oid) else { continue };
             slot.delta_version = Some(table.version);
-            if let (Rows::Appended { files, .. }, Some(now)) = (&mut slot.rows, table.files) {
-                *files = Some(now);
-                slot.dirty = true;
+            match (&mut slot.rows, table.files) {
+                (Rows::Appended { files, .. }, Some(now)) => {
+                    *files = Some(now);
+                    slot.dirty = true;
+                }
+                (Rows::Hot(_), Some(now)) => slot.away.set(now),
+                (_, None) => {}
             }
         }
+        self.evicted = None;
         match done.manifest {
             Ok(number) => {
                 self.lake_state.manifest = number;

@@ -473,11 +473,8 @@ impl Engine {
         let before = self.relations.get(&table.oid).cloned();
         let slot = self.slots.get_mut(&table.oid).ok_or_else(|| PgError::internal("a managed table without rows"))?;
         let first = slot.next_row_id();
-        let retracted = match &before {
-            Some(RelationData::Hot(rows)) if table.known.is_some() && !table.replaced => match table.truncated {
-                true => Some(all_rows(rows)?),
-                false => Some(rows.rows_by_id(&table.dead, None)?),
-            },
+        let before = match before {
+            Some(RelationData::Hot(rows)) if table.known.is_some() && !table.replaced => Some(rows),
             _ => None,
         };
         if table.truncated && !table.replaced {
@@ -489,7 +486,8 @@ impl Engine {
         self.publish_slot(table.oid);
         changed.insert(table.oid);
         let added = (first.0..first.0 + table.rows.num_rows() as u64).map(RowId).collect();
-        Ok(retracted.map(|retracted| Undo::Rows { oid: table.oid, added, retracted }))
+        let dead = (!table.truncated).then(|| table.dead.clone());
+        Ok(before.map(|before| Undo::Rows { oid: table.oid, added, before, dead }))
     }
 
     fn publish_new_slots(&mut self, changed: &mut HashSet<Oid>) {
@@ -518,11 +516,16 @@ impl Engine {
                 };
                 Ok(())
             }
-            Undo::Rows { oid, added, retracted } => {
+            Undo::Rows { oid, added, before, dead } => {
                 changed.insert(oid);
-                match self.slots.get_mut(&oid) {
-                    Some(slot) => slot.write(&added, &retracted).map(|()| self.publish_slot(oid)),
-                    None => Ok(()),
+                let retracted = match &dead {
+                    Some(dead) => before.rows_by_id(dead, None),
+                    None => all_rows(&before),
+                };
+                match (self.slots.get_mut(&oid), retracted) {
+                    (Some(slot), Ok(rows)) => slot.write(&added, &rows).map(|()| self.publish_slot(oid)),
+                    (None, _) => Ok(()),
+                    (_, Err(error)) => Err(error),
                 }
             }
         };
@@ -567,6 +570,16 @@ fn all_rows(table: &TableSnapshot) -> PgResult<RecordBatch> {
 
 /// A step of a commit, and what was there before it.
 enum Undo {
-    Slot { oid: Oid, old: Option<Box<Slot>>, data: Option<RelationData> },
-    Rows { oid: Oid, added: Vec<RowId>, retracted: RecordBatch },
+    Slot {
+        oid: Oid,
+        old: Option<Box<Slot>>,
+        data: Option<RelationData>,
+    },
+    /// `dead`: what went of the rows before; `None`: all.
+    Rows {
+        oid: Oid,
+        added: Vec<RowId>,
+        before: TableSnapshot,
+        dead: Option<Vec<RowId>>,
+    },
 }

@@ -141,9 +141,11 @@ fn tables(snapshot: &Snapshot, now: i64) -> Vec<Samples> {
         vec![("relation", relation.map_or_else(String::new, |r| snapshot.catalog.qualified_name(r)))]
     };
     let (mut rows, mut bytes, mut unflushed) = (vec![], vec![], vec![]);
+    let mut evicted = vec![];
     for table in &snapshot.status.tables {
         rows.push((name(table.oid), table.rows as f64));
         bytes.push((name(table.oid), table.bytes as f64));
+        evicted.push((name(table.oid), table.evicted_bytes as f64));
         unflushed.push((name(table.oid), table.unflushed_rows as f64));
     }
     let (mut runs, mut spent, mut failing) = (vec![], vec![], vec![]);
@@ -155,11 +157,20 @@ fn tables(snapshot: &Snapshot, now: i64) -> Vec<Samples> {
         given_up.push((name(view.oid), f64::from(u8::from(matches!(view.phase, ViewPhase::OutOfMemory(_))))));
         state.push((name(view.oid), view.bytes as f64));
     }
+    let cache = snapshot.status.cold_cache;
     let lake = &snapshot.status.lake;
     let age = if lake.durable_tick >= snapshot.tick { 0.0 } else { seconds_since(lake.flushed_us, now) };
     vec![
         gauge("relation_rows", "Rows of a table or gold view.", rows),
         gauge("relation_memory_bytes", "Memory of a table or gold view.", bytes),
+        gauge(
+            "relation_evicted_bytes",
+            "Bytes of rows that are in the lake alone, as they would be in memory.",
+            evicted,
+        ),
+        gauge("evicted_cache_bytes", "What is kept of evicted rows that were looked up.", one(cache.bytes as f64)),
+        total("evicted_cache_hits", "Column chunks of evicted rows that were kept.", one(cache.hits as f64)),
+        total("evicted_cache_misses", "Column chunks of evicted rows that had to be read.", one(cache.misses as f64)),
         gauge("relation_unflushed_rows", "Row versions that no flush has written yet.", unflushed),
         total("view_runs", "Maintenance runs of a gold view.", runs),
         total("view_seconds", "Time spent on the maintenance of a gold view.", spent),

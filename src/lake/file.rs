@@ -3,7 +3,7 @@
 use super::convert;
 use super::error::{LakeError, LakeResult};
 use super::vector::Vector;
-use crate::change::RowId;
+use crate::change::{IdRun, RowId};
 use crate::types::array::{Arrays, shape_lists};
 use crate::types::{Column, TableSchema, oid};
 use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
@@ -17,6 +17,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A file is closed at this size and the next one begun: bounds the memory of a flush and the work of a compaction.
@@ -102,6 +103,24 @@ impl RowIds {
         let run = self.runs[at];
         let within = id.0 - run.id;
         (within < u64::from(run.len)).then(|| run.row + within as u32)
+    }
+
+    /// The first row with this id or a later one.
+    pub(super) fn row_from(&self, id: RowId) -> Option<u32> {
+        let at = self.runs.partition_point(|run| run.id + u64::from(run.len) <= id.0);
+        let run = self.runs.get(at)?;
+        Some(run.row + id.0.saturating_sub(run.id) as u32)
+    }
+
+    /// The ids of these rows, whose first counts as row 0.
+    pub(super) fn runs_in(&self, rows: Range<u32>) -> Vec<IdRun> {
+        let from = self.runs.partition_point(|run| run.row + run.len <= rows.start);
+        let here = self.runs[from..].iter().take_while(|run| run.row < rows.end);
+        let cut = here.map(|run| {
+            let (start, end) = (run.row.max(rows.start), (run.row + run.len).min(rows.end));
+            IdRun { id: run.id + u64::from(start - run.row), row: start - rows.start, len: end - start }
+        });
+        cut.collect()
     }
 
     /// Ids with their rows, ascending.
@@ -434,5 +453,11 @@ mod tests {
         }
         assert_eq!(held.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), ids);
         assert_eq!(held.last(), Some(RowId(40)));
+        for id in 0..50 {
+            let expected = ids.iter().position(|known| *known >= id).map(|row| row as u32);
+            assert_eq!(held.row_from(RowId(id)), expected, "from id {id}");
+        }
+        let cut: Vec<(u64, u32, u32)> = held.runs_in(1..5).iter().map(|run| (run.id, run.row, run.len)).collect();
+        assert_eq!(cut, [(4, 0, 2), (9, 2, 2)]);
     }
 }

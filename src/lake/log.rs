@@ -3,6 +3,7 @@
 //! A commit is one put-if-absent of exactly the next version. Nothing is retried: whoever finds the version taken is
 //! not alone, and stops ([`LakeError::Fenced`]).
 
+use super::cold::ColdFiles;
 use super::convert;
 use super::error::{LakeError, LakeResult};
 use super::file::{self, LiveFile};
@@ -38,6 +39,7 @@ pub(super) struct Place {
     pub storage_options: HashMap<String, String>,
     pub is_local: bool,
     pub trouble: Arc<Trouble>,
+    pub cold: Arc<ColdFiles>,
 }
 
 impl Place {

@@ -345,6 +345,8 @@ impl Cleaning {
                     version.zip(keep).is_some_and(|(version, keep)| version < keep) && modified_ms < before_ms
                 }
                 None if self.live.contains(path) => false,
+                // Rows that are not in memory are read from it.
+                None if self.shared.cold.is_open(object.location.as_ref()) => false,
                 None => match self.tombstones.get(path) {
                     Some((version, gone)) => *version <= needed && gone.elapsed() >= self.retention,
                     // A file whose end this process has not seen was left by one before it. What this one writes is not

@@ -16,6 +16,7 @@
 //! The caller brings rows in the order of their [`RowId`]s, calls each table from one task at a time, and writes a
 //! manifest with [`LakeTable::version`] of *every* table after flushes and maintenance.
 
+mod cold;
 mod convert;
 mod copies;
 mod error;
@@ -34,6 +35,7 @@ mod table;
 mod tests;
 mod vector;
 
+pub use cold::{ColdCache, ColdFiles, Evictable, Loaded, OpenFiles};
 pub use error::{LakeError, LakeResult};
 pub use history::Moment;
 pub use inspect::{Inspected, InspectedTable, inspect};
@@ -128,6 +130,7 @@ struct Shared {
     /// Tables of which there is a [`LakeTable`].
     opened: Mutex<HashSet<String>>,
     trouble: Arc<Trouble>,
+    cold: Arc<ColdFiles>,
 }
 
 impl Shared {
@@ -169,6 +172,7 @@ impl Shared {
             storage_options: self.storage_options.clone(),
             is_local: self.folder.is_some(),
             trouble: Arc::clone(&self.trouble),
+            cold: Arc::clone(&self.cold),
         })
     }
 
@@ -237,6 +241,7 @@ fn connect(options: LakeOptions, url: Url, folder: Option<PathBuf>) -> LakeResul
         history: Mutex::default(),
         opened: Mutex::default(),
         trouble: Arc::default(),
+        cold: Arc::new(ColdFiles::new()),
     }))
 }
 
@@ -530,6 +535,16 @@ impl Lake {
     /// What keeps writes waiting.
     pub fn trouble(&self) -> Arc<Trouble> {
         Arc::clone(&self.shared.trouble)
+    }
+
+    /// The files that are open for reading.
+    pub fn cold(&self) -> Arc<ColdFiles> {
+        Arc::clone(&self.shared.cold)
+    }
+
+    /// Whether somebody may still read rows of a table out of its files.
+    pub fn is_read(&self, name: &str) -> LakeResult<bool> {
+        Ok(self.shared.cold.is_any_open(&self.shared.place(name)?.prefix))
     }
 
     /// Reads the lake as it is and as it was.

@@ -57,6 +57,14 @@ impl LakeFiles {
         Self { place, version, schema, files }
     }
 
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    pub(super) fn files(&self) -> &[Arc<LiveFile>] {
+        &self.files
+    }
+
     pub fn version(&self) -> i64 {
         self.version
     }
@@ -120,10 +128,10 @@ impl LakeFiles {
 }
 
 /// A data file on its store.
-struct FileReader {
-    store: Arc<dyn ObjectStore>,
-    path: Path,
-    size: u64,
+pub(super) struct FileReader {
+    pub store: Arc<dyn ObjectStore>,
+    pub path: Path,
+    pub size: u64,
 }
 
 impl AsyncFileReader for FileReader {

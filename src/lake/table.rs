@@ -448,9 +448,14 @@ impl LakeTable {
             }
             files.push(Arc::new(LiveFile { ids: Some(Arc::new(ids)), ..LiveFile::clone(file) }));
         }
-        self.files = files;
-        self.next_row_id = RowId(next);
+        self.loaded(files, RowId(next));
         Ok(self.next_row_id)
+    }
+
+    /// Takes in which ids lie where.
+    pub(super) fn loaded(&mut self, files: Vec<Arc<LiveFile>>, next: RowId) {
+        self.files = files;
+        self.next_row_id = next;
     }
 
     /// The live files at this version.

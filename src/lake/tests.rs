@@ -1,11 +1,12 @@
 //! The lake against a model: what is flushed is what is loaded, whatever happens between.
 
 use super::*;
-use crate::change::{Position, RowId, StreamId, Tick};
+use crate::change::{IdRun, Position, RowId, StreamId, Tick};
 use crate::types::numeric::Numeric;
 use crate::types::{Column, PgType, jsonb, oid};
 use arrow::array::*;
 use arrow::datatypes::{DataType, Int32Type};
+use datafusion::common::ScalarValue;
 use futures::TryStreamExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -220,6 +221,16 @@ async fn every_type_comes_back_as_it_was() {
     assert_eq!(two[0], batch.project(&[6, 2]).expect("two columns"));
     let none: Vec<RecordBatch> = files.read(0, Some(&[]), Arc::default()).try_collect().await.expect("it reads");
     assert_eq!(none.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
+    let open = table.open_files().expect("footers");
+    let mut read = Vec::new();
+    let next = table.load_partly(&open, 0, &[2], |rows| {
+        read.push(rows);
+        Ok(())
+    });
+    assert_eq!(next.expect("it loads"), RowId(3));
+    // Few rows come into memory, whatever the budget.
+    let [Loaded::Resident(rows, ids)] = &read[..] else { panic!("{} parts", read.len()) };
+    assert_eq!((rows, ids), (&batch, &vec![RowId(0), RowId(1), RowId(2)]));
 }
 
 /// A table in memory beside its lake: key → (row id, note).
@@ -597,6 +608,81 @@ async fn a_killed_schema_change_leaves_no_trace() {
     assert_eq!(loaded[0].0, pair_batch(&old, &[(1, "one".into()), (2, "two".into())]));
     let unchanged = table.flush(flush_of(&old, 2, 2)).await.expect("nothing to do");
     assert_eq!(unchanged, 3, "the schema in the log is the old one again");
+}
+
+#[tokio::test]
+async fn rows_are_read_out_of_their_row_group_and_its_file_stays_meanwhile() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let without_past = LakeOptions { history: Duration::ZERO, ..options(folder.path()) };
+    let (mut lake, _) = open(without_past.clone()).await.expect("it opens");
+    lake.cold().set_cache(1 << 20);
+    let schema = pairs();
+    let mut table = lake.table("silver.pairs", Arc::clone(&schema), LakeTableKind::Upsert).await.expect("created");
+    let rows = |ids: std::ops::Range<i32>| {
+        let rows: Vec<(i32, String)> = ids.clone().map(|id| (id, format!("note {id}"))).collect();
+        vec![(pair_batch(&schema, &rows), ids.map(|id| RowId(id as u64)).collect::<Vec<_>>())]
+    };
+    flush_rows(&mut table, 1, &rows(0..20_000), &[], 20_000).await.expect("flushed");
+    let dead: Vec<RowId> = (0..20_000).step_by(3).map(RowId).collect();
+    flush_rows(&mut table, 2, &rows(20_000..20_010), &dead, 20_010).await.expect("flushed");
+    let group_of = |table: &LakeTable, id| match table.files().evictable(RowId(id)).expect("it reads").expect("a group")
+    {
+        Evictable::Group(group) => group,
+        Evictable::TooSmall { next } => panic!("too small up to {next}"),
+    };
+    let group = group_of(&table, 7);
+    assert_eq!((group.span(), group.rows.rows()), (Some(0..=19_999), 20_000));
+    let small = table.files().evictable(RowId(20_003)).expect("it reads");
+    assert!(matches!(small, Some(Evictable::TooSmall { next: RowId(20_010) })), "{small:?}");
+    assert!(table.files().evictable(RowId(20_010)).expect("it reads").is_none());
+    assert_eq!(group.rows.bounds(0), Some((ScalarValue::Int32(Some(0)), ScalarValue::Int32(Some(19_999)))));
+    let read = |columns: &[usize], some: Option<&[u32]>| {
+        let pieces = group.rows.read(columns, some).expect("it reads").collect::<Result<Vec<_>, _>>().expect("rows");
+        arrow::compute::concat_batches(&pieces[0].schema(), &pieces).expect("alike")
+    };
+    let all = rows(0..20_000)[0].0.clone();
+    assert_eq!(read(&[1, 0], None), all.project(&[1, 0]).expect("two columns"));
+    let some = [0, 7, 8, 9, 4_711, 19_999];
+    let wanted = arrow::compute::take_record_batch(&all, &UInt32Array::from(some.to_vec())).expect("rows");
+    for _ in 0..2 {
+        assert_eq!(read(&[0, 1], Some(&some)), wanted);
+    }
+    assert_eq!(read(&[], Some(&some)).num_rows(), 6);
+    let cache = lake.cold().cache();
+    assert!((cache.hits, cache.misses) == (2, 2) && cache.bytes > 0, "{cache:?}");
+
+    // Compaction takes the file out of the table; nobody would need it any more.
+    let old = folder.path().join("silver/pairs").join(group.rows.file());
+    let compaction = table.next_compaction(&Maintenance::default(), &mut 0).expect("two files");
+    let compacted = compaction.run().await.expect("compacted");
+    table.replace(compacted, &mut Maintained::default()).await.expect("replaced");
+    for n in 0..30 {
+        lake.write_manifest(manifest(3 + n, &[("silver.pairs", &table)])).await.expect("written");
+    }
+    let at_once = Maintenance { retention: Duration::ZERO, ..Maintenance::default() };
+    let clean = |table: &LakeTable| table.cleaning(&at_once, false).expect("it can be cleaned").run();
+    clean(&table).await.expect("cleaned");
+    assert_eq!(read(&[0, 1], None), all);
+    assert!(old.exists() && lake.is_read("silver.pairs").expect("a table"));
+    drop(group);
+    clean(&table).await.expect("cleaned");
+    assert!(!old.exists() && !lake.is_read("silver.pairs").expect("a table"));
+    let group = group_of(&table, 7);
+    assert_eq!(group.ids[..2], [IdRun { id: 1, row: 0, len: 2 }, IdRun { id: 4, row: 2, len: 2 }]);
+    drop((group, table, lake));
+
+    let (lake, _) = open(without_past).await.expect("it opens again");
+    let mut table = lake.table("silver.pairs", Arc::clone(&schema), LakeTableKind::Upsert).await.expect("opened");
+    let open = table.open_files().expect("footers");
+    let (mut ids, mut keys) = (0, Vec::new());
+    let next = table.load_partly(&open, 0, &[0], |rows| {
+        let Loaded::Cold(group, kept) = rows else { panic!("rows in memory") };
+        ids += group.ids.iter().map(|run| run.len).sum::<u32>();
+        keys.extend(kept[0].1.as_primitive::<Int32Type>().values().iter().copied());
+        Ok(())
+    });
+    assert_eq!((next.expect("it loads"), ids), (RowId(13_343), 13_343));
+    assert_eq!(keys, (0..20_010).filter(|id| *id >= 20_000 || id % 3 > 0).collect::<Vec<_>>());
 }
 
 #[tokio::test]

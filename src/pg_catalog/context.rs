@@ -130,6 +130,8 @@ pub struct State {
     /// Only where they are asked for.
     pub lake_files: Vec<LakeFileRow>,
     pub lake_commits: Vec<LakeCommitRow>,
+    /// What was read last of rows that are in the lake alone.
+    pub cold_cache_bytes: u64,
     /// Bytes that the process has allocated, and may.
     pub used_bytes: u64,
     pub memory_limit: Option<u64>,
@@ -220,6 +222,9 @@ pub struct TableRow {
     pub delta_version: Option<i64>,
     pub changed_tick: u64,
     pub memory: Vec<MemoryRow>,
+    /// Rows that are in the lake alone but for their keys, and about how many bytes more they would take in memory.
+    pub evicted_rows: u64,
+    pub evicted_bytes: u64,
 }
 
 /// A part of a relation's memory.

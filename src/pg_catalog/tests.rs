@@ -100,6 +100,8 @@ fn state(orders: Oid, totals: Oid) -> State {
         gaps: vec![(3, 7)],
     };
     let table = |oid: Oid, rows: u64| TableRow {
+        evicted_rows: 0,
+        evicted_bytes: 0,
         oid,
         rows,
         bytes: 100,

@@ -136,6 +136,7 @@ impl StorageSnapshot for Snapshot {
             views: status.views.iter().map(view_row).collect(),
             lake_files: Vec::new(),
             lake_commits: Vec::new(),
+            cold_cache_bytes: status.cold_cache.bytes,
             used_bytes: status.used_bytes,
             memory_limit: memory::limit(),
         }
@@ -239,6 +240,8 @@ fn table_row(table: &TableState) -> TableRow {
         delta_version: table.delta_version,
         changed_tick: table.changed_tick.0,
         memory: table.memory.iter().map(memory_row).collect(),
+        evicted_rows: table.evicted_rows,
+        evicted_bytes: table.evicted_bytes,
     }
 }
 

@@ -232,6 +232,8 @@ impl StorageSnapshot for PastSnapshot {
 
     fn state(&self, _: &[Arc<SourceStatus>]) -> State {
         let table = |(oid, version): (Oid, Option<i64>)| TableRow {
+            evicted_rows: 0,
+            evicted_bytes: 0,
             oid,
             rows: 0,
             bytes: 0,

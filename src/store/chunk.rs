@@ -1,6 +1,7 @@
 //! A chunk: immutable rows, their ids, and when each of them died.
 
 use super::RowId;
+use super::cold::Cold;
 use super::deaths::Deaths;
 use super::filter::keep_rows;
 use super::ids::Ids;
@@ -12,9 +13,17 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute;
 use arrow::datatypes::{ArrowPrimitiveType, DataType};
 use datafusion::common::ScalarValue;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-type Bounds = Option<(ScalarValue, ScalarValue)>;
+pub(super) type Bounds = Option<(ScalarValue, ScalarValue)>;
+
+/// The values of a chunk's rows.
+#[derive(Debug)]
+pub(super) enum Content {
+    Resident(RecordBatch),
+    /// In the lake, but for some columns.
+    Cold(Box<Cold>),
+}
 
 /// A value for each column, each computed when first needed, and no memory before: the chunks of tiny ticks are many.
 #[derive(Debug)]
@@ -40,7 +49,7 @@ pub(super) struct Chunk {
     /// The columns by which rows are found, sharing the batch's buffers.
     pub keys: Vec<KeyColumn>,
     deaths: OnceLock<Deaths>,
-    pub batch: RecordBatch,
+    pub content: Content,
     /// The same as `keys` for secondary indexes, by column, made when an index first needs them.
     indexed: PerColumn<KeyColumn>,
     /// Min and max of each column, computed when first asked for.
@@ -58,8 +67,12 @@ impl Chunk {
     /// The same with its key columns, which the caller has made.
     pub fn with_keys(batch: RecordBatch, ids: Ids, keys: Vec<KeyColumn>) -> Self {
         debug_assert_eq!(batch.num_rows(), ids.len());
+        Self::with_content(Content::Resident(batch), ids, keys)
+    }
+
+    pub fn with_content(content: Content, ids: Ids, keys: Vec<KeyColumn>) -> Self {
         Self {
-            batch,
+            content,
             ids,
             keys,
             indexed: PerColumn::default(),
@@ -76,9 +89,9 @@ impl Chunk {
 
     /// Makes the columns of a secondary index.
     pub fn prepare(&self, parts: &[KeyPart]) -> PgResult<()> {
-        let indexed = self.indexed.of(self.batch.num_columns());
+        let indexed = self.indexed.of(self.columns());
         for part in parts.iter().filter(|part| indexed[part.column].get().is_none()) {
-            let column = KeyColumn::new(self.batch.column(part.column), part.equality)?;
+            let column = KeyColumn::new(&self.column(part.column)?, part.equality)?;
             indexed[part.column].get_or_init(|| column);
         }
         Ok(())
@@ -86,6 +99,28 @@ impl Chunk {
 
     pub fn rows(&self) -> usize {
         self.ids.len()
+    }
+
+    fn columns(&self) -> usize {
+        match &self.content {
+            Content::Resident(batch) => batch.num_columns(),
+            Content::Cold(cold) => cold.columns(),
+        }
+    }
+
+    /// A column with a value for each row, dead ones too.
+    pub fn column(&self, column: usize) -> PgResult<ArrayRef> {
+        match &self.content {
+            Content::Resident(batch) => Ok(Arc::clone(batch.column(column))),
+            Content::Cold(cold) => cold.column(column),
+        }
+    }
+
+    pub fn cold(&self) -> Option<&Cold> {
+        match &self.content {
+            Content::Resident(_) => None,
+            Content::Cold(cold) => Some(cold),
+        }
     }
 
     /// How many rows are dead for the writer.
@@ -150,15 +185,23 @@ impl Chunk {
 
     /// Rows from `start` on that live at `epoch`, and their ids if wanted; no copy where all live.
     pub fn live_rows(&self, start: usize, epoch: u64, projection: Option<&[usize]>) -> PgResult<RecordBatch> {
-        let batch = match projection {
-            Some(columns) => self.batch.project(columns)?,
-            None => self.batch.clone(),
+        let batch = match &self.content {
+            Content::Cold(cold) => return cold.live_rows(start, self.mask_at(epoch), projection),
+            Content::Resident(batch) => projected(batch, projection)?,
         };
         let batch = if start == 0 { batch } else { batch.slice(start, batch.num_rows() - start) };
         match self.mask_at(epoch) {
             None => Ok(batch),
             Some(mask) => keep_rows(&batch, mask.slice(start, batch.num_rows())),
         }
+    }
+
+    /// The living rows in pieces: those in memory as one, without a copy where none is dead.
+    pub fn pieces(&self, epoch: u64, projection: Option<&[usize]>) -> PgResult<Pieces> {
+        Ok(match &self.content {
+            Content::Cold(cold) => Box::new(cold.live_pieces(0, self.mask_at(epoch), projection)?),
+            Content::Resident(_) => Box::new(std::iter::once(self.live_rows(0, epoch, projection))),
+        })
     }
 
     pub fn live_ids(&self, start: usize, epoch: u64) -> Vec<RowId> {
@@ -173,20 +216,18 @@ impl Chunk {
     }
 
     pub fn bounds(&self, column: usize) -> Bounds {
-        self.bounds
-            .of(self.batch.num_columns())
-            .get(column)?
-            .get_or_init(|| bounds_of(self.batch.column(column)))
-            .clone()
+        let known = self.bounds.of(self.columns()).get(column)?;
+        let bounds = || match &self.content {
+            Content::Resident(batch) => bounds_of(batch.column(column)),
+            Content::Cold(cold) => cold.bounds(column),
+        };
+        known.get_or_init(bounds).clone()
     }
 
     pub fn data_bytes(&self) -> usize {
-        *self.bytes.get_or_init(|| {
-            let of = |array: &ArrayRef| match array.data_type().primitive_width() {
-                Some(width) => array.len() * width + array.nulls().map_or(0, |_| array.len().div_ceil(8)),
-                None => array.to_data().get_slice_memory_size().unwrap_or(0),
-            };
-            self.batch.columns().iter().map(of).sum()
+        *self.bytes.get_or_init(|| match &self.content {
+            Content::Resident(batch) => batch.columns().iter().map(array_bytes).sum(),
+            Content::Cold(cold) => cold.resident_bytes(),
         })
     }
 
@@ -195,10 +236,27 @@ impl Chunk {
     }
 }
 
+/// Living rows, piece by piece.
+pub(super) type Pieces = Box<dyn Iterator<Item = PgResult<RecordBatch>> + Send>;
+
+fn projected(batch: &RecordBatch, projection: Option<&[usize]>) -> PgResult<RecordBatch> {
+    Ok(match projection {
+        Some(columns) => batch.project(columns)?,
+        None => batch.clone(),
+    })
+}
+
+pub(super) fn array_bytes(array: &ArrayRef) -> usize {
+    match array.data_type().primitive_width() {
+        Some(width) => array.len() * width + array.nulls().map_or(0, |_| array.len().div_ceil(8)),
+        None => array.to_data().get_slice_memory_size().unwrap_or(0),
+    }
+}
+
 /// Longer texts make poor bounds.
 const LONGEST_BOUND: usize = 128;
 
-fn bounds_of(array: &ArrayRef) -> Bounds {
+pub(super) fn bounds_of(array: &ArrayRef) -> Bounds {
     use arrow::datatypes as t;
     match array.data_type() {
         DataType::Int16 => primitive_bounds::<t::Int16Type>(array),

@@ -1,6 +1,6 @@
 //! The list of a table's chunks, in pages: a snapshot shares the pages, and a change copies the page it touches.
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Content};
 use super::filter::{copy_row, pick_rows, prefetch_value};
 use super::hash::Place;
 use super::prefetch::prefetch_lines;
@@ -216,24 +216,31 @@ impl ChunkList {
 
     /// The same without a schema, for at least one row.
     pub fn gather_columns(&self, slots: &[Slot], columns: &[usize]) -> PgResult<Vec<ArrayRef>> {
-        if let [slot] = slots {
-            let (of, row) = (&self.chunk(*slot).batch, slot.row as usize);
+        if let [slot] = slots
+            && let Content::Resident(of) = &self.chunk(*slot).content
+        {
+            let row = slot.row as usize;
             columns.iter().for_each(|c| prefetch_lines(of.column(*c).as_ref(), 2));
             columns.iter().for_each(|c| prefetch_value(of.column(*c), row));
             let columns: Vec<&ArrayRef> = columns.iter().map(|c| of.column(*c)).collect();
             return copy_row(&columns, row);
         }
         let mut sources = Sources::new(self, 0);
-        let picks: Vec<(usize, usize)> = slots.iter().map(|slot| sources.pick(*slot)).collect();
-        let arrays = match sources.chunks.as_slice() {
+        let mut picks: Vec<(usize, usize)> = slots.iter().map(|slot| sources.pick(*slot)).collect();
+        let Some(batches) = sources.resident() else {
+            let loaded = sources.loaded(&mut picks, columns)?;
+            let of = |nth: usize| loaded.iter().map(|arrays| &arrays[nth]).collect::<Vec<_>>();
+            return (0..columns.len()).map(|nth| pick_rows(&of(nth), &picks)).collect();
+        };
+        let arrays = match batches.as_slice() {
             [only] => {
                 let rows = UInt32Array::from_iter_values(slots.iter().map(|slot| slot.row));
-                columns.iter().map(|c| take(only.batch.column(*c), &rows, None)).collect::<Result<Vec<_>, _>>()?
+                columns.iter().map(|c| take(only.column(*c), &rows, None)).collect::<Result<Vec<_>, _>>()?
             }
             many => columns
                 .iter()
                 .map(|c| {
-                    let arrays: Vec<&ArrayRef> = many.iter().map(|chunk| chunk.batch.column(*c)).collect();
+                    let arrays: Vec<&ArrayRef> = many.iter().map(|batch| batch.column(*c)).collect();
                     pick_rows(&arrays, &picks)
                 })
                 .collect::<PgResult<Vec<_>>>()?,
@@ -244,15 +251,19 @@ impl ChunkList {
     /// `column` of `batch`, with the values of stored rows where `values` says so.
     pub fn patch(&self, batch: &ArrayRef, values: &[Value], column: usize) -> PgResult<ArrayRef> {
         let mut sources = Sources::new(self, 1);
-        let picks: Vec<(usize, usize)> = values
+        let mut picks: Vec<(usize, usize)> = values
             .iter()
             .map(|value| match value {
                 Value::Sent(row) => (0, *row as usize),
                 Value::Stored(slot) => sources.pick(*slot),
             })
             .collect();
-        let stored = sources.chunks.iter().map(|chunk| chunk.batch.column(column).as_ref());
-        let arrays: Vec<&dyn Array> = std::iter::once(batch.as_ref()).chain(stored).collect();
+        let stored: Vec<ArrayRef> = match sources.resident() {
+            Some(batches) => batches.iter().map(|batch| Arc::clone(batch.column(column))).collect(),
+            None => sources.loaded(&mut picks, &[column])?.into_iter().flatten().collect(),
+        };
+        let arrays: Vec<&dyn Array> =
+            std::iter::once(batch.as_ref()).chain(stored.iter().map(|array| array.as_ref())).collect();
         Ok(interleave(&arrays, &picks)?)
     }
 }
@@ -285,5 +296,39 @@ impl<'a> Sources<'a> {
             self.chunks.push(self.list.chunk(slot));
         }
         (*number as usize, slot.row as usize)
+    }
+
+    /// The rows of all of them, where all are in memory.
+    fn resident(&self) -> Option<Vec<&'a RecordBatch>> {
+        let batch = |chunk: &&'a Chunk| match &chunk.content {
+            Content::Resident(batch) => Some(batch),
+            Content::Cold(_) => None,
+        };
+        self.chunks.iter().map(batch).collect()
+    }
+
+    /// Columns of each of them: whole where the chunk is in memory, else the rows that `picks` ask for, which are renumbered.
+    fn loaded(&self, picks: &mut [(usize, usize)], columns: &[usize]) -> PgResult<Vec<Vec<ArrayRef>>> {
+        let mut wanted: Vec<Vec<u32>> = vec![Vec::new(); self.chunks.len()];
+        let cold = |number: usize| number.checked_sub(self.start).filter(|at| self.chunks[*at].cold().is_some());
+        for (number, row) in picks.iter() {
+            if let Some(at) = cold(*number) {
+                wanted[at].push(*row as u32);
+            }
+        }
+        for rows in &mut wanted {
+            rows.sort_unstable();
+            rows.dedup();
+        }
+        for (number, row) in picks.iter_mut() {
+            if let Some(at) = cold(*number) {
+                *row = wanted[at].partition_point(|other| *other < *row as u32);
+            }
+        }
+        let load = |(chunk, rows): (&&Chunk, &Vec<u32>)| match &chunk.content {
+            Content::Resident(batch) => Ok(columns.iter().map(|c| Arc::clone(batch.column(*c))).collect()),
+            Content::Cold(cold) => cold.take(rows, columns),
+        };
+        self.chunks.iter().zip(&wanted).map(load).collect()
     }
 }

@@ -192,10 +192,12 @@ impl Table {
         let mut run = Run::default();
         for (at, chunk) in self.chunks.iter().enumerate() {
             let (rows, live, bytes) = (chunk.rows(), chunk.live(), chunk.data_bytes());
-            if live == 0 || ((rows - live) * 5 > rows && rows >= self.policy.big_rows) {
+            let worn = (rows - live) * 5 > rows && rows >= self.policy.big_rows;
+            if live == 0 || (worn && chunk.cold().is_none()) {
                 return Some(at..at + 1);
             }
-            let small = live <= self.policy.target_rows / 2;
+            // Rows in the lake are put together there.
+            let small = live <= self.policy.target_rows / 2 && chunk.cold().is_none();
             if small && run.rows + live <= self.policy.target_rows && run.bytes + bytes <= LARGEST_BYTES {
                 run.add(at, live, bytes);
                 continue;
@@ -215,7 +217,9 @@ impl Table {
     pub(super) fn merge_tail(&mut self) {
         let Policy { tier, tiny_rows, garbage_high, .. } = self.policy;
         for limit in [tier, tiny_rows] {
-            let tiny = self.chunks.iter().rev().take(tier).take_while(|chunk| chunk.rows() < limit).count();
+            let tiny =
+                self.chunks.iter().rev().take(tier).take_while(|chunk| chunk.rows() < limit && chunk.cold().is_none());
+            let tiny = tiny.count();
             let len = self.chunks.len();
             if tiny < tier || self.rewrite(len - tier..len).is_err() {
                 break;

@@ -22,6 +22,10 @@
 //! (1.2 MB); publishing costs no more for it. Compaction drops what is dead for the writer: older snapshots hold their
 //! own list of chunks.
 //!
+//! **Rows outside of memory.** A chunk is resident, or cold: its rows lie in a file ([`ColdRows`]), and what stays is which rows there are
+//! (ids, deaths), the columns by which they are found, and bounds. [`Table::evict`] makes chunks cold; every answer stays the
+//! same, and costs a read.
+//!
 //! **Costs.** Publish: one copy of the list of pages (32 chunks each). Upsert: one probe, one key comparison in the
 //! columns, one death, the place of the old version in the index, one link back to it. Batches do each step for many
 //! rows at once, so that they wait for memory together ([`prefetch`]): what counts is how many places of memory, anywhere, a row
@@ -33,6 +37,7 @@ mod accounts;
 mod beside;
 mod changes;
 mod chunk;
+mod cold;
 mod deaths;
 mod filter;
 mod hash;
@@ -54,7 +59,7 @@ mod write;
 use arrow::array::RecordBatch;
 use std::ops::Range;
 
-pub use crate::change::RowId;
+pub use crate::change::{ColdGroup, ColdPieces, ColdRows, IdRun, RowId};
 
 pub use accounts::IndexMemory;
 pub use beside::BuiltIndex;

@@ -1,6 +1,7 @@
 //! What readers hold: a table as of one tick.
 
 use super::RowId;
+use super::chunk::Pieces;
 use super::index::KeyIndex;
 use super::key::{KeyColumn, KeyPart, hash_rows, probe_columns, rows_equal};
 use super::list::{Candidate, ChunkList, Slot};
@@ -91,6 +92,12 @@ impl TableSnapshot {
     pub fn chunk(&self, i: usize, projection: Option<&[usize]>) -> PgResult<RecordBatch> {
         let chunk = self.state.chunks.get(i).ok_or_else(|| PgError::internal(format!("no chunk {i}")))?;
         chunk.live_rows(0, self.state.epoch, projection)
+    }
+
+    /// The live rows of chunk `i` in id order, in pieces of which each fits in memory: for a reader that takes them one by one.
+    pub fn pieces(&self, i: usize, projection: Option<&[usize]>) -> PgResult<Pieces> {
+        let chunk = self.state.chunks.get(i).ok_or_else(|| PgError::internal(format!("no chunk {i}")))?;
+        chunk.pieces(self.state.epoch, projection)
     }
 
     /// Min and max of a column in chunk `i`, NULLs aside, where the type has an order of plain values and the chunk a

@@ -64,7 +64,7 @@ pub struct Table {
 
 /// A living version of a key.
 #[derive(Debug, Clone, Copy)]
-struct Version {
+pub(super) struct Version {
     id: u64,
     slot: Slot,
     /// In the key index.
@@ -81,11 +81,11 @@ pub(super) struct Dying {
 }
 
 /// The rows of a batch by key: what is left of several changes of one key.
-struct Distinct {
+pub(super) struct Distinct {
     /// The last row of each key, ascending.
-    last: Vec<u32>,
+    pub last: Vec<u32>,
     /// For each row the one before it with the same key, or [`NONE`]. Empty where no key occurs twice.
-    previous: Vec<u32>,
+    pub previous: Vec<u32>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -337,14 +337,14 @@ impl Table {
     ///
     /// `23505` where the rows are not unique under the new key. Costs a pass over the rows where a type or the key
     /// changes or rows are dead; else it is a change of schema only.
-    pub fn alter(
-        &mut self,
-        schema: Arc<TableSchema>,
-        cast: &dyn Fn(&ArrayRef, PgType, &Column) -> PgResult<ArrayRef>,
-    ) -> PgResult<()> {
+    pub fn alter(&mut self, schema: Arc<TableSchema>, cast: Cast) -> PgResult<()> {
         let parts = if self.is_bag() { whole_row(&schema) } else { key_parts(&schema) };
         let mut chunks = Vec::with_capacity(self.chunks.len());
         for chunk in self.chunks.iter().filter(|chunk| chunk.live() > 0) {
+            if chunk.cold().is_some() {
+                chunks.push(Arc::new(chunk.altered(&self.schema, &schema, &parts, cast)?));
+                continue;
+            }
             let rows = chunk.live_rows(0, NOW, None)?;
             let columns = schema.columns.iter().map(|to| match self.schema.index_of(&to.name) {
                 None => Ok(new_null_array(&to.storage(), rows.num_rows())),
@@ -494,7 +494,7 @@ impl Table {
 
     /// For each of `rows` the living version of its key, block by block: first what the index holds, then the keys. So
     /// what one row waits for comes from memory together with what the next ones wait for.
-    fn find_live_each(
+    pub(super) fn find_live_each(
         &self,
         index: &KeyIndex,
         hashes: &[u64],
@@ -675,7 +675,7 @@ impl Table {
         self.garbage.push_each(None, versions.iter().map(|&(hash, id)| Grave { hash, id, epoch }));
     }
 
-    fn add(&mut self, chunks: Vec<Arc<Chunk>>) -> std::ops::Range<u64> {
+    pub(super) fn add(&mut self, chunks: Vec<Arc<Chunk>>) -> std::ops::Range<u64> {
         let first = self.next_id;
         for chunk in chunks {
             self.secondaries.iter().for_each(|index| index.insert(&chunk, NOW));
@@ -704,7 +704,7 @@ impl Distinct {
     }
 }
 
-fn distinct_rows(keys: &[KeyColumn], hashes: &[u64]) -> Distinct {
+pub(super) fn distinct_rows(keys: &[KeyColumn], hashes: &[u64]) -> Distinct {
     let count = hashes.len() as u32;
     if count <= 1 {
         return Distinct { last: (0..count).collect(), previous: Vec::new() };
@@ -747,7 +747,7 @@ fn index_rows(index: &PostingIndex, chunk: &Chunk) {
     index.insert_each(hash_rows(&chunk.keys, chunk.rows()).into_iter().zip(chunk.ids.tail_from(0)));
 }
 
-fn out_of_ids() -> PgError {
+pub(super) fn out_of_ids() -> PgError {
     PgError::new(SqlState::PROGRAM_LIMIT_EXCEEDED, "a table has had too many row versions")
         .detail(format!("Since the process began there can be 2^{ID_BITS}."))
 }
@@ -774,13 +774,11 @@ fn index_unique(index: &KeyIndex, chunks: &ChunkList, rows: usize) -> PgResult<(
     Ok(())
 }
 
+/// Values in another type.
+pub(super) type Cast = fn(&ArrayRef, PgType, &Column) -> PgResult<ArrayRef>;
+
 /// A column in another type.
-fn convert(
-    values: &ArrayRef,
-    from: PgType,
-    column: &Column,
-    cast: &dyn Fn(&ArrayRef, PgType, &Column) -> PgResult<ArrayRef>,
-) -> PgResult<ArrayRef> {
+pub(super) fn convert(values: &ArrayRef, from: PgType, column: &Column, cast: Cast) -> PgResult<ArrayRef> {
     let (to, storage) = (column.ty, column.storage());
     let same = values.data_type() == &storage;
     let text = |ty: PgType| matches!(ty.oid, oid::TEXT | oid::VARCHAR);

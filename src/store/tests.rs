@@ -88,12 +88,78 @@ impl Model {
 enum Step {
     Apply(Vec<(RowOp, Row)>),
     Maintain(usize),
-    Publish { pin: bool },
+    Publish {
+        pin: bool,
+    },
     Release(usize),
     Truncate,
     Alter,
-    Index { wanted: bool },
+    Index {
+        wanted: bool,
+    },
+    /// A file of all rows that live at the newest publish, as compaction writes it.
+    Write,
+    /// Some rows of the last file, or of one before it, stay there.
+    Evict {
+        file: usize,
+        from: usize,
+        rows: usize,
+    },
     FailingBatch,
+}
+
+/// Rows outside of a table, with their ids.
+#[derive(Debug, Clone)]
+struct File {
+    rows: RecordBatch,
+    ids: Vec<u64>,
+}
+
+impl File {
+    fn of(snapshot: &TableSnapshot) -> Option<Self> {
+        let parts = snapshot.rows_from(RowId(0)).unwrap();
+        let ids: Vec<u64> = parts.iter().flat_map(|(_, ids)| ids.iter().map(|id| id.0)).collect();
+        let rows =
+            arrow::compute::concat_batches(snapshot.schema().arrow(), parts.iter().map(|(rows, _)| rows)).unwrap();
+        (!ids.is_empty()).then_some(Self { rows, ids })
+    }
+
+    /// Some of them as a row group.
+    fn group(&self, from: usize, rows: usize) -> ColdGroup {
+        let from = from % self.ids.len();
+        let rows = rows.min(self.ids.len() - from);
+        let part = Self { rows: self.rows.slice(from, rows), ids: self.ids[from..from + rows].to_vec() };
+        let run = |(row, id): (usize, &u64)| IdRun { id: *id, row: row as u32, len: 1 };
+        ColdGroup { ids: part.ids.iter().enumerate().map(run).collect(), rows: Arc::new(part) }
+    }
+}
+
+impl ColdRows for File {
+    fn rows(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn read(&self, columns: &[usize], rows: Option<&[u32]>) -> PgResult<ColdPieces> {
+        let mut batch = self.rows.project(columns)?;
+        if let Some(rows) = rows {
+            assert!(rows.windows(2).all(|pair| pair[0] < pair[1]), "{rows:?} ascend");
+            batch = arrow::compute::take_record_batch(&batch, &arrow::array::UInt32Array::from(rows.to_vec()))?;
+        }
+        let pieces = (0..batch.num_rows()).step_by(3).map(move |at| Ok(batch.slice(at, 3.min(batch.num_rows() - at))));
+        Ok(Box::new(pieces))
+    }
+
+    fn bounds(&self, _: usize) -> Option<(ScalarValue, ScalarValue)> {
+        None
+    }
+
+    fn bytes(&self) -> usize {
+        self.ids.len() * 20
+    }
+
+    fn file(&self) -> &str {
+        "a file"
+    }
 }
 
 fn any_row() -> impl Strategy<Value = Row> {
@@ -115,6 +181,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Alter),
         1 => prop::bool::weighted(0.7).prop_map(|wanted| Step::Index { wanted }),
         1 => Just(Step::FailingBatch),
+        2 => Just(Step::Write),
+        6 => (0..3usize, any::<usize>(), 1..20usize).prop_map(|(file, from, rows)| Step::Evict { file, from, rows }),
     ]
 }
 
@@ -198,6 +266,7 @@ proptest! {
         }
         let mut model = Model::default();
         let mut pinned: Vec<(TableSnapshot, Model)> = Vec::new();
+        let mut files: Vec<File> = Vec::new();
         for (tick, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Apply(changes) => {
@@ -221,9 +290,15 @@ proptest! {
                     check_delta(&model.sorted(), &delta, &[])?;
                     model.rows.clear();
                 }
-                Step::Alter => table.alter(schema(&key), &no_cast).unwrap(),
+                Step::Alter => table.alter(schema(&key), no_cast).unwrap(),
                 Step::Index { wanted: true } => table.ensure_index(&[2]).unwrap(),
                 Step::Index { wanted: false } => table.release_index(&[2]),
+                Step::Write => files.extend(File::of(&table.publish(Tick(tick as u64)))),
+                Step::Evict { file, from, rows } if file < files.len() => {
+                    let group = files[files.len() - 1 - file].group(from, rows);
+                    table.evict(&group).unwrap();
+                }
+                Step::Evict { .. } => {}
                 Step::FailingBatch => {
                     let rows = batch(&[row(1, "x", 1)], table.schema());
                     prop_assert!(table.apply(&rows, &[], &[]).is_err());
@@ -395,7 +470,7 @@ fn an_alter_adds_widens_drops_and_reorders_columns() {
         vec![column("new", oid::TEXT), column("b", oid::TEXT), column("a", oid::INT8)],
         vec![2],
     ));
-    table.alter(Arc::clone(&wider), &no_cast).unwrap();
+    table.alter(Arc::clone(&wider), no_cast).unwrap();
     let new = table.publish(Tick(1));
     let keys: ArrayRef = Arc::new(Int64Array::from(vec![2, 1]));
     let found = new.lookup(&[keys], None).unwrap();
@@ -404,15 +479,55 @@ fn an_alter_adds_widens_drops_and_reorders_columns() {
     assert_eq!(found.column(1).as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["z", "x"]);
     assert_eq!(scan(&old), [row(1, "x", 10), row(2, "y", 20)]);
     let refused = Arc::new(TableSchema::new(vec![column("b", oid::INT4)], vec![]));
-    assert!(table.alter(refused, &no_cast).is_err());
+    assert!(table.alter(refused, no_cast).is_err());
     assert_eq!(table.schema(), &wider);
+}
+
+#[test]
+fn rows_in_a_file_follow_an_alter_and_are_read_where_values_are_asked_for() {
+    let mut table = Table::new(schema(&[0]));
+    upsert(&mut table, &[row(1, "x", 10), row(2, "y", 20), row(3, "z", 30)]);
+    let file = File::of(&table.publish(Tick(0))).expect("rows");
+    assert!(table.evict(&file.group(0, 3)).unwrap());
+    upsert(&mut table, &[row(2, "w", 21)]);
+    assert_eq!((table.evicted().0, table.first_resident(RowId(0))), (2, Some(RowId(3))));
+    let column = |name: &str, ty| Column::new(name, PgType::new(ty), true);
+    let columns = vec![column("new", oid::TEXT), column("b", oid::TEXT), column("a", oid::INT8)];
+    let wider = Arc::new(TableSchema::new(columns, vec![2]));
+    table.alter(Arc::clone(&wider), no_cast).unwrap();
+    assert_eq!(table.evicted().0, 2);
+    let new = table.publish(Tick(1));
+    let keys: ArrayRef = Arc::new(Int64Array::from(vec![3, 2, 1]));
+    let found = new.lookup(&[keys], None).unwrap();
+    assert_eq!(found.schema(), *wider.arrow());
+    assert_eq!(found.column(0).null_count(), 3);
+    assert_eq!(found.column(1).as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["z", "w", "x"]);
+    assert_eq!(new.bounds(0, 2), Some((ScalarValue::Int64(Some(1)), ScalarValue::Int64(Some(3)))));
+    let refused = Arc::new(TableSchema::new(vec![column("b", oid::INT4), column("a", oid::INT8)], vec![1]));
+    assert!(table.alter(refused, no_cast).is_err());
+}
+
+#[test]
+fn a_table_opens_with_rows_in_a_file() {
+    let mut table = Table::new(schema(&[0]));
+    upsert(&mut table, &[row(1, "x", 10), row(2, "y", 20), row(3, "z", 30)]);
+    let file = File::of(&table.publish(Tick(0))).expect("rows");
+    let mut opened = Table::new(schema(&[0]));
+    let group = file.group(0, 2);
+    opened.load_cold(&group, &[(0, file.rows.column(0).slice(0, 2))]).unwrap();
+    opened.load(&file.rows.slice(2, 1), &[RowId(2)]).unwrap();
+    assert_eq!(opened.len(), 3);
+    upsert(&mut opened, &[row(1, "u", 11)]);
+    assert_eq!(scan(&opened.publish(Tick(1))), [row(2, "y", 20), row(3, "z", 30), row(1, "u", 11)]);
+    let twice = opened.load_cold(&file.group(0, 2), &[(0, file.rows.column(0).slice(0, 2))]);
+    assert!(twice.is_err());
 }
 
 #[test]
 fn a_key_that_is_not_unique_any_more_is_refused() {
     let mut table = Table::new(schema(&[0]));
     upsert(&mut table, &[row(1, "x", 1), row(2, "x", 2)]);
-    let error = table.alter(schema(&[1]), &no_cast).unwrap_err();
+    let error = table.alter(schema(&[1]), no_cast).unwrap_err();
     assert_eq!(error.state.as_str(), "23505");
     assert_eq!(scan(&table.publish(Tick(0))).len(), 2);
 }

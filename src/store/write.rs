@@ -1,7 +1,7 @@
 //! Writing by row id: what a transaction does to the rows that it has seen.
 
 use super::RowId;
-use super::key::{hash_row, hash_rows, key_columns, parts_of, probe_columns, rows_equal};
+use super::key::{KeyColumn, hash_row, hash_rows, key_columns, parts_of, probe_columns, rows_equal};
 use super::snapshot::TableSnapshot;
 use super::table::{Dying, Rows, Table};
 use super::{RowOp, TableDelta};
@@ -121,8 +121,9 @@ impl TableSnapshot {
             wanted.insert_unique(hashes[row], row as u32, |row| hashes[*row as usize]);
         }
         for i in 0..self.chunks() {
-            let (rows, ids) = self.chunk_with_ids(i, None)?;
-            let theirs = key_columns(rows.columns(), &parts)?;
+            let (rows, ids) = self.chunk_with_ids(i, Some(columns))?;
+            let theirs = rows.columns().iter().zip(&parts).map(|(values, part)| KeyColumn::new(values, part.equality));
+            let theirs = theirs.collect::<PgResult<Vec<_>>>()?;
             for (at, hash) in hash_rows(&theirs, rows.num_rows()).into_iter().enumerate() {
                 for row in wanted.iter_hash(hash) {
                     if rows_equal(&probes, *row as usize, &theirs, at) {

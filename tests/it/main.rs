@@ -3,6 +3,7 @@
 mod bad_events;
 mod chaos;
 mod deployments;
+mod evicted;
 mod exactly_once;
 mod freshness;
 mod kafka;

@@ -16,7 +16,7 @@ pub const MEMORY: Own = Own {
         // NULL for what belongs to no relation.
         perhaps("schema_name", oid::TEXT),
         perhaps("relation_name", oid::TEXT),
-        // table, tail, view, view-state, key-index, index, other, free
+        // table, tail, view, view-state, key-index, index, evicted-cache, other, free
         always("kind", oid::TEXT),
         // Of an index: its columns.
         perhaps("columns", oid::TEXT),
@@ -60,8 +60,13 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             ]);
         }
     }
-    let used = cx.state().used_bytes.max(known);
     let nothing = || None::<&str>;
+    let cache = cx.state().cold_cache_bytes;
+    if cache > 0 {
+        known += cache;
+        rows.push(row![nothing(), nothing(), "evicted-cache", nothing(), None::<u64>, cache]);
+    }
+    let used = cx.state().used_bytes.max(known);
     rows.push(row![nothing(), nothing(), "other", nothing(), None::<u64>, used - known]);
     if let Some(limit) = cx.state().memory_limit {
         rows.push(row![nothing(), nothing(), "free", nothing(), None::<u64>, limit.saturating_sub(used)]);

@@ -20,6 +20,9 @@ pub const TABLES: Own = Own {
         always("durable_tick", oid::INT8),
         always("changed_tick", oid::INT8),
         perhaps("delta_version", oid::INT8),
+        // Rows that are in the lake alone but for their keys, and about how many bytes more they would take in memory.
+        always("evicted_rows", oid::INT8),
+        always("evicted_bytes", oid::INT8),
     ],
     fill,
 };
@@ -50,6 +53,8 @@ fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             table.durable_tick,
             table.changed_tick,
             table.delta_version,
+            table.evicted_rows,
+            table.evicted_bytes,
         ]);
     }
 }
