@@ -258,6 +258,7 @@ impl Binder<'_> {
             table_visible: true,
             columns_visible: true,
             scalar_function: false,
+            nullable: false,
         })
     }
 
@@ -388,6 +389,7 @@ impl Binder<'_> {
             table_visible: true,
             columns_visible: true,
             scalar_function: scalar && ordinality.is_none(),
+            nullable: false,
         };
         Ok((Rel::Unnest { input: Box::new(Rel::One), lists, ordinality }, vec![item]))
     }
@@ -459,7 +461,15 @@ impl Binder<'_> {
                 columns,
                 columns_visible: true,
                 scalar_function: false,
+                nullable: false,
             });
+        }
+        let sides = items.split_at_mut(left_items.len());
+        if matches!(kind, JoinKind::Right | JoinKind::Full) {
+            sides.0.iter_mut().for_each(|item| item.nullable = true);
+        }
+        if matches!(kind, JoinKind::Left | JoinKind::Full) {
+            sides.1.iter_mut().for_each(|item| item.nullable = true);
         }
         if let Some(alias) = &node.alias {
             let mut columns = visible(&items);
@@ -472,6 +482,7 @@ impl Binder<'_> {
                 table_visible: true,
                 columns_visible: true,
                 scalar_function: false,
+                nullable: false,
             }];
         }
         if let Rel::Join(join) = &mut rel {

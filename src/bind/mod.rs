@@ -113,6 +113,8 @@ pub struct BoundQuery {
     /// Functions whose answer moves with time, session or catalog (`now`, `random`, `current_user`), by name: what a gold
     /// view must not call.
     pub volatile_functions: Vec<String>,
+    /// There are such functions, and they depend on the catalog, the search path and who asks alone.
+    pub of_catalog: bool,
     pub rel: Rel,
     /// The columns of `rel` that are the output, in order.
     pub outputs: Vec<ColId>,
@@ -130,6 +132,7 @@ pub fn bind_query(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> Pg
     let rel = binder.unnest(query.rel)?;
     let params = binder.settled_params()?;
     let volatile_functions = binder.volatile_functions();
+    let of_catalog = of_catalog(&volatile_functions);
     let relations = binder.relations.iter().copied().collect();
     let outputs = query.columns.iter().map(|c| c.id).collect();
     let columns = query.columns.into_iter().map(|c| {
@@ -139,7 +142,7 @@ pub fn bind_query(select: &protobuf::SelectStmt, cx: &mut BindContext<'_>) -> Pg
     });
     let columns = columns.collect();
     let needed = binder.needed();
-    Ok(BoundQuery { columns, relations, params, volatile_functions, rel, outputs, needed })
+    Ok(BoundQuery { columns, relations, params, volatile_functions, of_catalog, rel, outputs, needed })
 }
 
 /// Binds an expression that names no columns (arguments of EXECUTE, rows of INSERT, …), converted to `target` by
@@ -166,6 +169,7 @@ pub fn bind_scalar(node: &Node, target: Option<PgType>, cx: &mut BindContext<'_>
         relations: binder.relations.iter().copied().collect(),
         params,
         volatile_functions: binder.volatile_functions(),
+        of_catalog: false,
         rel,
         outputs: vec![id],
         needed: binder.needed(),
@@ -327,6 +331,25 @@ impl<'b> Binder<'b> {
         names.dedup();
         names
     }
+}
+
+/// Whether there are functions, and all of them depend on the catalog, the search path and who asks alone.
+fn of_catalog(functions: &[String]) -> bool {
+    let one = |name: &String| match name.as_str() {
+        // Names of roles that only a session has.
+        "pg_get_userbyid" => false,
+        "current_database" | "current_schema" | "current_schemas" | "current_user" | "version" => true,
+        "to_regclass" | "to_regtype" | "col_description" | "obj_description" | "pg_encoding_to_char" => true,
+        "pg_has_role" => true,
+        name => {
+            let definition = ["expr", "viewdef", "indexdef", "constraintdef", "serial_sequence", "functiondef"];
+            let defined = |name: &str| definition.contains(&name) || name.starts_with("function_");
+            name.strip_prefix("pg_get_").is_some_and(defined)
+                || name.starts_with("pg_") && name.ends_with("_is_visible")
+                || name.starts_with("has_") && name.ends_with("_privilege")
+        }
+    };
+    !functions.is_empty() && functions.iter().all(one)
 }
 
 /// The types of all parameters, each of which must have one by now.

@@ -2,9 +2,14 @@
 
 use super::tree::{ColId, Expr};
 use super::{Binder, names};
+use crate::catalog::RelationKind;
 use crate::types::{ExprType, Oid, PgError, PgResult, SqlState, oid};
+use datafusion::common::ScalarValue;
 use pg_query::NodeEnum;
 use pg_query::protobuf::ColumnRef;
+
+/// The system column that all tables have.
+const TABLE_OID: &str = "tableoid";
 
 /// The part of a query that an expression stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,8 @@ pub struct Item {
     pub columns_visible: bool,
     /// A function of one column: its name means the column.
     pub scalar_function: bool,
+    /// On the side of an outer join that NULLs may stand for.
+    pub nullable: bool,
 }
 
 /// One query level.
@@ -174,6 +181,17 @@ impl Binder<'_> {
                 self.column_is_read(id);
                 return Ok(Some(Expr::column(id, ty)));
             }
+            if name == TABLE_OID {
+                let mut of: Vec<Item> = scope.items.iter().filter(|i| self.has_table_oid(i)).cloned().collect();
+                match (of.pop(), of.is_empty()) {
+                    (None, _) => {}
+                    (Some(item), true) => return self.table_oid(&item).map(Some),
+                    (Some(_), false) => {
+                        let message = format!("column reference \"{name}\" is ambiguous");
+                        return Err(PgError::new(SqlState::AMBIGUOUS_COLUMN, message));
+                    }
+                }
+            }
         }
         // A table's name stands for its whole row.
         match self.find_table(None, name)? {
@@ -215,9 +233,8 @@ impl Binder<'_> {
             self.column_is_read(first.id);
             return Ok(Expr::column(first.id, first.ty.clone()));
         }
-        if column == "tableoid" && item.oid != oid::INVALID {
-            let ty = ExprType::of(crate::types::PgType::new(oid::OID));
-            return Ok(Expr::literal(datafusion::common::ScalarValue::UInt32(Some(item.oid.0)), ty));
+        if column == TABLE_OID && self.has_table_oid(&item) {
+            return self.table_oid(&item);
         }
         let message = format!("column {table}.{column} does not exist");
         let error = PgError::new(SqlState::UNDEFINED_COLUMN, message);
@@ -225,6 +242,28 @@ impl Binder<'_> {
             Some(near) => error.hint(format!("Perhaps you meant to reference the column \"{table}.{near}\".")),
             None => error,
         })
+    }
+
+    /// Whether rows of this item are rows of a table; a view's are not.
+    fn has_table_oid(&self, item: &Item) -> bool {
+        self.catalog.relation(item.oid).is_some_and(|r| r.kind != RelationKind::View)
+    }
+
+    /// The table's OID in each of its rows, and NULL where an outer join found none.
+    fn table_oid(&mut self, item: &Item) -> PgResult<Expr> {
+        let ty = ExprType::of(crate::types::PgType::new(oid::OID));
+        let constant = Expr::literal(ScalarValue::UInt32(Some(item.oid.0)), ty.clone());
+        if !item.nullable {
+            return Ok(constant);
+        }
+        let relation = self.catalog.relation(item.oid);
+        let never_null = relation.and_then(|r| r.columns.iter().position(|c| c.not_null));
+        let Some(column) = never_null.and_then(|place| item.columns.get(place)).cloned() else {
+            return Err(PgError::unsupported("tableoid of a table without NOT NULL columns, behind an outer join"));
+        };
+        self.column_is_read(column.id);
+        let there = Expr::column(column.id, column.ty);
+        Ok(super::expr::when_not_null(there, constant))
     }
 
     pub(super) fn missing_table(&self, table: &str) -> PgError {

@@ -147,6 +147,9 @@ pub struct Relation {
     pub comment: Option<String>,
     #[serde(default)]
     pub column_comments: BTreeMap<i16, String>,
+    /// Comments on its indexes and constraints, by their OIDs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub part_comments: BTreeMap<u32, String>,
     /// The primary key's name where it is not `<table>_pkey`.
     #[serde(default)]
     pub key_name: Option<String>,
@@ -208,12 +211,14 @@ pub struct Namespace {
 
 impl Namespace {
     pub fn new(oid: Oid, name: impl Into<String>) -> Self {
-        Self { oid, name: name.into(), comment: None, owner: 0, acl: None }
+        // What pg_dump takes for unchanged.
+        let comment = (oid == PUBLIC).then(|| "standard public schema".to_owned());
+        Self { oid, name: name.into(), comment, owner: 0, acl: None }
     }
 
     /// Whether it differs from how it is made at every start.
     fn is_changed(&self) -> bool {
-        self.comment.is_some() || self.owner != 0 || self.acl.is_some()
+        *self != Self::new(self.oid, self.name.as_str())
     }
 }
 

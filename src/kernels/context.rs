@@ -71,6 +71,10 @@ pub trait Context: Send + Sync + Debug {
     fn sequence(&self, _call: SequenceCall) -> PgResult<i64> {
         Err(PgError::unsupported("a sequence here"))
     }
+    /// `pg_advisory_lock` and its relatives: whether it was taken, or let go of.
+    fn advisory(&self, _call: AdvisoryCall) -> PgResult<bool> {
+        Err(PgError::unsupported("an advisory lock here"))
+    }
     /// `pg_notify`.
     fn notify(&self, _channel: &str, _payload: &str) -> PgResult<()> {
         Err(PgError::unsupported("NOTIFY here"))
@@ -109,6 +113,14 @@ pub enum SequenceCall {
     Last,
     /// The value, and whether it counts as given.
     Set(Oid, i64, bool),
+}
+
+/// What `pg_advisory_lock` and its relatives ask for. A key is `pg_locks`' classid, objid and objsubid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdvisoryCall {
+    Lock { key: (u32, u32, i16), shared: bool, transaction: bool, wait: bool },
+    Unlock { key: (u32, u32, i16), shared: bool },
+    UnlockAll,
 }
 
 /// Sizes that `pg_relation_size` and its relatives report.
@@ -168,6 +180,10 @@ pub trait CatalogLookup: Send + Sync {
     /// `pg_get_indexdef`; `column` 0 is the whole `CREATE INDEX`.
     fn index_definition(&self, index: Oid, column: i32, pretty: bool) -> Option<String>;
     fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String>;
+    /// `pg_get_expr`: a stored expression as the session's search path shows it.
+    fn expression(&self, tree: &str) -> String {
+        tree.to_owned()
+    }
     /// `pg_get_serial_sequence`: the sequence that goes with a column.
     fn serial_sequence(&self, _relation: Oid, _attnum: i16) -> Option<String> {
         None

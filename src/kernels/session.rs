@@ -1,8 +1,8 @@
 //! What a session may ask about itself, the server and the catalog.
 
 use super::adapt::*;
-use super::context::{CatalogLookup, Context, RelationSize};
-use super::facts::facts;
+use super::context::{AdvisoryCall, CatalogLookup, Context, RelationSize};
+use super::facts::{self, facts};
 use super::kernel::{Body, Call};
 use super::names;
 use super::registry::Registry;
@@ -27,6 +27,93 @@ fn names_array(names: Vec<String>) -> ArrayRef {
 /// A look-up by OID.
 fn by_oid(f: impl Fn(&dyn Context, Oid) -> Option<String> + Send + Sync + 'static) -> Body {
     session1::<OidKind, Text>(move |call, oid| Ok(f(call.context()?, Oid(oid))))
+}
+
+/// A key of one 64-bit number, or of two of 32 bits, as `pg_locks` shows it.
+fn lock_key(high: i64, low: Option<i32>) -> (u32, u32, i16) {
+    match low {
+        None => ((high >> 32) as u32, high as u32, 1),
+        Some(low) => (high as u32, low as u32, 2),
+    }
+}
+
+fn advisory_locks(r: &mut Registry) {
+    r.fun(
+        "pg_advisory_unlock_all()",
+        session0::<Text>(|call| call.context()?.advisory(AdvisoryCall::UnlockAll).map(|_| Some(void()))),
+    );
+    for shared in [false, true] {
+        let suffix = if shared { "_shared" } else { "" };
+        for transaction in [false, true] {
+            let of = if transaction { "_xact" } else { "" };
+            let lock = move |key, wait| AdvisoryCall::Lock { key, shared, transaction, wait };
+            r.fun(
+                &format!("pg_advisory{of}_lock{suffix}(int8)"),
+                session1::<Int8, Text>(move |call, key| {
+                    call.context()?.advisory(lock(lock_key(key, None), true)).map(|_| Some(void()))
+                }),
+            );
+            r.fun(
+                &format!("pg_advisory{of}_lock{suffix}(int4,int4)"),
+                session2::<Int4, Int4, Text>(move |call, high, low| {
+                    call.context()?.advisory(lock(lock_key(high.into(), Some(low)), true)).map(|_| Some(void()))
+                }),
+            );
+            r.fun(
+                &format!("pg_try_advisory{of}_lock{suffix}(int8)"),
+                session1::<Int8, Bool>(move |call, key| {
+                    call.context()?.advisory(lock(lock_key(key, None), false)).map(Some)
+                }),
+            );
+            r.fun(
+                &format!("pg_try_advisory{of}_lock{suffix}(int4,int4)"),
+                session2::<Int4, Int4, Bool>(move |call, high, low| {
+                    call.context()?.advisory(lock(lock_key(high.into(), Some(low)), false)).map(Some)
+                }),
+            );
+        }
+        let unlock = move |key| AdvisoryCall::Unlock { key, shared };
+        r.fun(
+            &format!("pg_advisory_unlock{suffix}(int8)"),
+            session1::<Int8, Bool>(move |call, key| call.context()?.advisory(unlock(lock_key(key, None))).map(Some)),
+        );
+        r.fun(
+            &format!("pg_advisory_unlock{suffix}(int4,int4)"),
+            session2::<Int4, Int4, Bool>(move |call, high, low| {
+                call.context()?.advisory(unlock(lock_key(high.into(), Some(low)))).map(Some)
+            }),
+        );
+    }
+}
+
+/// `CREATE FUNCTION` as it would be for a built-in function.
+fn functiondef() -> Body {
+    session1::<OidKind, Text>(|_, o| {
+        let Some(row) = facts().proc_row(Oid(o)) else { return Ok(None) };
+        if row.kind == 'a' {
+            let message = format!("\"{}\" is an aggregate function", row.name);
+            return Err(PgError::new(SqlState::WRONG_OBJECT_TYPE, message));
+        }
+        let schema = if row.oid < facts::OWN_PROCS { "pg_catalog" } else { "sluice" };
+        let name = quote_identifier(row.name);
+        let mut text = format!("CREATE OR REPLACE FUNCTION {schema}.{name}({})\n", function_arguments(row, false));
+        text.push_str(&format!(" RETURNS {}\n LANGUAGE internal\n", function_result(row).unwrap_or_default()));
+        let mut traits: Vec<&str> = Vec::new();
+        match row.volatility {
+            'i' => traits.push("IMMUTABLE"),
+            's' => traits.push("STABLE"),
+            _ => {}
+        }
+        if row.kind == 'w' {
+            traits.insert(0, "WINDOW");
+        }
+        traits.push("PARALLEL SAFE");
+        if row.strict {
+            traits.push("STRICT");
+        }
+        text.push_str(&format!(" {}\nAS $function${}$function$\n", traits.join(" "), row.name));
+        Ok(Some(text))
+    })
 }
 
 fn visible(f: impl Fn(&dyn Context, Oid) -> Option<bool> + Send + Sync + 'static) -> Body {
@@ -366,16 +453,13 @@ pub fn declare(r: &mut Registry) {
     // Expressions are kept as their text, so that is what a node tree shows.
     r.fun(
         "pg_get_expr(pg_node_tree,oid)",
-        write2::<Text, OidKind>(|tree, _, out| {
-            out.push_str(tree);
-            Ok(())
-        }),
+        session2::<Text, OidKind, Text>(|call, tree, _| Ok(Some(call.context()?.catalog().expression(tree)))),
     );
     r.fun(
         "pg_get_expr(pg_node_tree,oid,bool)",
-        write3::<Text, OidKind, Bool>(|tree, _, pretty, out| {
-            out.push_str(if pretty { without_outer_parentheses(tree) } else { tree });
-            Ok(())
+        session3::<Text, OidKind, Bool, Text>(|call, tree, _, pretty| {
+            let text = call.context()?.catalog().expression(tree);
+            Ok(Some(if pretty { without_outer_parentheses(&text).to_owned() } else { text }))
         }),
     );
     r.fun("pg_get_function_arguments(oid)", by_oid(|_, o| facts().proc_row(o).map(|p| function_arguments(p, false))));
@@ -383,11 +467,11 @@ pub fn declare(r: &mut Registry) {
         "pg_get_function_identity_arguments(oid)",
         by_oid(|_, o| facts().proc_row(o).map(|p| function_arguments(p, true))),
     );
+    r.fun("pg_get_functiondef(oid)", functiondef());
     r.fun("pg_get_function_result(oid)", by_oid(|_, o| facts().proc_row(o).and_then(function_result)));
     r.fun("pg_get_function_arg_default(oid,int4)", session2::<OidKind, Int4, Text>(|_, _, _| Ok(None)));
     // No object of these kinds exists here, so no OID names one.
     for signature in [
-        "pg_get_functiondef(oid)",
         "pg_get_function_sqlbody(oid)",
         "pg_get_partkeydef(oid)",
         "pg_get_partition_constraintdef(oid)",
@@ -586,5 +670,5 @@ pub fn declare(r: &mut Registry) {
     );
     r.fun("gen_random_uuid()", session0::<Fixed<16>>(|_| Ok(Some(*uuid::Uuid::new_v4().as_bytes()))));
     // A session's own resources: there are none to give back.
-    r.fun("pg_advisory_unlock_all()", session0::<Text>(|_| Ok(Some(void()))));
+    advisory_locks(r);
 }

@@ -602,6 +602,22 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
             kernel(vec![], columns, Arc::new(|_, rows, _| Ok(keywords(rows))))
         }
         // No relation is partitioned, no tablespace holds other databases.
+        ("pg_partition_tree", _) => {
+            let columns = vec![
+                ("relid", own(oid::REGCLASS)),
+                ("parentrelid", own(oid::REGCLASS)),
+                ("isleaf", own(oid::BOOL)),
+                ("level", own(oid::INT4)),
+            ];
+            let storages: Vec<DataType> = columns.iter().map(|(_, ty)| ty.storage.clone()).collect();
+            let body = move || storages.iter().map(new_empty_array).collect::<Vec<ArrayRef>>();
+            kernel(declared.clone(), columns, Arc::new(move |_, _, _| Ok((Vec::<u32>::new().into(), body()))))
+        }
+        ("pg_options_to_table", _) => kernel(
+            declared.clone(),
+            vec![("option_name", own(oid::TEXT)), ("option_value", own(oid::TEXT))],
+            Arc::new(|args, rows, _| options(args, rows)),
+        ),
         ("pg_partition_ancestors", _) => one("relid", empty(DataType::UInt32)),
         ("pg_listening_channels", _) => one(
             "pg_listening_channels",
@@ -650,6 +666,25 @@ fn make(row: &'static ProcRow, args: &[ExprType]) -> PgResult<SetKernel> {
         ),
         _ => Err(no_kernel(row.name, args)),
     }
+}
+
+/// `name=value` of each element, as foreign-data objects and relations keep their options.
+fn options(args: &[ArrayRef], rows: usize) -> PgResult<(UInt32Array, Vec<ArrayRef>)> {
+    let arrays = Arrays::new(args[0].as_ref())?;
+    let (mut from, mut names, mut values) = (UInt32Builder::new(), StringBuilder::new(), StringBuilder::new());
+    for row in (0..rows).filter(|row| !arrays.is_null(*row)) {
+        let elements = arrays.elements(row);
+        for option in downcast::<StringArray>(&elements)?.iter().flatten() {
+            let (name, value) = match option.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (option, None),
+            };
+            from.append_value(row as u32);
+            names.append_value(name);
+            values.append_option(value);
+        }
+    }
+    Ok((from.finish(), vec![Arc::new(names.finish()), Arc::new(values.finish())]))
 }
 
 fn empty(storage: DataType) -> SetBody {

@@ -14,12 +14,19 @@ use std::sync::Arc;
 /// Kept of one relation: for other roles, and for a transaction that changes the catalog.
 const MOST: usize = 4;
 
-/// User, database, the role's OID and whether it may do everything.
-type Asker = (String, String, Option<(Oid, bool)>);
+/// Who asks: what rows and functions may depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// Who logged in.
+    pub user: String,
+    pub database: String,
+    /// The acting role's OID, and whether it may do everything.
+    pub role: Option<(Oid, bool)>,
+}
 
 /// What tells two makings of a relation apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Basis {
+pub struct Basis {
     catalog_version: u64,
     /// Where the session was asked for.
     session: Option<Asker>,
@@ -32,7 +39,7 @@ impl Basis {
         let session = || {
             let facts = cx.session();
             let role = facts.access.as_ref().map(|access| (access.role, access.superuser));
-            (facts.user.clone(), facts.database.clone(), role)
+            Asker { user: facts.user.clone(), database: facts.database.clone(), role }
         };
         Self {
             catalog_version: cx.catalog.version(),
@@ -53,6 +60,28 @@ struct Kept {
 pub struct RowCache(Mutex<HashMap<Oid, Vec<Arc<Kept>>>>);
 
 impl RowCache {
+    /// What rows made from these relations, and from functions of the catalog where `asks`, follow from; `None` where that is
+    /// not known yet, or may be different the next moment. `tick` is the snapshot's.
+    pub fn basis(
+        &self,
+        relations: &[Oid],
+        asks: bool,
+        catalog_version: u64,
+        tick: u64,
+        asker: impl FnOnce() -> Asker,
+    ) -> Option<Basis> {
+        let all = self.0.lock();
+        let mut together = Uses { session: asks, ..Uses::default() };
+        for oid in relations {
+            let of_now = |kept: &&Arc<Kept>| kept.basis.catalog_version == catalog_version;
+            let uses = all.get(oid)?.iter().find(of_now)?.uses;
+            together.session |= uses.session;
+            together.counts |= uses.counts;
+        }
+        drop(all);
+        Some(Basis { catalog_version, session: together.session.then(asker), tick: together.counts.then_some(tick) })
+    }
+
     /// All rows of a system relation ([`rows`]); `tick` is that of the snapshot behind `cx`, where its catalog is nobody's own.
     pub fn rows(&self, oid: Oid, tick: Option<u64>, cx: &SystemContext<'_>) -> PgResult<RecordBatch> {
         let Some(tick) = tick else { return rows(oid, cx) };

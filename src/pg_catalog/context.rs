@@ -21,6 +21,10 @@ pub trait Facts {
     fn cursors(&self) -> Vec<CursorRow>;
     /// All sessions of the process, this one too.
     fn sessions(&self) -> Vec<SessionRow>;
+    /// Advisory locks of all sessions.
+    fn locks(&self) -> Vec<LockRow> {
+        Vec::new()
+    }
     /// µs since 1970: what ages are counted from.
     fn now_us(&self) -> i64;
 }
@@ -83,6 +87,17 @@ pub struct PreparedRow {
     pub parameter_types: Vec<Oid>,
     /// Made by PREPARE, not by the protocol.
     pub from_sql: bool,
+}
+
+/// An advisory lock that a session holds or waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockRow {
+    /// `classid`, `objid`, `objsubid`.
+    pub key: (u32, u32, i16),
+    pub pid: i32,
+    pub shared: bool,
+    /// µs since 1970; `None`: it is held.
+    pub waiting_since_us: Option<i64>,
 }
 
 /// An open cursor of this session.
@@ -314,6 +329,10 @@ impl<'a> SystemContext<'a> {
 
     pub fn sessions(&self) -> Vec<SessionRow> {
         self.live().sessions()
+    }
+
+    pub fn locks(&self) -> Vec<LockRow> {
+        self.live().locks()
     }
 
     pub fn now_us(&self) -> i64 {

@@ -1,9 +1,12 @@
 //! What several relations say of the same object: its indexes, its types, its definition as SQL.
 
 use super::relkind;
-use crate::catalog::{self, CatalogColumn, Relation};
+use crate::bind::{self, BindContext};
+use crate::catalog::{self, Catalog, CatalogColumn, Relation};
 use crate::kernels::facts;
 use crate::types::{Oid, oid};
+use pg_query::NodeEnum;
+use pg_query::protobuf::Token;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -73,10 +76,38 @@ pub fn collation(relation: &Relation, ty: Oid) -> Oid {
 }
 
 /// What `pg_get_viewdef` gives of a definition: the text as the user wrote it, in PostgreSQL's frame of a leading blank and
-/// a closing semicolon.
-pub fn view_definition(relation: &Relation) -> Option<String> {
+/// a closing semicolon. What is not `visible` has its schema before its name, so that the text means the same to whoever asks.
+pub fn view_definition(relation: &Relation, catalog: &Catalog, visible: &dyn Fn(Oid) -> bool) -> Option<String> {
     let definition = relation.definition.as_deref()?;
+    let qualified = qualified(definition, relation, catalog, visible);
+    let definition = qualified.as_deref().unwrap_or(definition);
     Some(format!(" {};", definition.trim().trim_end_matches(';').trim_end()))
+}
+
+/// `None` where nothing is to be changed, or the view cannot be bound any more.
+fn qualified(text: &str, view: &Relation, catalog: &Catalog, visible: &dyn Fn(Oid) -> bool) -> Option<String> {
+    let statements = bind::parse(text).ok()?;
+    let NodeEnum::SelectStmt(select) = &statements.first()?.node else { return None };
+    let mut named = bind::references(select, &mut BindContext::new(catalog, &view.search_path)).ok()?;
+    named.retain(|reference| !visible(reference.oid));
+    named.sort_by_key(|reference| reference.at);
+    let scanned = if named.is_empty() { return None } else { pg_query::scan(text).ok()? };
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut copied = 0;
+    for reference in named {
+        let place = scanned.tokens.iter().position(|token| usize::try_from(token.start) == Ok(reference.at))?;
+        // A name with a schema stays as it is.
+        if scanned.tokens.get(place + 1).is_some_and(|token| token.token == Token::Ascii46 as i32) {
+            continue;
+        }
+        let schema = catalog.namespace(catalog.relation(reference.oid)?.schema)?;
+        out.push_str(text.get(copied..reference.at)?);
+        out.push_str(&crate::kernels::quote_identifier(&schema.name));
+        out.push('.');
+        copied = reference.at;
+    }
+    out.push_str(text.get(copied..)?);
+    Some(out)
 }
 
 /// A true array type: `text[]`, not `name` or `oidvector`.

@@ -1,7 +1,7 @@
 //! What functions ask of the catalog ([`CatalogLookup`]): one catalog, one session's search path and names.
 
 use super::describe::view_definition;
-use super::objects::{TableIndex, constraints, indexes, indexes_of};
+use super::objects::{TableIndex, constraints, indexes, indexes_of, shown};
 use super::relkind;
 use super::roles::{DATABASE, role_oid};
 use crate::catalog::{Access, Catalog, EVERYBODY, PG_CATALOG, Privileges, Relation};
@@ -66,6 +66,15 @@ impl Lookup {
         match self.catalog.relation(relation) {
             Some(relation) => Some((relation.schema, relation.name.clone())),
             None => self.index(relation).map(|index| (index.relation.schema, index.name)),
+        }
+    }
+
+    /// A relation's name as the search path needs it.
+    fn named(&self, relation: &Relation) -> String {
+        let name = crate::kernels::quote_identifier(&relation.name);
+        match self.relation_oid(None, &relation.name) == Some(relation.oid) {
+            true => name,
+            false => format!("{}.{name}", crate::kernels::quote_identifier(&self.schema_name(relation.schema))),
         }
     }
 
@@ -175,7 +184,12 @@ impl CatalogLookup for Lookup {
     }
 
     fn view_definition(&self, relation: Oid, _pretty: bool) -> Option<String> {
-        view_definition(self.catalog.relation(relation)?)
+        let relation = self.catalog.relation(relation)?;
+        view_definition(relation, &self.catalog, &|oid| self.relation_visible(oid) == Some(true))
+    }
+
+    fn expression(&self, tree: &str) -> String {
+        shown(&self.catalog, tree, &|relation| self.named(relation))
     }
 
     fn view_plan(&self, relation: Oid) -> Option<String> {
@@ -193,7 +207,8 @@ impl CatalogLookup for Lookup {
     }
 
     fn constraint_definition(&self, constraint: Oid, pretty: bool) -> Option<String> {
-        constraints(&self.catalog).find(|c| c.oid == constraint).map(|c| c.definition(&self.catalog, pretty))
+        let found = constraints(&self.catalog).find(|c| c.oid == constraint)?;
+        Some(found.definition(&self.catalog, pretty, &|relation| self.named(relation)))
     }
 
     fn serial_sequence(&self, relation: Oid, attnum: i16) -> Option<String> {
@@ -211,12 +226,19 @@ impl CatalogLookup for Lookup {
                 attnum => relation.column_comments.get(&attnum).cloned(),
             }
         };
+        let of_part = || {
+            let relation = self.catalog.relations().find(|r| r.part_comments.contains_key(&object.0))?;
+            let is_index = indexes_of(relation).iter().any(|index| index.oid == object);
+            let wanted = class.is_none_or(|class| class == if is_index { "pg_class" } else { "pg_constraint" });
+            relation.part_comments.get(&object.0).filter(|_| wanted && sub == 0).cloned()
+        };
         let of_schema = || self.catalog.namespace(object).filter(|_| sub == 0)?.comment.clone();
         match class {
-            Some("pg_class") => of_relation(),
+            Some("pg_class") => of_relation().or_else(of_part),
+            Some("pg_constraint") => of_part(),
             Some("pg_namespace") => of_schema(),
             Some(_) => None,
-            None => of_relation().or_else(of_schema),
+            None => of_relation().or_else(of_part).or_else(of_schema),
         }
     }
 

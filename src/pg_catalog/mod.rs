@@ -25,9 +25,9 @@ mod sluice;
 #[cfg(test)]
 mod tests;
 
-pub use cache::RowCache;
+pub use cache::{Asker, Basis, RowCache};
 pub use context::{
-    CursorRow, Facts, LakeCommitRow, LakeFileRow, LakeRow, MemoryRow, PreparedRow, SessionFacts, SessionRow,
+    CursorRow, Facts, LakeCommitRow, LakeFileRow, LakeRow, LockRow, MemoryRow, PreparedRow, SessionFacts, SessionRow,
     SettingRow, SourceRow, State, StreamRow, SystemContext, TableRow, Uses, ViewRow,
 };
 

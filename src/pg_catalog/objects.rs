@@ -130,19 +130,19 @@ fn columns(relation: &Relation, attnums: &[i16]) -> String {
 }
 
 impl TableConstraint<'_> {
-    /// What stands in CREATE TABLE.
-    pub fn definition(&self, catalog: &Catalog, pretty: bool) -> String {
+    /// What stands in CREATE TABLE; `named` is how a relation is called there.
+    pub fn definition(&self, catalog: &Catalog, pretty: bool, named: &dyn Fn(&Relation) -> String) -> String {
         let own = columns(self.relation, &self.columns);
         match self.kind {
             'p' => format!("PRIMARY KEY ({own})"),
             'u' => format!("UNIQUE ({own})"),
-            'c' if pretty => format!("CHECK ({})", shown(catalog, self.check.unwrap_or_default())),
-            'c' => format!("CHECK (({}))", shown(catalog, self.check.unwrap_or_default())),
+            'c' if pretty => format!("CHECK ({})", shown(catalog, self.check.unwrap_or_default(), named)),
+            'c' => format!("CHECK (({}))", shown(catalog, self.check.unwrap_or_default(), named)),
             _ => {
                 let Some(foreign) = self.foreign else { return String::new() };
                 let Some(referred) = catalog.relation(Oid(foreign.table)) else { return String::new() };
                 let theirs = columns(referred, &foreign.columns);
-                let mut text = format!("FOREIGN KEY ({own}) REFERENCES {}({theirs})", name_of(catalog, referred));
+                let mut text = format!("FOREIGN KEY ({own}) REFERENCES {}({theirs})", named(referred));
                 if foreign.full {
                     text.push_str(" MATCH FULL");
                 }
@@ -177,6 +177,11 @@ pub fn action_name(letter: char) -> &'static str {
     }
 }
 
+/// The OID of a column's default in `pg_attrdef`. A default has no OID of its own; table and column tell it apart as well.
+pub fn attrdef_oid(relation: Oid, attnum: i16) -> u32 {
+    relation.0.wrapping_mul(1601).wrapping_add(attnum as u32)
+}
+
 /// A relation's name, with its schema where that is not `public`.
 pub fn name_of(catalog: &Catalog, relation: &Relation) -> String {
     let name = quote_identifier(&relation.name);
@@ -188,17 +193,19 @@ pub fn name_of(catalog: &Catalog, relation: &Relation) -> String {
     }
 }
 
-/// A stored expression as a client sees it: sequences are kept by their OIDs.
-pub fn shown(catalog: &Catalog, text: &str) -> String {
+/// How a stored expression names a relation: `'OID'` before this.
+const CAST: &str = "'::regclass";
+
+/// A stored expression as a client sees it: sequences are kept by their OIDs. `named` is how a relation is called.
+pub fn shown(catalog: &Catalog, text: &str, named: &dyn Fn(&Relation) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    const CAST: &str = "'::regclass";
     while let Some(end) = rest.find(CAST) {
         let start = rest[..end].rfind('\'').map_or(0, |quote| quote + 1);
-        let named = rest[start..end].parse().ok().and_then(|oid| catalog.relation(Oid(oid)));
+        let relation = rest[start..end].parse().ok().and_then(|oid| catalog.relation(Oid(oid)));
         out.push_str(&rest[..start]);
-        match named {
-            Some(relation) => out.push_str(&name_of(catalog, relation)),
+        match relation {
+            Some(relation) => out.push_str(&named(relation)),
             None => out.push_str(&rest[start..end]),
         }
         out.push_str(CAST);
@@ -206,4 +213,12 @@ pub fn shown(catalog: &Catalog, text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// The relations that a stored expression names.
+pub fn named_in(text: &str) -> impl Iterator<Item = Oid> {
+    text.match_indices(CAST).filter_map(|(end, _)| {
+        let start = text[..end].rfind('\'')? + 1;
+        text[start..end].parse().ok().map(Oid)
+    })
 }

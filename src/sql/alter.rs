@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// The table that has an index of this name.
-    fn relation_with_index(&self, catalog: &Catalog, name: &[String]) -> Option<Arc<Relation>> {
+    pub(super) fn relation_with_index(&self, catalog: &Catalog, name: &[String]) -> Option<Arc<Relation>> {
         let (index, schema) = match name {
             [name] => (name, None),
             [.., schema, name] => (name, Some(schema)),

@@ -1,15 +1,16 @@
 //! What functions see of the statement they run in: [`Context`] over the session, [`CatalogLookup`] over its catalog.
 
 use super::access::{Acting, check_set_role};
+use super::advisory::SessionLocks;
 use super::channels::{Mailbox, Pending};
 use super::database::Database;
 use super::fair::{Dropped, aside};
 use super::past::AS_OF;
 use super::sequences::SessionSequences;
 use super::settings::Settings;
-use crate::catalog::{Catalog, PG_SIGNAL_BACKEND, Privileges, RelationKind};
-use crate::kernels::context::{CatalogLookup, Context, SequenceCall};
-use crate::pg_catalog::{CursorRow, Lookup, PreparedRow};
+use crate::catalog::{Access, Catalog, PG_SIGNAL_BACKEND, Privileges, RelationKind};
+use crate::kernels::context::{AdvisoryCall, CatalogLookup, Context, SequenceCall};
+use crate::pg_catalog::{Asker, CursorRow, Lookup, PreparedRow};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use parking_lot::Mutex;
 use std::fmt;
@@ -45,6 +46,7 @@ pub struct StatementContext {
     pub sequences: Arc<SessionSequences>,
     pub mailbox: Arc<Mailbox>,
     pub pending: Pending,
+    pub locks: Arc<SessionLocks>,
     /// This session's prepared statements and cursors, as the system relations list them.
     pub prepared: Vec<PreparedRow>,
     pub cursors: Vec<CursorRow>,
@@ -66,6 +68,19 @@ impl fmt::Debug for StatementContext {
 
 fn address(address: Option<SocketAddr>) -> Option<(String, i32)> {
     address.map(|a| (a.ip().to_string(), a.port().into()))
+}
+
+impl StatementContext {
+    /// Who asks.
+    pub fn asker(&self) -> Asker {
+        asker(&self.identity, &self.acting.access)
+    }
+}
+
+/// Who asks, for results that are kept.
+pub fn asker(identity: &Identity, access: &Access) -> Asker {
+    let role = Some((access.role, access.superuser));
+    Asker { user: identity.user.clone(), database: identity.database.clone(), role }
 }
 
 impl Context for StatementContext {
@@ -146,6 +161,32 @@ impl Context for StatementContext {
         }
         self.sequences.check(&self.catalog, &self.acting.access, call)?;
         self.sequences.call(&self.catalog, call)
+    }
+
+    fn advisory(&self, call: AdvisoryCall) -> PgResult<bool> {
+        match call {
+            AdvisoryCall::Unlock { key, shared } => Ok(self.locks.unlock(key, shared)),
+            AdvisoryCall::UnlockAll => {
+                self.locks.unlock_all();
+                Ok(true)
+            }
+            AdvisoryCall::Lock { key, shared, transaction, wait: false } => {
+                self.locks.take(key, shared, transaction, None)
+            }
+            AdvisoryCall::Lock { key, shared, transaction, wait: true } => {
+                let (begun, longest) = (Instant::now(), self.settings.lock().duration("lock_timeout"));
+                let go_on = || {
+                    if self.dropped.load(Ordering::Relaxed) {
+                        return Err(PgError::new(SqlState::QUERY_CANCELED, "nobody waits for this query"));
+                    }
+                    match longest.is_some_and(|longest| begun.elapsed() >= longest) {
+                        true => Err(PgError::new(SqlState(*b"55P03"), "canceling statement due to lock timeout")),
+                        false => Ok(()),
+                    }
+                };
+                aside(|| self.locks.take(key, shared, transaction, Some(&go_on)))
+            }
+        }
     }
 
     fn notify(&self, channel: &str, payload: &str) -> PgResult<()> {

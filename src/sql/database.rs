@@ -1,6 +1,7 @@
 //! What all sessions share: storage, the query runtime, memory, the plan cache.
 
 use super::activity::Activities;
+use super::advisory::AdvisoryLocks;
 use super::channels::Channels;
 use super::effort::Effort;
 use super::plan_cache::PlanCache;
@@ -60,6 +61,7 @@ pub struct Database {
     pub(super) next_transaction: AtomicI64,
     pub(super) query_threads: usize,
     pub(super) activities: Activities,
+    pub(super) locks: Arc<AdvisoryLocks>,
     pub(super) channels: Channels,
     /// Roles whose passwords are in the configuration.
     configured: OnceLock<Vec<String>>,
@@ -92,6 +94,7 @@ impl Database {
             next_transaction: AtomicI64::new(1),
             query_threads: options.query_threads.max(1),
             activities: Activities::default(),
+            locks: Arc::default(),
             channels: Channels::default(),
             configured: OnceLock::new(),
             runtime: Some(runtime),

@@ -686,6 +686,41 @@ impl Session {
                     })
                 })
             }
+            kind @ (ObjectType::ObjectIndex | ObjectType::ObjectTabconstraint) => {
+                let index = kind == ObjectType::ObjectIndex;
+                let part = name.last().cloned().unwrap_or_default();
+                let missing = |table: &str| match index {
+                    true => PgError::new(
+                        SqlState::UNDEFINED_TABLE,
+                        format!("relation \"{}\" does not exist", name.join(".")),
+                    ),
+                    false => {
+                        let message = format!("constraint \"{part}\" for table \"{table}\" does not exist");
+                        PgError::new(SqlState::UNDEFINED_OBJECT, message)
+                    }
+                };
+                let relation = match index {
+                    true => self.relation_with_index(&view.catalog, &name).ok_or_else(|| missing(""))?,
+                    false => self.resolve(&view.catalog, name.split_last().map_or(&[][..], |(_, table)| table))?,
+                };
+                not_system(&relation)?;
+                self.access().must_own(&relation)?;
+                if part_oid(&relation, &part, index).is_none() {
+                    return Err(missing(&relation.name));
+                }
+                let (schema, table) = full_name(&view.catalog, &relation);
+                Arc::new(move |catalog| {
+                    let relation = find(catalog, &schema, &table)?;
+                    let gone = || PgError::internal(format!("\"{part}\" has gone"));
+                    let part = part_oid(&relation, &part, index).ok_or_else(gone)?;
+                    catalog.change(relation.oid, |relation| {
+                        match &text {
+                            Some(text) => relation.part_comments.insert(part, text.clone()),
+                            None => relation.part_comments.remove(&part),
+                        };
+                    })
+                })
+            }
             other => {
                 let name = format!("{other:?}").trim_start_matches("Object").to_uppercase();
                 return Err(PgError::unsupported(format!("COMMENT ON {name}")));
@@ -714,6 +749,17 @@ impl Session {
             self.notice("NOTICE", PgError::new(SqlState(*b"00000"), message).detail(detail));
         }
         Ok(Outcome::done("REFRESH MATERIALIZED VIEW"))
+    }
+}
+
+/// The OID of a table's index, or constraint, of this name.
+fn part_oid(relation: &Relation, name: &str, index: bool) -> Option<u32> {
+    if !relation.key.is_empty() && relation.primary_key_name() == name {
+        return Some(if index { relation.key_index_oid } else { relation.key_constraint_oid });
+    }
+    match index {
+        true => relation.indexes.iter().find(|i| i.name == name).map(|i| i.oid),
+        false => relation.constraints.iter().find(|c| c.name == name).map(|c| c.oid),
     }
 }
 

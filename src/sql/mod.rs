@@ -13,6 +13,7 @@
 
 mod access;
 mod activity;
+mod advisory;
 mod alter;
 mod cascade;
 mod channels;

@@ -177,7 +177,13 @@ pub static PARAMETERS: &[Parameter] = &[
     user("lc_monetary", Kind::Text, "C", FORMAT, "Format of money."),
     user("lc_numeric", Kind::Text, "C", FORMAT, "Format of numbers in to_char."),
     user("lc_time", Kind::Text, "C", FORMAT, "Names of days and months."),
-    user("lock_timeout", MILLISECONDS, "0", CLIENT, "Longest wait for a lock; there are none to wait for."),
+    user(
+        "lock_timeout",
+        MILLISECONDS,
+        "0",
+        CLIENT,
+        "Longest wait for an advisory lock; there are no others to wait for.",
+    ),
     user(
         "maintenance_work_mem",
         Kind::Integer { min: 1024, max: i32::MAX as i64, unit: "kB" },

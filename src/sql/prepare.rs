@@ -307,8 +307,8 @@ impl Preparation {
     pub fn plan(&self, bound: &bind::BoundQuery) -> PgResult<(Arc<QueryPlan>, Arc<[OutputColumn]>)> {
         let plan = bind::lower(bound)?;
         // Optimizing computes what is constant. `now()` is constant for one execution only, so a plan with such a
-        // function is optimized anew each time.
-        let stable = bound.volatile_functions.is_empty();
+        // function is optimized anew each time; one that looks into the catalog means the same for as long as the plan is good.
+        let stable = bound.volatile_functions.is_empty() || bound.of_catalog;
         let columns: Arc<[OutputColumn]> = bound.columns.clone().into();
         // A look-up by key is one before the optimizer, too: a new text each time must not pay for it.
         let by_key = |direct: &Direct| direct.is_by_key(&self.view.catalog);
@@ -318,7 +318,8 @@ impl Preparation {
         if optimized {
             direct = Direct::of(&plan);
         }
-        let kept = (stable && bound.params.is_empty() && direct.is_none()).then(|| Kept::new(bound.relations.clone()));
+        let kept = (stable && bound.params.is_empty() && direct.is_none())
+            .then(|| Kept::new(bound.relations.clone(), bound.of_catalog));
         let params = bound.params.clone();
         let guests = self.guests.lock().clone();
         Ok((Arc::new(QueryPlan { plan, optimized, params, direct, kept, guests }), columns))

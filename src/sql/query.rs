@@ -8,7 +8,7 @@ use super::database::Database;
 use super::direct::Direct;
 use super::effort::{Effort, effort};
 use super::fair::{Dropped, fair};
-use super::kept::{Keeper, Kept, Versions};
+use super::kept::{Keeper, Kept};
 use super::past::Guest;
 use super::relations::{SnapshotRelations, Staged};
 use super::transaction::View;
@@ -60,8 +60,8 @@ pub struct Execution {
     pub params: Vec<ScalarValue>,
     /// The rows that a writing statement has made so far.
     pub staged: Staged,
-    /// Where set, the result is kept for these.
-    pub keep: Option<Versions>,
+    /// Whether the result may be kept.
+    pub keep: bool,
 }
 
 impl Execution {
@@ -116,14 +116,19 @@ impl Execution {
             if batch.num_rows() == 0 {
                 continue;
             }
-            if self.keep.is_some() {
-                keeper.take(&batch);
+            if self.keep {
+                keeper.take(&batch)?;
             }
             if sender.send(Ok(batch)).await.is_err() {
                 return Ok(());
             }
         }
-        if let (Some(kept), Some(versions), Some(batches)) = (&self.query.kept, self.keep, keeper.whole()) {
+        // What system relations were made from is known when they were made.
+        if self.keep
+            && let Some(kept) = &self.query.kept
+            && let Some(batches) = keeper.whole()
+            && let Some(versions) = kept.versions(&self.view, &self.database.system_rows, || self.context.asker())
+        {
             kept.put(versions, batches);
         }
         Ok(())
@@ -131,13 +136,17 @@ impl Execution {
 
     /// The plan over the snapshot, ready to run.
     pub async fn physical(&self) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
-        let state = self.state();
+        let mut state = self.state();
         let mut plan = self.query.plan.clone();
         if !self.params.is_empty() {
             plan = plan.replace_params_with_values(&ParamValues::from(self.params.clone()))?;
         }
         if !self.query.optimized {
             plan = crate::bind::optimize(plan, &state)?;
+        }
+        // What is short gains nothing from a second thread, and pays for the exchange between them.
+        if self.query.guests.is_empty() && effort(&plan, &|oid| self.view.rows(oid)) == Effort::Short {
+            state.config_mut().options_mut().execution.target_partitions = 1;
         }
         let physical = state.query_planner().create_physical_plan(&plan, &state).await?;
         Ok((physical, state.task_ctx()))

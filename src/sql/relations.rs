@@ -7,7 +7,9 @@ use super::past::Guest;
 use super::transaction::View;
 use crate::bind::{Relations, STAGED};
 use crate::catalog::RelationKind;
-use crate::pg_catalog::{CursorRow, Facts, PreparedRow, SessionFacts, SessionRow, SettingRow, State, SystemContext};
+use crate::pg_catalog::{
+    CursorRow, Facts, LockRow, PreparedRow, SessionFacts, SessionRow, SettingRow, State, SystemContext,
+};
 use crate::types::{Oid, PgError, SqlState};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
@@ -88,6 +90,10 @@ impl Facts for SnapshotRelations {
         self.database.activities.rows()
     }
 
+    fn locks(&self) -> Vec<LockRow> {
+        self.database.locks.rows()
+    }
+
     fn now_us(&self) -> i64 {
         super::database::now_us()
     }
@@ -155,7 +161,12 @@ fn setting_row((name, parameter, value, reset): (&str, Option<&'static Parameter
         name: name.to_owned(),
         value: value.to_owned(),
         reset: reset.to_owned(),
-        source: if value == reset { "default" } else { "session" }.to_owned(),
+        source: match () {
+            () if value != reset => "session",
+            () if parameter.is_some_and(|parameter| value != parameter.default) => "client",
+            () => "default",
+        }
+        .to_owned(),
         ..SettingRow::default()
     };
     let Some(parameter) = parameter else {

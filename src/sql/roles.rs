@@ -368,7 +368,8 @@ impl Session {
             VariableSetKind::VarSetValue => {
                 let value = set_value(&set.name, &set.args)?;
                 match parameters::find(&set.name) {
-                    Some(parameter) => Some(parameter.normalize(&value)?),
+                    // Kept as it was written, once it was seen to be a value.
+                    Some(parameter) => parameter.normalize(&value).map(|_| Some(value))?,
                     None if set.name.contains('.') => Some(value),
                     None => return Err(parameters::unrecognized(&set.name)),
                 }

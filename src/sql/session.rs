@@ -2,6 +2,7 @@
 
 use super::access::{Acting, check_set_role};
 use super::activity::Activity;
+use super::advisory::SessionLocks;
 use super::channels::{Mailbox, Pending};
 use super::context::{Identity, StatementContext};
 use super::cursor::Cursor;
@@ -138,6 +139,8 @@ pub struct Session {
     pub(super) pending: Pending,
     /// Where `sluice.as_of` has brought the session.
     pub(super) travel: Option<Travel>,
+    /// The advisory locks that it holds.
+    pub(super) locks: Arc<SessionLocks>,
 }
 
 /// What follows from the settings, kept until they change.
@@ -207,6 +210,7 @@ impl Session {
         let (about, heard) = (Arc::clone(&identity), Arc::clone(&mailbox));
         let activity = Arc::new(Activity::new(about, Arc::clone(&settings), cancel.clone(), heard));
         database.activities.add(&activity);
+        let locks = Arc::new(SessionLocks::new(Arc::clone(&database.locks), backend_pid));
         let mut session = Self {
             database,
             identity,
@@ -228,6 +232,7 @@ impl Session {
             mailbox,
             pending: Pending::default(),
             travel: None,
+            locks,
         };
         session.refresh_acting();
         Ok(session)
@@ -473,7 +478,7 @@ impl Session {
             return Ok(None);
         }
         self.check_needed(&prepared.needed)?;
-        let Some(batches) = at_hand(query, &view, params)? else { return Ok(None) };
+        let Some(batches) = self.at_hand(query, &view, params)? else { return Ok(None) };
         self.database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
         let columns = prepared.columns.clone().unwrap_or_default();
         Ok(Some(Ready { columns, batches, tag: RowsTag::counted("SELECT") }))
@@ -687,14 +692,30 @@ impl Session {
         Ok(again)
     }
 
+    /// The rows of a query that needs no running.
+    fn at_hand(&self, query: &QueryPlan, view: &View, params: &[ScalarValue]) -> PgResult<Option<Vec<RecordBatch>>> {
+        if !is_settled(view) {
+            return Ok(None);
+        }
+        if let Some(direct) = &query.direct
+            && let Some(rows) = direct.run(&*view.snapshot, params)?
+        {
+            return Ok(Some(vec![rows]));
+        }
+        let Some(kept) = query.kept.as_ref().filter(|kept| !kept.is_empty()) else { return Ok(None) };
+        let asker = || super::context::asker(&self.identity, &self.acting.access);
+        let versions = kept.versions(view, &self.database.system_rows, asker);
+        Ok(versions.and_then(|versions| kept.get(&versions)))
+    }
+
     /// The result of a query, on its way.
     fn rows(&mut self, query: &Arc<QueryPlan>, params: Vec<ScalarValue>) -> PgResult<SendableRecordBatchStream> {
         let view = self.view();
-        if let Some(batches) = at_hand(query, &view, &params)? {
+        if let Some(batches) = self.at_hand(query, &view, &params)? {
             self.database.metrics.queries_started.fetch_add(1, Ordering::Relaxed);
             return Ok(super::query::ready_all(Arc::clone(query.plan.schema().inner()), batches));
         }
-        let keep = query.kept.as_ref().filter(|_| is_settled(&view)).and_then(|kept| kept.versions(&view));
+        let keep = query.kept.is_some() && is_settled(&view);
         // Over the very view that the result would be kept for.
         let mut execution = self.execution_over(view, query, params);
         execution.keep = keep;
@@ -710,7 +731,7 @@ impl Session {
         let context = self.context(&view);
         let database = Arc::clone(&self.database);
         let (query, staged) = (Arc::clone(query), Staged::default());
-        Execution { database, view, context, query, params, staged, keep: None }
+        Execution { database, view, context, query, params, staged, keep: false }
     }
 
     fn context(&self, view: &View) -> Arc<StatementContext> {
@@ -738,6 +759,7 @@ impl Session {
             sequences: Arc::clone(&self.sequences),
             mailbox: Arc::clone(&self.mailbox),
             pending: Arc::clone(&self.pending),
+            locks: Arc::clone(&self.locks),
             search_path,
             prepared: self.statements.iter().map(|(name, p)| prepared_row(name, p)).collect(),
             cursors: self.cursors.iter().map(|(name, c)| c.row(name)).collect(),
@@ -856,8 +878,15 @@ impl Session {
         }
         settings.end_transaction();
         drop(settings);
+        self.locks.end_transaction();
         self.cursors.retain(|_, cursor| cursor.options.hold && committed);
         self.finish_pending(committed);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.locks.close();
     }
 }
 
@@ -871,20 +900,6 @@ pub struct Ready {
 /// Whether the transaction itself has written nothing: that is not in the snapshot.
 fn is_settled(view: &View) -> bool {
     view.written.is_empty() && !view.changed
-}
-
-/// The rows of a query that needs no running.
-fn at_hand(query: &QueryPlan, view: &View, params: &[ScalarValue]) -> PgResult<Option<Vec<RecordBatch>>> {
-    if !is_settled(view) {
-        return Ok(None);
-    }
-    if let Some(direct) = &query.direct
-        && let Some(rows) = direct.run(&*view.snapshot, params)?
-    {
-        return Ok(Some(vec![rows]));
-    }
-    let kept = query.kept.as_ref().and_then(|kept| kept.get(&kept.versions(view)?));
-    Ok(kept)
 }
 
 /// Indexes of large tables that a commit is about to ask for.

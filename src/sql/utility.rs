@@ -401,6 +401,7 @@ impl Session {
                 self.settings.lock().reset_all();
                 self.settings.lock().reset_identity();
                 self.stop_listening(None);
+                self.locks.unlock_all();
                 self.temporary.clear();
                 self.sequences.forget();
                 "DISCARD ALL"

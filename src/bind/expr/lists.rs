@@ -4,7 +4,8 @@
 use crate::kernels::SetKernel;
 use crate::types::{ExprType, PgType, oid};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, ListArray, StructArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBuilder, Int64Array, ListArray, StringArray, StructArray,
+    UInt32Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::kernels::cmp;
@@ -71,6 +72,51 @@ impl ScalarUDFImpl for ElementAt {
             })
             .collect();
         Ok(ColumnarValue::Array(take(list.values(), &places, None)?))
+    }
+}
+
+/// `name[index]`: the byte at this place, from 0; a name is an array of 64 `"char"`.
+pub fn name_byte() -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(NameByte { signature: signature() }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct NameByte {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for NameByte {
+    fn name(&self) -> &str {
+        "name_byte"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        const LENGTH: usize = 64;
+        let arrays = arrays(&args)?;
+        let [name, index] = arrays.as_slice() else { return Err(internal("a subscript has two operands")) };
+        let (names, indices) = (name.as_string::<i32>(), index.as_primitive::<Int32Type>());
+        let byte = |row: usize| {
+            if names.is_null(row) || indices.is_null(row) {
+                return None;
+            }
+            let place = usize::try_from(indices.value(row)).ok().filter(|place| *place < LENGTH)?;
+            // What is behind the end of the name is 0, which is shown as nothing.
+            Some(match names.value(row).as_bytes().get(place) {
+                None | Some(0) => String::new(),
+                Some(byte) if byte.is_ascii() => char::from(*byte).to_string(),
+                Some(byte) => format!("\\{byte:03o}"),
+            })
+        };
+        let bytes: StringArray = (0..names.len()).map(byte).collect();
+        Ok(ColumnarValue::Array(Arc::new(bytes)))
     }
 }
 

@@ -56,6 +56,13 @@ pub fn coalesce(args: Vec<Expr>) -> Expr {
     Expr::new(ExprKind::Scalar { proc: oid::INVALID, udf, args }, ty)
 }
 
+/// `value` where `there` is not NULL, else NULL.
+pub fn when_not_null(there: Expr, value: Expr) -> Expr {
+    let ty = value.ty.clone();
+    let branches = vec![(Expr::boolean(ExprKind::IsNotNull(Box::new(there))), value)];
+    Expr::new(ExprKind::Case { branches, otherwise: None }, ty)
+}
+
 pub fn and(mut list: Vec<Expr>) -> Expr {
     match list.len() {
         0 => Expr::truth(true),
@@ -404,6 +411,12 @@ impl Binder<'_> {
         let at = value.at;
         if value.ty.pg.oid == oid::JSONB {
             return self.binary("->", value, index, at);
+        }
+        if value.ty.pg.oid == oid::NAME {
+            let index = self.array_index(index)?;
+            let ty = ExprType::of(PgType::new(oid::CHAR));
+            let kind = ExprKind::Scalar { proc: oid::INVALID, udf: lists::name_byte(), args: vec![value, index] };
+            return Ok(Expr::new(kind, ty).at(at));
         }
         let Some(element) = overload::subscript_element(value.ty.pg.oid) else {
             let name = names::type_name(value.ty.pg.oid);

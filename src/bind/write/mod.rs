@@ -215,6 +215,7 @@ impl Binder<'_> {
             table_visible: true,
             columns_visible: true,
             scalar_function: false,
+            nullable: false,
         }
     }
 
@@ -251,6 +252,7 @@ impl Binder<'_> {
             // Those of all the statement's queries are known at its end only.
             params: Vec::new(),
             volatile_functions: self.volatile_functions(),
+            of_catalog: false,
             rel,
             outputs: ids,
             needed: Needed::default(),

@@ -4,7 +4,7 @@ use super::listed;
 use crate::catalog::Identity;
 use crate::pg_catalog::context::SystemContext;
 use crate::pg_catalog::describe::{collation_name, sql_type};
-use crate::pg_catalog::objects::shown;
+use crate::pg_catalog::objects::{name_of, shown};
 use crate::pg_catalog::relkind;
 use crate::pg_catalog::rows::{Rows, row, yes_or_no};
 use crate::types::Oid;
@@ -44,7 +44,7 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
         for column in relation.columns.iter().filter(|c| cx.sees_column(relation, c.attnum)) {
             let collation = collation_name(relation, Oid(column.type_oid));
             let default = column.default.as_deref().filter(|_| column.identity.is_none());
-            let default = default.map(|text| shown(cx.catalog, text));
+            let default = default.map(|text| shown(cx.catalog, text, &|r| name_of(cx.catalog, r)));
             let ty = sql_type(Oid(column.type_oid), column.typmod);
             rows.push(row![
                 database,

@@ -16,9 +16,12 @@ mod pg_cursors;
 mod pg_database;
 mod pg_depend;
 mod pg_description;
+mod pg_extension;
 mod pg_index;
 mod pg_indexes;
+mod pg_init_privs;
 mod pg_language;
+mod pg_locks;
 mod pg_matviews;
 mod pg_namespace;
 mod pg_opclass;
@@ -66,10 +69,13 @@ pub(super) const RELATIONS: &[(&str, Fill)] = &[
     ("pg_default_acl", pg_auth_members::defaults),
     ("pg_depend", pg_depend::fill),
     ("pg_description", pg_description::fill),
+    ("pg_extension", pg_extension::fill),
     ("pg_group", pg_shadow::groups),
     ("pg_index", pg_index::fill),
     ("pg_indexes", pg_indexes::fill),
+    ("pg_init_privs", pg_init_privs::fill),
     ("pg_language", pg_language::fill),
+    ("pg_locks", pg_locks::fill),
     ("pg_matviews", pg_matviews::fill),
     ("pg_namespace", pg_namespace::fill),
     ("pg_opclass", pg_opclass::fill),
@@ -146,8 +152,7 @@ pub(super) const EMPTY: &[&str] = &[
     "pg_ts_template",
     "pg_largeobject",
     "pg_largeobject_metadata",
-    // No extensions and no foreign data.
-    "pg_extension",
+    // No extensions that could be made, and no foreign data.
     "pg_available_extensions",
     "pg_available_extension_versions",
     "pg_foreign_data_wrapper",
@@ -177,16 +182,14 @@ pub(super) const EMPTY: &[&str] = &[
     "pg_stats",
     "pg_stats_ext",
     "pg_stats_ext_exprs",
-    // No labels; nothing shared has a comment; system relations keep the privileges that they have.
-    "pg_init_privs",
+    // No labels; nothing shared has a comment.
     "pg_parameter_acl",
     "pg_seclabel",
     "pg_seclabels",
     "pg_shseclabel",
     "pg_shdepend",
     "pg_shdescription",
-    // Readers take no locks, writers one at a time; no two-phase commit; nothing to report progress on.
-    "pg_locks",
+    // No two-phase commit; nothing to report progress on.
     "pg_prepared_xacts",
     "pg_stat_progress_analyze",
     "pg_stat_progress_basebackup",

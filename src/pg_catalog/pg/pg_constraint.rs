@@ -1,7 +1,7 @@
 //! `pg_constraint`: primary and foreign keys, unique constraints, checks.
 
 use crate::pg_catalog::context::SystemContext;
-use crate::pg_catalog::objects::{constraints, shown};
+use crate::pg_catalog::objects::constraints;
 use crate::pg_catalog::rows::{Cell, Rows, row};
 
 pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
@@ -47,7 +47,8 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
             constraint.kind != 'c',
             numbers(&constraint.columns),
             foreign.map_or_else(|| none_of.clone(), |f| Cell::from(numbers(&f.columns))),
-            constraint.check.map(|check| shown(cx.catalog, check)),
+            // As stored: pg_get_expr names the relations in it.
+            constraint.check,
             foreign.is_some_and(|f| f.deferrable),
             foreign.is_some_and(|f| f.deferred),
             match foreign {

@@ -12,6 +12,12 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     for relation in cx.catalog.relations().filter(|r| relkind(r) == 'm') {
         let has_key = relation.key_index_oid != 0;
         let owner = role_name(cx.catalog, relation.owner());
-        rows.push(row![cx.schema_of(relation), &relation.name, owner, has_key, view_definition(relation)]);
+        rows.push(row![
+            cx.schema_of(relation),
+            &relation.name,
+            owner,
+            has_key,
+            view_definition(relation, cx.catalog, &|_| true)
+        ]);
     }
 }

@@ -10,6 +10,11 @@ pub fn fill(cx: &SystemContext<'_>, rows: &mut Rows<'_>) {
     rows.columns(&["schemaname", "viewname", "viewowner", "definition"]);
     for relation in cx.catalog.relations().filter(|r| relkind(r) == 'v') {
         let owner = role_name(cx.catalog, relation.owner());
-        rows.push(row![cx.schema_of(relation), &relation.name, owner, view_definition(relation)]);
+        rows.push(row![
+            cx.schema_of(relation),
+            &relation.name,
+            owner,
+            view_definition(relation, cx.catalog, &|_| true)
+        ]);
     }
 }
