@@ -343,7 +343,8 @@ pub fn common_type(types: &[Oid]) -> Option<Oid> {
 pub fn defaults(row: &ProcRow) -> &'static [&'static str] {
     match row.name {
         "jsonb_set" | "parse_ident" => &["true"],
-        "jsonb_insert" => &["false"],
+        "jsonb_set_lax" => &["true", "use_json_null"],
+        "jsonb_insert" | "json_populate_record" | "json_populate_recordset" => &["false"],
         "make_interval" => &["0"; 7],
         "normalize" | "is_normalized" => &["NFC"],
         name if name.starts_with("jsonb_path_") && !name.ends_with("_opr") => &["{}", "false"],

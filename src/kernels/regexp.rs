@@ -549,6 +549,51 @@ fn text_at<'a>(call: &'a Call<'_>, arg: usize, row: usize) -> PgResult<&'a str> 
     Ok(Text::column(&call.args[arg].array)?.value(call.args[arg].at(row)))
 }
 
+/// The longest text whose parts are tried one against the other.
+const LONGEST_SIMILAR: usize = 10_000;
+
+/// `SUBSTRING(text SIMILAR pattern ESCAPE escape)`: what is between the pattern's two `escape "`, where what is before it is as short, and it as
+/// long, as can be; without them the whole text, if it matches.
+fn substring_similar(text: &str, pattern: &str, escape: &str) -> PgResult<Option<String>> {
+    let mark = format!("{escape}\"");
+    let parts: Vec<&str> = match escape.chars().count() {
+        1 => pattern.split(mark.as_str()).collect(),
+        _ => vec![pattern],
+    };
+    if parts.len() > 3 {
+        let message = "SQL regular expression may not contain more than two escape-double-quote separators";
+        return Err(PgError::new(SqlState(*b"2200C"), message));
+    }
+    if text.len() > LONGEST_SIMILAR && parts.len() > 1 {
+        return Err(PgError::unsupported("SUBSTRING ... SIMILAR of a text beyond 10,000 bytes"));
+    }
+    let whole = |part: &str| compiled(&similar_escape(part, Some(escape))?, Flags::default());
+    let [first, rest @ ..] = parts.as_slice() else { return Ok(None) };
+    let before = whole(first)?;
+    if rest.is_empty() {
+        return Ok(before.is_match(text)?.then(|| text.to_owned()));
+    }
+    let (wanted, after) = (whole(rest[0])?, whole(rest.get(1).unwrap_or(&""))?);
+    let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let mut ends = Vec::new();
+    for end in places.iter().rev() {
+        if after.is_match(&text[*end..])? {
+            ends.push(*end);
+        }
+    }
+    for start in &places {
+        if !before.is_match(&text[..*start])? {
+            continue;
+        }
+        for end in ends.iter().filter(|end| *end >= start) {
+            if wanted.is_match(&text[*start..*end])? {
+                return Ok(Some(text[*start..*end].to_owned()));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// `SIMILAR TO`'s pattern as a POSIX one.
 fn similar_escape(pattern: &str, escape: Option<&str>) -> PgResult<String> {
     let escape = match escape {
@@ -561,26 +606,10 @@ fn similar_escape(pattern: &str, escape: Option<&str>) -> PgResult<String> {
     };
     let mut out = String::from("^(?:");
     let mut in_bracket = false;
-    let mut marks = 0;
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         if Some(c) == escape {
-            let next = chars.next();
-            if next == Some('"') && !in_bracket {
-                // The marks of SUBSTRING: what stands between them is what is asked for, and what is before it is as short as can be.
-                marks += 1;
-                match marks {
-                    1 => out.push_str("){1,1}?("),
-                    2 => out.push_str("){1,1}(?:"),
-                    _ => {
-                        let message =
-                            "SQL regular expression may not contain more than two escape-double-quote separators";
-                        return Err(PgError::new(SqlState(*b"2200C"), message));
-                    }
-                }
-                continue;
-            }
-            if let Some(next) = next {
+            if let Some(next) = chars.next() {
                 out.push('\\');
                 out.push(next);
             }
@@ -704,10 +733,7 @@ pub fn declare(r: &mut Registry) {
         }),
     );
     r.fun("substring(text,text)", maybe2::<Text, Text, Text>(substring));
-    r.fun(
-        "substring(text,text,text)",
-        maybe3::<Text, Text, Text, Text>(|s, p, e| substring(s, &similar_escape(p, Some(e))?)),
-    );
+    r.fun("substring(text,text,text)", maybe3::<Text, Text, Text, Text>(substring_similar));
     r.fun("similar_to_escape(text)", attempt1::<Text, Text>(|p| similar_escape(p, None)));
     r.fun("similar_to_escape(text,text)", attempt2::<Text, Text, Text>(|p, e| similar_escape(p, Some(e))));
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL's interval: months, days and µs, three counts that do not carry into each other.
 
 use super::datetime::{MICROS_PER_DAY, MICROS_PER_SECOND, two, write_fraction};
+use super::interval_iso::Fault;
 use super::{PgError, PgResult, SqlState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -36,19 +37,27 @@ const MINUTE: i64 = 60 * MICROS_PER_SECOND;
 
 /// Sums before they are known to fit.
 #[derive(Default)]
-struct Sum {
+pub(super) struct Sum {
+    years: i128,
     months: i128,
     days: i128,
     micros: i128,
 }
 
-enum Unit {
+pub(super) enum Unit {
     Months(i64),
     Days(i64),
     Micros(i64),
 }
 
 fn unit(word: &str) -> Option<Unit> {
+    // Ten letters count.
+    let word = match word.get(..10) {
+        Some("millennium") => "mil",
+        Some("millisecon") => "ms",
+        Some("microsecon") => "us",
+        _ => word,
+    };
     Some(match word {
         "y" | "yr" | "yrs" | "year" | "years" => Unit::Months(12),
         "mon" | "mons" | "month" | "months" => Unit::Months(1),
@@ -132,22 +141,22 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
 
 impl Sum {
     /// Adds `whole + fraction` (of one sign) of a unit; a fraction flows down at 30 days a month, 24 hours a day.
-    fn add(&mut self, whole: i64, fraction: f64, unit: &Unit) {
+    pub(super) fn add(&mut self, whole: i128, fraction: f64, unit: &Unit) {
         match unit {
-            Unit::Months(months) => {
-                self.months += whole as i128 * *months as i128;
-                if *months >= 12 {
-                    self.months += (fraction * *months as f64).round_ties_even() as i128;
-                } else {
-                    self.add_days(fraction * 30.0);
-                }
+            Unit::Months(months) if *months >= 12 => {
+                self.years += whole * i128::from(*months / 12);
+                self.months += (fraction * *months as f64).round_ties_even() as i128;
+            }
+            Unit::Months(_) => {
+                self.months += whole;
+                self.add_days(fraction * 30.0);
             }
             Unit::Days(days) => {
-                self.days += whole as i128 * *days as i128;
+                self.days += whole * i128::from(*days);
                 self.add_days(fraction * *days as f64);
             }
             Unit::Micros(micros) => {
-                self.micros += whole as i128 * *micros as i128 + (fraction * *micros as f64).round_ties_even() as i128;
+                self.micros += whole * i128::from(*micros) + (fraction * *micros as f64).round_ties_even() as i128;
             }
         }
     }
@@ -157,17 +166,31 @@ impl Sum {
         self.micros += (days.fract() * MICROS_PER_DAY as f64).round_ties_even() as i128;
     }
 
-    fn finish(self) -> Option<Interval> {
-        Some(Interval {
-            months: self.months.try_into().ok()?,
-            days: self.days.try_into().ok()?,
-            micros: self.micros.try_into().ok()?,
-        })
+    fn negated(self) -> Self {
+        Self { years: -self.years, months: -self.months, days: -self.days, micros: -self.micros }
+    }
+
+    /// `22015` where a field is too large, `22008` where years and months are together.
+    fn finish(self, text: &str) -> PgResult<Interval> {
+        let fields = i32::try_from(self.years)
+            .and_then(|years| Ok((years, i32::try_from(self.months)?, i32::try_from(self.days)?)))
+            .ok()
+            .zip(i64::try_from(self.micros).ok());
+        let ((years, months, days), micros) = fields.ok_or_else(|| too_large(text))?;
+        let months = i32::try_from(i64::from(years) * 12 + i64::from(months)).ok();
+        Interval::checked(months, Some(days), Some(micros))
     }
 }
 
+fn too_large(text: &str) -> PgError {
+    PgError::new(SqlState::INTERVAL_OVERFLOW, format!("interval field value out of range: \"{text}\""))
+}
+
+/// The most digits of a number that are read; more are too many for any field.
+const MOST_DIGITS: usize = 30;
+
 /// A signed decimal as whole and fraction, both with its sign.
-fn decimal(text: &str) -> Option<(i64, f64)> {
+fn decimal(text: &str) -> Option<(i128, f64)> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -177,7 +200,10 @@ fn decimal(text: &str) -> Option<(i64, f64)> {
     if (whole.is_empty() && fraction.is_empty()) || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
         return None;
     }
-    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    if whole.len() > MOST_DIGITS {
+        return None;
+    }
+    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let fraction: f64 = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().ok()? };
     Some(if negative { (-whole, -fraction) } else { (whole, fraction) })
 }
@@ -246,43 +272,16 @@ impl Interval {
                 format!("invalid input syntax for type interval: \"{text}\""),
             )
         };
-        let too_large =
-            || PgError::new(SqlState::INTERVAL_OVERFLOW, format!("interval field value out of range: \"{text}\""));
         let lower = text.trim().to_ascii_lowercase();
         let sum = match lower.strip_prefix('p') {
-            Some(iso) => Self::parse_iso(iso),
-            None => Self::parse_words(&lower, range),
-        }
-        .ok_or_else(invalid)?;
-        let value = sum.finish().ok_or_else(too_large)?;
+            Some(iso) => super::interval_iso::parse(iso).map_err(|fault| match fault {
+                Fault::Syntax => invalid(),
+                Fault::Range => too_large(text),
+            })?,
+            None => Self::parse_words(&lower, range).ok_or_else(invalid)?,
+        };
+        let value = sum.finish(text)?;
         Ok(if typmod < 0 { value } else { value.fit(range, typmod & 0xffff) })
-    }
-
-    fn parse_iso(text: &str) -> Option<Sum> {
-        let mut sum = Sum::default();
-        let (mut rest, mut in_time, mut any) = (text, false, false);
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('t') {
-                (in_time, rest) = (true, after);
-                continue;
-            }
-            let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
-            let (whole, fraction) = decimal(&rest[..end])?;
-            let unit = match (rest.as_bytes()[end], in_time) {
-                (b'y', false) => Unit::Months(12),
-                (b'm', false) => Unit::Months(1),
-                (b'w', false) => Unit::Days(7),
-                (b'd', false) => Unit::Days(1),
-                (b'h', true) => Unit::Micros(HOUR),
-                (b'm', true) => Unit::Micros(MINUTE),
-                (b's', true) => Unit::Micros(MICROS_PER_SECOND),
-                _ => return None,
-            };
-            sum.add(whole, fraction, &unit);
-            any = true;
-            rest = &rest[end + 1..];
-        }
-        any.then_some(sum)
     }
 
     fn parse_words(text: &str, range: i32) -> Option<Sum> {
@@ -318,7 +317,8 @@ impl Interval {
                 }
                 Token::Number(number) => match year_month(number).filter(|_| !fresh) {
                     Some((years, months)) => {
-                        sum.months += years as i128 * 12 + months as i128;
+                        sum.years += i128::from(years);
+                        sum.months += i128::from(months);
                         mask("y") | mask("mon")
                     }
                     None => {
@@ -346,7 +346,7 @@ impl Interval {
             (fresh, any) = (false, true);
         }
         if ago {
-            sum = Sum { months: -sum.months, days: -sum.days, micros: -sum.micros };
+            sum = sum.negated();
         }
         (any && !fresh).then_some(sum)
     }
@@ -542,7 +542,7 @@ fn clock(text: &str, range: i32) -> Option<i128> {
     }
     let micros = hours as i128 * HOUR as i128
         + minutes as i128 * MINUTE as i128
-        + second as i128 * MICROS_PER_SECOND as i128
+        + second * i128::from(MICROS_PER_SECOND)
         + (fraction * 1e6).round_ties_even() as i128;
     Some(if negative { -micros } else { micros })
 }

@@ -11,6 +11,7 @@ pub mod codec;
 pub mod datetime;
 pub mod error;
 pub mod interval;
+mod interval_iso;
 pub mod jsonb;
 pub mod jsonpath;
 pub mod money;

@@ -388,5 +388,5 @@ async fn actions_of_foreign_keys_survive_a_kill_and_undo_as_one() {
     assert_eq!(ask(&client, all).await.as_deref(), Ok("20:3|100:- 200:20"));
     // The keys are what they were.
     client.batch_execute("DELETE FROM top").await.unwrap();
-    assert_eq!(ask(&client, all).await.as_deref(), Ok("|100:- 200:-"));
+    assert_eq!(ask(&client, all).await.as_deref(), Ok("∅|100:- 200:-"));
 }

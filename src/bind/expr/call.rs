@@ -313,8 +313,16 @@ impl Binder<'_> {
             };
             return Err(with_position(PgError::new(SqlState::GROUPING_ERROR, message), at));
         }
-        let is_record =
-            resolved.row.result == oid::RECORD && !resolved.row.modes.iter().any(|m| matches!(m, 'o' | 't'));
+        // A base record of no named type is what the query declares.
+        let base = resolved.args.first().filter(|arg| {
+            resolved.row.result == oid::ANYELEMENT
+                && resolved.row.args.first() == Some(&oid::ANYELEMENT)
+                && arg.ty.pg.oid == oid::RECORD
+                && resolved.row.name.contains("populate_record")
+        });
+        let base = base.map(|arg| arg.ty.clone());
+        let is_record = base.is_some()
+            || resolved.row.result == oid::RECORD && !resolved.row.modes.iter().any(|m| matches!(m, 'o' | 't'));
         if is_record == definitions.is_empty() {
             let message = match is_record {
                 true => "a column definition list is required for functions returning \"record\"",
@@ -333,7 +341,8 @@ impl Binder<'_> {
                 let ty = column.type_name.as_ref().ok_or_else(|| PgError::internal("a column without a type"))?;
                 columns.push((column.colname.clone(), self.type_name(ty)?));
             }
-            let kernel = kernels::json_records(resolved.row, columns).map_err(|e| with_position(e, at))?;
+            let kernel =
+                kernels::json_records(resolved.row, columns, base.as_ref()).map_err(|e| with_position(e, at))?;
             return Ok((name, columns_of(resolved.row.oid, kernel, resolved.args)?));
         }
         if resolved.row.returns_set {

@@ -29,7 +29,7 @@ pub const TIMESTAMP_NEG_INFINITY: i64 = i64::MIN;
 /// 4713-11-24 BC, the first day of PostgreSQL.
 const FIRST_DAY: i64 = -2_440_588;
 /// 5874897-12-31.
-const LAST_DATE: i64 = 2_145_042_540;
+const LAST_DATE: i64 = 2_145_042_905;
 
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {

@@ -141,3 +141,62 @@ SELECT timestamptz '2024-07-01 12:34:56+02'::timetz, timetz '10:00+02'::time;
 SELECT '205000-07-10 17:32:01 Europe/Helsinki'::timestamptz, '205000-01-10 17:32:01 Europe/Helsinki'::timestamptz, '2101-07-01 12:00 America/New_York'::timestamptz, '2300-03-31 12:00 Europe/Berlin'::timestamptz, '2088-12-31 23:59:59 America/Los_Angeles'::timestamptz;
 -- timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz
 -- 205000-07-10 14:32:01+00 | 205000-01-10 15:32:01+00 | 2101-07-01 16:00:00+00 | 2300-03-31 10:00:00+00 | 2089-01-01 07:59:59+00
+
+SELECT date 'J2451187', date '1999 01 08', date '08 Jan 99', date 'January 8, 1999', date '19990108', date '1999.008', date '99 Jan 08';
+-- ERROR 22007 @125 invalid input syntax for type date: "99 Jan 08"
+
+SELECT timestamptz 'Y2001M12D27H04M05S06.789+08', timestamptz 'J2452271T040506.789-08', timestamptz 'J2452271.5+08', timestamptz '20011227 040506 +08', timestamptz 'Wed Jul 11 10:51:14 America/New_York 2001', timestamptz 'Dec 27 2001 04:05:06.789 MST';
+-- timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz | timestamptz:timestamptz
+-- 2001-12-26 20:05:06.789+00 | 2001-12-27 12:05:06.789+00 | 2001-12-27 04:00:00+00 | 2001-12-26 20:05:06+00 | 2001-07-11 14:51:14+00 | 2001-12-27 11:05:06.789+00
+
+SELECT time 'T040506.789', time '040506', time '04:05 PM', timetz '04:05:06 America/New_York';
+-- ERROR 22007 @67 invalid input syntax for type time with time zone: "04:05:06 America/New_York"
+
+SELECT timetz '2003-04-12 04:05:06 America/New_York', timetz 'T040506.789 -08', time 'allballs';
+-- timetz:timetz | timetz:timetz | time:time
+-- 04:05:06-04 | 04:05:06.789-08 | 00:00:00
+
+SELECT timestamp '2014-10-26 00:59:59' AT TIME ZONE 'MSK', timestamp '2011-03-27 00:00:00' AT TIME ZONE 'MSK', timestamptz '2014-10-26 00:00:00 MSK', timestamp '2020-07-01' AT TIME ZONE 'CEST';
+-- timezone:timestamptz | timezone:timestamptz | timestamptz:timestamptz | timezone:timestamptz
+-- 2014-10-25 20:59:59+00 | 2011-03-26 21:00:00+00 | 2014-10-25 20:00:00+00 | 2020-06-30 22:00:00+00
+
+SELECT date '13/14/1999';
+-- ERROR 22008 @13 date/time field value out of range: "13/14/1999"
+-- HINT Perhaps you need a different "datestyle" setting.
+
+SELECT date '1999-02-30';
+-- ERROR 22008 @13 date/time field value out of range: "1999-02-30"
+
+SELECT timestamptz '2001-01-01 00:00:00+17';
+-- ERROR 22009 @20 time zone displacement out of range: "2001-01-01 00:00:00+17"
+
+SELECT timestamptz '2001-01-01 Nehwon/Lankhmar';
+-- ERROR 22023 @20 time zone "nehwon/lankhmar" not recognized
+
+SELECT timestamp 'Jan 8 1999 04:05:06 AD PM';
+-- timestamp:timestamp
+-- 1999-01-08 16:05:06
+
+SELECT timestamptz '294276-12-31 23:59:59 UTC', timestamp '4714-11-24 00:00:00 BC', date '5874897-12-31', timestamp 'infinity', date '-infinity', timestamp 'epoch';
+-- timestamptz:timestamptz | timestamp:timestamp | date:date | timestamp:timestamp | date:date | timestamp:timestamp
+-- 294276-12-31 23:59:59+00 | 4714-11-24 00:00:00 BC | 5874897-12-31 | infinity | -infinity | 1970-01-01 00:00:00
+
+SELECT timestamptz '294277-01-01 00:00:00 UTC';
+-- ERROR 22008 @20 timestamp out of range: "294277-01-01 00:00:00 UTC"
+
+SELECT extract(julian FROM date '2020-08-11'), extract(julian FROM timestamp '2020-08-11 18:00'), extract(julian FROM date 'infinity');
+-- extract:numeric | extract:numeric | extract:numeric
+-- 2459073 | 2459073.75000000000000000000 | Infinity
+
+SELECT interval 'P00021015T103020', interval 'P0002-10-15T10:30:20', interval 'P0002', interval 'PT10:30', interval 'P10.5e4Y', interval '4 millenniums 5 centuries', interval '-9223372036854775808 microseconds';
+-- interval:interval | interval:interval | interval:interval | interval:interval | interval:interval | interval:interval | interval:interval
+-- 2 years 10 mons 15 days 10:30:20 | 2 years 10 mons 15 days 10:30:20 | 2 years | 10:30:00 | 105000 years | 4500 years | -2562047788:00:54.775808
+
+SELECT interval '9223372036854775808 microsecond';
+-- ERROR 22015 @17 interval field value out of range: "9223372036854775808 microsecond"
+
+SELECT interval 'P1-2147483647-2147483647';
+-- ERROR 22008 @17 interval out of range
+
+SELECT interval 'P1Y2X';
+-- ERROR 22007 @17 invalid input syntax for type interval: "P1Y2X"

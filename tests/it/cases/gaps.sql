@@ -18,10 +18,6 @@ SELECT regexp_replace('xyz', '.|...', '');
 -- regexp_replace:text
 --
 
-SELECT jsonb_path_query('"2024-01-01"', '$.datetime()');
--- jsonb_path_query:jsonb
--- "2024-01-01"
-
 SELECT '(1,2)'::point;
 -- point:point
 -- (1,2)

@@ -102,3 +102,52 @@ SELECT jsonb_path_query('{"a": [1, 2, 3]}', '$.a[*] ? (@ > 1)');
 SELECT jsonb_path_exists('{"a": 1}', '$.a'), jsonb_path_query_first('{"a": [1, 2]}', '$.a[1]'), '{"a": 1}'::jsonb @? '$.a', '{"a": 1}'::jsonb @@ '$.a == 1';
 -- jsonb_path_exists:bool | jsonb_path_query_first:jsonb | ?column?:bool | ?column?:bool
 -- t | 2 | t | t
+
+SELECT jsonb_path_query('"10-03-2017 12:34 +05:20"', '$.datetime("dd-mm-yyyy HH24:MI TZH:TZM")'), jsonb_path_query('"2017-03-10 12:34:56.7-02"', '$.datetime()'), jsonb_path_query('"12:34:00"', '$.datetime().type()');
+-- jsonb_path_query:jsonb | jsonb_path_query:jsonb | jsonb_path_query:jsonb
+-- "2017-03-10T12:34:00+05:20" | "2017-03-10T12:34:56.7-02:00" | "time without time zone"
+
+SELECT jsonb_path_query('"bogus"', '$.datetime()');
+-- ERROR 22031 @ datetime format is not recognized: "bogus"
+-- HINT Use a datetime template argument to specify the input data format.
+
+SELECT jsonb_path_query('"12:34"', '$.datetime("aaa")');
+-- ERROR 22007 @ invalid datetime format separator: "a"
+
+SELECT jsonb_path_query('"10-03-2017 12:34"', '$.datetime("dd-mm-yyyy")');
+-- ERROR 22007 @ trailing characters remain in input string after datetime format
+
+SELECT jsonb_path_query('[]', 'strict $.datetime()');
+-- ERROR 22031 @ jsonpath item method .datetime() can only be applied to a string
+
+SELECT jsonb_path_query_array('["2017-03-10", "2017-03-11", "2017-03-10T00:00:00", "2017-03-10 00:00:01", "12:00:00", 1]', '$[*].datetime() ? (@ == "2017-03-10".datetime())', '{}', true);
+-- jsonb_path_query_array:jsonb
+-- ["2017-03-10", "2017-03-10T00:00:00"]
+
+SELECT jsonb_path_query_array('["2017-03-10", "2017-03-09", "2017-03-10T00:00:01"]', '$[*].datetime() ? (@ >= "2017-03-10".datetime())');
+-- jsonb_path_query_array:jsonb
+-- ["2017-03-10", "2017-03-10T00:00:01"]
+
+SELECT jsonb_path_exists('"2017-03-10"', '$.datetime() ? (@ < "2017-03-10 00:00:00+1".datetime())');
+-- ERROR 0A000 @ cannot convert value from date to timestamptz without time zone usage
+-- HINT Use *_tz() function for time zone support.
+
+SELECT jsonb_path_exists_tz('"2017-03-10"', '$.datetime() ? (@ < "2017-03-10 00:00:00-1".datetime())'), jsonb_path_query_tz('["12:00:00", "12:00:00+02"]', '$[*].datetime() ? (@ > "11:00:00+00".datetime())');
+-- jsonb_path_exists_tz:bool | jsonb_path_query_tz:jsonb
+-- t | "12:00:00"
+
+SELECT jsonb '["1", 2, 0, 3]' @? '-$[*]', jsonb '["1"]' @? '-$[*]', jsonb '["1"]' @? 'strict -$[*]';
+-- ?column?:bool | ?column?:bool | ?column?:bool
+-- t | f | ∅
+
+SELECT jsonb_set_lax('{"a": 1, "b": 2}', '{b}', NULL), jsonb_set_lax('{"a": 1, "b": 2}', '{b}', NULL, true, 'delete_key'), jsonb_set_lax('{"a": 1, "b": 2}', '{b}', NULL, null_value_treatment => 'return_target'), jsonb_set_lax('{"a": 1}', '{b}', '3');
+-- jsonb_set_lax:jsonb | jsonb_set_lax:jsonb | jsonb_set_lax:jsonb | jsonb_set_lax:jsonb
+-- {"a": 1, "b": null} | {"a": 1} | {"a": 1, "b": 2} | {"a": 1, "b": 3}
+
+SELECT jsonb_set_lax('{"a": 1}', '{a}', NULL, true, 'raise_exception');
+-- ERROR 22004 @ JSON value must not be null
+-- DETAIL Exception was raised because null_value_treatment is "raise_exception".
+-- HINT To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed.
+
+SELECT jsonb_set_lax('{"a": 1}', '{a}', NULL, true, 'whatever');
+-- ERROR 22023 @ null_value_treatment must be "delete_key", "return_target", "use_json_null", or "raise_exception"

@@ -507,3 +507,15 @@ SELECT count(*) OVER (PARTITION BY x) FROM (VALUES (0.0::float8), ('-0'::float8)
 -- 1
 -- 2
 -- 2
+
+SELECT count(*) FROM (SELECT FROM generate_series(1, 5) INTERSECT ALL SELECT FROM generate_series(1, 3)) x;
+-- count:int8
+-- 3
+
+SELECT count(*) FROM (SELECT FROM generate_series(1, 5) EXCEPT ALL SELECT FROM generate_series(1, 3)) x;
+-- count:int8
+-- 2
+
+SELECT count(*) FROM (SELECT FROM generate_series(1, 5) EXCEPT SELECT FROM generate_series(1, 3)) x;
+-- count:int8
+-- 0

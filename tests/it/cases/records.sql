@@ -165,3 +165,25 @@ SELECT x FROM (VALUES (1), (2), (2), (3)) t(x) ORDER BY x FETCH FIRST 2 ROWS WIT
 -- 1
 -- 2
 -- 2
+
+SELECT array[row(1, 'a'), row(2, 'b')], row(1, 1.1) = ANY (array[row(7, 7.7), row(1, 1.1)]), array[row(1, 1.1), row(2, 2.22)];
+-- array:_record | ?column?:bool | array:_record
+-- {"(1,a)","(2,b)"} | t | {"(1,1.1)","(2,2.22)"}
+
+SELECT * FROM json_populate_record(NULL::record, '{"x": 776}') AS (x int, y int);
+-- x:int4 | y:int4
+-- 776 | ∅
+
+SELECT * FROM jsonb_populate_recordset(row(1, 'd'::text), '[{"a": 5}, {"b": "x"}, {}]') AS t(a int, b text);
+-- a:int4 | b:text
+-- 1 | d
+-- 1 | d
+-- 1 | d
+
+SELECT * FROM json_populate_recordset(row(1), '[{"a": 5}]') AS t(a int, b text);
+-- ERROR 42804 @ function return row and query-specified return row do not match
+-- DETAIL Returned row contains 1 attribute, but query expects 2.
+
+SELECT * FROM json_populate_record(row('x'::text), '{"a": 5}') AS t(a int);
+-- ERROR 42804 @ function return row and query-specified return row do not match
+-- DETAIL Returned type text at ordinal position 1, but query expects integer.

@@ -211,3 +211,18 @@ SELECT '10.0.0.0/8'::inet < '9.1.2.3/8'::inet, max(i), min(i) FROM (VALUES ('10.
 SELECT pg_size_pretty(-1000000000000), (VALUES (1)), '\101'::text::"char";
 -- pg_size_pretty:text | column1:int4 | char:char
 -- -931 GB | 1 | A
+
+SELECT substring('abcdefg' SIMILAR 'a#"(b_d)#"%' ESCAPE '#'), substring('abcdefg' FROM 'a#"%#"g' FOR '#'), substring('abcdefg' SIMILAR 'a|b#"%#"g' ESCAPE '#'), substring('abcdefg' SIMILAR 'a%g' ESCAPE '#'), substring('abcdefg' SIMILAR 'a#"%g' ESCAPE '#'), substring('abcdefg' SIMILAR '#"(b_d)#"%' ESCAPE '#');
+-- substring:text | substring:text | substring:text | substring:text | substring:text | substring:text
+-- bcd | bcdef | bcdef | abcdefg | bcdefg | ∅
+
+SELECT substring('abcdefg' SIMILAR 'a*#"%#"g*#"x' ESCAPE '#');
+-- ERROR 2200C @ SQL regular expression may not contain more than two escape-double-quote separators
+
+SELECT concat(VARIADIC '{1,2}'::int[]), num_nulls(1, NULL, 3), num_nonnulls(VARIADIC '{1,NULL}'::int[]), jsonb_build_array(VARIADIC '{{1,4},{2,5}}'::int[]);
+-- concat:text | num_nulls:int4 | num_nonnulls:int4 | jsonb_build_array:jsonb
+-- 12 | 1 | 1 | [1, 4, 2, 5]
+
+SELECT E'wrong: \u061';
+-- ERROR 22025 @17 invalid Unicode escape
+-- HINT Unicode escapes must be \\uXXXX or \\UXXXXXXXX.
