@@ -22,6 +22,7 @@ mod memory;
 mod moves;
 mod own_tables;
 mod past;
+mod rebuild;
 mod recover;
 mod scan;
 mod snapshot;
@@ -34,6 +35,7 @@ mod write;
 
 pub use align::AlignOptions;
 pub use past::{Past, PastSnapshot};
+pub use rebuild::Rebuilt;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
 pub use status::{LakeState, MemoryPart, MemoryPurpose, Status, StreamState, TableState, ViewPhase, ViewState};
 pub use upkeep::{Work, Worked};
@@ -44,13 +46,14 @@ pub use write::{
 use crate::catalog::{Catalog, Relation};
 use crate::change::{Position, Schemas, StreamId};
 use crate::lake::{LakeError, LakeOptions, Moment};
+use crate::source::declare::Routes;
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::types::{Oid, PgError, PgResult, SqlState};
 use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// How the engine works.
@@ -68,6 +71,8 @@ pub struct EngineOptions {
     pub tick_events: usize,
     /// Gold views whose inputs have more rows are filled beside the tick loop.
     pub fill_beside_rows: u64,
+    /// Where records of topics go: for those that bronze holds.
+    pub routes: Arc<Routes>,
     /// So long sources wait after a start for views that are filled beside the loop, so that these can be read meanwhile.
     pub start_patience: Duration,
 }
@@ -83,6 +88,7 @@ impl EngineOptions {
             unflushed_bytes: 512 << 20,
             tick_events: 65_536,
             fill_beside_rows: 100_000,
+            routes: Arc::default(),
             start_patience: Duration::from_secs(5),
         }
     }
@@ -99,8 +105,18 @@ pub struct Commit {
 }
 
 enum Command {
-    Commit { commit: Commit, reply: oneshot::Sender<PgResult<()>> },
-    Shutdown { reply: oneshot::Sender<PgResult<()>> },
+    Commit {
+        commit: Commit,
+        reply: oneshot::Sender<PgResult<()>>,
+    },
+    /// A table that was made anew out of bronze takes the place of the one that is there.
+    Replace {
+        replay: Box<rebuild::Replay>,
+        reply: oneshot::Sender<PgResult<()>>,
+    },
+    Shutdown {
+        reply: oneshot::Sender<PgResult<()>>,
+    },
 }
 
 /// The way to a running engine. Cheap to clone.
@@ -112,6 +128,9 @@ pub struct EngineHandle {
     ticks: watch::Receiver<u64>,
     upkeep: Sender<upkeep::Asked>,
     past: Arc<Past>,
+    routes: Arc<Routes>,
+    /// Held while a table is made anew out of bronze.
+    rebuilding: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl EngineHandle {
@@ -241,5 +260,5 @@ pub fn start(
 
 /// The wall clock, µs since 1970.
 fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+    crate::fault::now_us()
 }

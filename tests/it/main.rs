@@ -14,6 +14,7 @@ mod limits;
 mod one_tick;
 mod operations;
 mod oracle;
+mod rebuild;
 mod restart;
 mod roles;
 mod schema_moves;
