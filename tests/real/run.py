@@ -489,9 +489,9 @@ def dbt(w):
 
 
 CHECKS = [snapshot, insert_update_delete, key_change, schema_change, truncate, unsent_values_stay, transactions_are_whole, every_type,
-          sasl_ssl, psycopg, pgjdbc, client_drivers, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3, stores.lake_on_minio, stores.lake_on_azurite, dbt]
+          sasl_ssl, psycopg, pgjdbc, client_drivers, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3, stores.lake_on_azurite, dbt]
 # What brings all that it needs itself.
-ALONE = {"dbt", "lake_on_minio", "lake_on_azurite"}
+ALONE = {"dbt", "lake_on_azurite"}
 
 
 def finish(passed, failed):

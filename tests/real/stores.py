@@ -1,7 +1,6 @@
-"""The lake in other object stores: MinIO and Azurite, each killed, paused, recovered from, and read by deltalake.
+"""The lake in Azure's blob storage, as Azurite (from npm) has it: killed, paused, recovered from, taken over, and read by deltalake.
 
-Both come from their own registries: MinIO's module through Go's proxy, Azurite from npm. Credentials are in the environment
-of the process, as they are in a container.
+Credentials are in the environment of the process, as they are in a container.
 """
 
 import base64
@@ -11,7 +10,6 @@ import hashlib
 import hmac
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -22,45 +20,11 @@ from pathlib import Path
 from stack import ROOT, PATIENCE, Part, Sluice, connects, free_port, wait_for
 
 WORK = ROOT / "target" / "real"
-MINIO = "github.com/minio/minio@latest"
 AZURITE = "azurite@3"
 
 
 def same(what, seen, wanted):
     assert seen == wanted, f"{what}: {seen!r}, not {wanted!r}"
-
-
-class Minio(Part):
-    """An S3 server with one bucket, `lake`, on a disk."""
-
-    url = "s3://lake/db"
-
-    def __init__(self, folder):
-        super().__init__("minio", folder)
-        self.port = free_port()
-        self.environment = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "something long",
-        }
-
-    def start(self):
-        binary = WORK / "minio" / "minio"
-        if not binary.exists():
-            go = shutil.which("go") or "/usr/local/go/bin/go"
-            print("building MinIO", flush=True)
-            subprocess.run([go, "install", MINIO], check=True, env={**os.environ, "GOBIN": str(binary.parent)})
-        self.spawn([binary, "server", "--quiet", "--address", f"127.0.0.1:{self.port}", self.folder / "data"],
-                   env={"MINIO_ROOT_USER": "somebody", "MINIO_ROOT_PASSWORD": "something long", "MINIO_BROWSER": "off"})
-        wait_for("MinIO", lambda: connects(self.port), self.log)
-        import boto3
-        client = boto3.client(
-            "s3", endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1",
-            aws_access_key_id="somebody", aws_secret_access_key="something long")
-
-        def made():
-            names = [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]
-            return "lake" in names or client.create_bucket(Bucket="lake")
-        wait_for("the bucket", made, self.log)
 
 
 class Azurite(Part):
@@ -220,10 +184,6 @@ def lake_in(store, w):
     wait_for("the second process with all events", goes_on, second.log)
     second.end()
     store.end()
-
-
-def lake_on_minio(w):
-    lake_in(Minio(w.folder / "minio"), w)
 
 
 def lake_on_azurite(w):
