@@ -47,6 +47,25 @@ enum Word {
     ///
     /// No server is needed, none is disturbed, and nothing is written; a copy that was taken while a server ran can be looked at, too.
     Inspect(Inspect),
+    /// Make silver tables anew out of bronze, and the gold over them.
+    ///
+    /// Bronze holds every record as it arrived, so this needs no source: also what Kafka has long forgotten comes again, by the
+    /// declarations of now. Nothing else may have the lake open; on a running server, SELECT sluice.rebuild('silver.t') does
+    /// the same.
+    Rebuild(Rebuild),
+}
+
+#[derive(Args)]
+struct Rebuild {
+    /// The tables, as silver.orders.
+    #[arg(value_name = "TABLE", required = true)]
+    tables: Vec<String>,
+    /// The configuration that names the lake and declares the tables.
+    #[arg(long, short, value_name = "FILE", default_value = "sluice.toml")]
+    config: PathBuf,
+    /// The folder of a demo, in the place of a configuration.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "config")]
+    demo: Option<String>,
 }
 
 #[derive(Args)]
@@ -148,6 +167,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Word::Serve(arguments) => serve(&arguments.config),
         Word::Check(arguments) => check(&arguments.config),
         Word::Inspect(arguments) => inspect(arguments),
+        Word::Rebuild(arguments) => rebuild(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -208,6 +228,14 @@ fn inspect(arguments: Inspect) -> Result<(), Failure> {
     let text = if arguments.json { inspected.json() } else { inspected.text() };
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     Ok(())
+}
+
+fn rebuild(arguments: Rebuild) -> Result<(), Failure> {
+    let deployment = match arguments.demo {
+        Some(folder) => Deployment::of_demo(folder)?,
+        None => Deployment::configured(&arguments.config, &Config::read(&arguments.config)?)?,
+    };
+    Ok(server::rebuild(deployment, &arguments.tables)?)
 }
 
 fn check(path: &std::path::Path) -> Result<(), Failure> {

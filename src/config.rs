@@ -178,6 +178,12 @@ pub struct LakeConfig {
     /// How far back the lake can be read as it was; 0: not at all.
     #[serde(deserialize_with = "duration")]
     pub history: Duration,
+    /// In a folder: a flush counts when the disk has it.
+    pub fsync: bool,
+    /// New bronze tables have a folder for each day of ingestion.
+    pub bronze_by_day: bool,
+    /// New tables of these names (`gold.totals`, `gold.*`) are written without deletion vectors.
+    pub copy_on_write: Vec<String>,
 }
 
 impl Default for LakeConfig {
@@ -189,6 +195,9 @@ impl Default for LakeConfig {
             flush_rows: 100_000,
             unflushed_limit: 2_000_000,
             history: Duration::from_secs(3600),
+            fsync: true,
+            bronze_by_day: true,
+            copy_on_write: vec![],
         }
     }
 }

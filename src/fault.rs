@@ -1,13 +1,13 @@
 //! Floor 0: faults on purpose, at named steps, for runs that look whether anything is lost or doubled.
 //!
 //! `SLUICE_FAULTS` says which, as in `seed=42 commit:kill=0.01 upload:fail=0.1 tick:pause=0.05`: at each pass of a step the
-//! process ends as by `kill -9`, sleeps up to a fifth of a second, or the step fails, with these chances. Equal seeds give
-//! equal draws in equal order of passes. Without the variable a pass costs one load of a pointer.
+//! process ends as by `kill -9`, sleeps up to a fifth of a second, the clock jumps by up to a day (`jump`), or the step fails,
+//! with these chances. Equal seeds give equal draws in equal order of passes. Without the variable a pass costs one load of a pointer.
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where a fault may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,25 @@ const STEPS: [(Step, &str); 9] = [
 ];
 
 const LONGEST_PAUSE_MS: u64 = 200;
+/// A day.
+const LONGEST_JUMP_US: f64 = 86_400e6;
+
+/// How far the clock is off, on purpose; µs.
+static CLOCK_OFF_US: AtomicI64 = AtomicI64::new(0);
+
+#[cfg(test)]
+thread_local! {
+    /// The same for one thread's test.
+    pub static TEST_CLOCK_OFF_US: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+/// The wall clock of engine and lake, µs since 1970. It may jump, as clocks do.
+pub fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64);
+    #[cfg(test)]
+    let now = now + TEST_CLOCK_OFF_US.get();
+    now + CLOCK_OFF_US.load(Ordering::Relaxed)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -50,6 +69,8 @@ enum Action {
     Fail,
     /// The step is done, and fails all the same: an answer that was lost.
     Late,
+    /// From now on the clock shows another time.
+    Jump,
 }
 
 #[derive(Debug)]
@@ -113,6 +134,7 @@ fn parse(text: &str) -> Result<Plan, String> {
             "pause" => Action::Pause,
             "fail" => Action::Fail,
             "late" => Action::Late,
+            "jump" => Action::Jump,
             other => return Err(format!("no action \"{other}\"")),
         };
         let chance = value.parse().ok().filter(|chance| (0.0..=1.0).contains(chance));
@@ -148,6 +170,9 @@ impl Plan {
                     std::process::abort();
                 }
                 Action::Pause => pause = Some(Duration::from_millis((self.draw() * LONGEST_PAUSE_MS as f64) as u64)),
+                Action::Jump => {
+                    CLOCK_OFF_US.store(((self.draw() * 2.0 - 1.0) * LONGEST_JUMP_US) as i64, Ordering::Relaxed);
+                }
                 Action::Fail | Action::Late => fails = true,
             }
         }

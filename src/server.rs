@@ -7,6 +7,7 @@ use crate::engine::{self, EngineHandle, EngineOptions};
 use crate::http;
 use crate::lake::{LakeError, LakeOptions};
 use crate::pg_catalog;
+use crate::source::declare::Routes;
 use crate::source::demo::beginning::{self, Beginning};
 use crate::source::demo::{self, Business, DemoOptions};
 use crate::source::jsonl::{JsonlConfig, JsonlSource};
@@ -49,6 +50,8 @@ pub enum ServerError {
     View { place: String, error: PgError },
     #[error("{}: {error}", path.display())]
     Beginning { path: PathBuf, error: std::io::Error },
+    #[error("{table}: {error}")]
+    Rebuild { table: String, error: PgError },
     #[error("the engine has ended: {0}")]
     Engine(PgError),
     #[error("cannot start a runtime: {0}")]
@@ -120,6 +123,16 @@ impl Deployment {
         })
     }
 
+    /// The lake of a demo, and how its tables are declared; nothing runs.
+    pub fn of_demo(data: String) -> Result<Self, ServerError> {
+        let mut options = DemoOptions { businesses: Business::ALL.to_vec(), rate: 0.0, rows: 0, seed: 0 };
+        if let Ok(Some(begun)) = Beginning::read(Path::new(&data)) {
+            (options.rows, options.seed) = (begun.rows, begun.seed);
+        }
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::demo(&options, nowhere, nowhere, data)
+    }
+
     /// What a configuration says; reads the files that it names, connects to nothing.
     pub fn configured(path: &Path, config: &Config) -> Result<Self, ServerError> {
         let url = match config.lake.url.contains("://") {
@@ -129,6 +142,9 @@ impl Deployment {
         let mut lake = LakeOptions::new(url);
         lake.storage_options = config.lake.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect();
         lake.history = config.lake.history;
+        lake.fsync = config.lake.fsync;
+        lake.by_day = config.lake.bronze_by_day;
+        lake.copy_on_write.clone_from(&config.lake.copy_on_write);
         let mut engine = EngineOptions::new(lake);
         engine.flush_interval = config.lake.flush_interval;
         engine.flush_rows = config.lake.flush_rows;
@@ -249,6 +265,48 @@ pub fn run(deployment: Deployment, duration: Option<Duration>) -> Result<(), Ser
     result
 }
 
+/// Makes silver tables anew out of bronze, without sources and clients, and prints what came of it.
+pub fn rebuild(deployment: Deployment, tables: &[String]) -> Result<(), ServerError> {
+    runtime()?.block_on(async {
+        survive_file_limits();
+        let mut options = deployment.engine;
+        options.routes = routes(&deployment.sources);
+        crate::memory::set_limit(deployment.memory_limit);
+        let (sender, receiver) = deliveries(DeliveryLimits::default());
+        let started = tokio::task::spawn_blocking(move || {
+            engine::start(options, pg_catalog::system_relations(), Arc::new(Schemas::default()), receiver, vec![])
+        });
+        let recovered = started.await.map_err(|e| ServerError::Engine(PgError::internal(e.to_string())))??;
+        let engine = recovered.handle;
+        let mut outcome = Ok(());
+        for name in tables {
+            let snapshot = engine.snapshot();
+            let catalog = &snapshot.catalog;
+            let found = catalog.user_relations().find(|relation| catalog.qualified_name(relation) == *name);
+            let missing =
+                || PgError::new(SqlState::UNDEFINED_TABLE, format!("table \"{name}\" does not exist in this lake"));
+            let rebuilt = match found {
+                Some(relation) => engine.rebuild(relation.oid).await,
+                None => Err(missing()),
+            };
+            match rebuilt {
+                Ok(rebuilt) => println!("{name}: {rebuilt}"),
+                Err(error) => {
+                    outcome = Err(ServerError::Rebuild { table: name.clone(), error });
+                    break;
+                }
+            }
+        }
+        drop(sender);
+        let closed = engine.shutdown().await.map_err(ServerError::Engine);
+        outcome.and(closed)
+    })
+}
+
+fn routes(sources: &[Box<dyn Source>]) -> Arc<Routes> {
+    Arc::new(Routes::new(sources.iter().map(|source| source.router()).collect()))
+}
+
 async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Result<(), ServerError> {
     survive_file_limits();
     let views = view_statements(std::mem::take(&mut deployment.views))?;
@@ -261,7 +319,8 @@ async fn run_until(mut deployment: Deployment, duration: Option<Duration>) -> Re
     let statuses: Vec<Arc<SourceStatus>> =
         deployment.sources.iter().map(|s| SourceStatus::new(Arc::clone(s.name()), s.kind())).collect();
     crate::memory::set_limit(deployment.memory_limit);
-    let options = deployment.engine;
+    let mut options = deployment.engine;
+    options.routes = routes(&deployment.sources);
     let (known, watched) = (Arc::clone(&schemas), statuses.clone());
     let opened = tokio::task::spawn_blocking(move || {
         engine::start(options, pg_catalog::system_relations(), known, receiver, watched)

@@ -24,6 +24,7 @@ mod memory;
 mod moves;
 mod own_tables;
 mod past;
+mod rebuild;
 mod recover;
 mod references;
 mod scan;
@@ -38,6 +39,7 @@ mod write;
 pub use align::AlignOptions;
 pub use beside::give_way;
 pub use past::{Past, PastSnapshot};
+pub use rebuild::Rebuilt;
 pub use snapshot::{RelationData, Snapshot, SnapshotRelations, bronze_columns};
 pub use status::{LakeState, MemoryPart, MemoryPurpose, Status, StreamState, TableState, ViewPhase, ViewState};
 pub use upkeep::{Work, Worked};
@@ -48,6 +50,7 @@ pub use write::{
 use crate::catalog::{Catalog, Relation};
 use crate::change::{Position, Schemas, StreamId, Tick};
 use crate::lake::{LakeError, LakeOptions, Moment};
+use crate::source::declare::Routes;
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::BuiltIndex;
 use crate::types::{Oid, PgError, PgResult, SqlState};
@@ -55,7 +58,7 @@ use arc_swap::ArcSwap;
 use crossbeam_channel::Sender;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// How the engine works.
@@ -75,6 +78,8 @@ pub struct EngineOptions {
     pub fill_beside_rows: u64,
     /// Bytes that silver and managed tables may take in memory; beyond it rows stay in the lake alone. `None`: all are in memory.
     pub table_memory: Option<u64>,
+    /// Where records of topics go: for those that bronze holds.
+    pub routes: Arc<Routes>,
     /// So long sources wait after a start for views that are filled beside the loop, so that these can be read meanwhile.
     pub start_patience: Duration,
 }
@@ -91,6 +96,7 @@ impl EngineOptions {
             tick_events: 65_536,
             fill_beside_rows: 100_000,
             table_memory: None,
+            routes: Arc::default(),
             start_patience: Duration::from_secs(5),
         }
     }
@@ -114,8 +120,18 @@ pub struct Commit {
 pub type BuiltIndexes = Vec<(Oid, BuiltIndex)>;
 
 enum Command {
-    Commit { commit: Commit, reply: oneshot::Sender<PgResult<()>> },
-    Shutdown { reply: oneshot::Sender<PgResult<()>> },
+    Commit {
+        commit: Commit,
+        reply: oneshot::Sender<PgResult<()>>,
+    },
+    /// A table that was made anew out of bronze takes the place of the one that is there.
+    Replace {
+        replay: Box<rebuild::Replay>,
+        reply: oneshot::Sender<PgResult<()>>,
+    },
+    Shutdown {
+        reply: oneshot::Sender<PgResult<()>>,
+    },
 }
 
 /// The way to a running engine. Cheap to clone. With the last one the engine ends as after [`EngineHandle::shutdown`].
@@ -129,6 +145,9 @@ pub struct EngineHandle {
     past: Arc<Past>,
     /// Tables with more rows get their indexes beside the loop.
     beside_rows: u64,
+    routes: Arc<Routes>,
+    /// Held while a table is made anew out of bronze.
+    rebuilding: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl EngineHandle {
@@ -258,5 +277,5 @@ pub fn start(
 
 /// The wall clock, µs since 1970.
 fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+    crate::fault::now_us()
 }

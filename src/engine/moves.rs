@@ -66,6 +66,11 @@ impl Departed {
         Some(row)
     }
 
+    /// Whether the row that left its key by this change is kept.
+    pub fn holds(&self, id: MoveId) -> bool {
+        self.rows.contains_key(&id)
+    }
+
     fn trim(&mut self) {
         self.whole.drain(..self.whole.len().saturating_sub(Self::MAX_WHOLE));
         while self.bytes > Self::MAX_BYTES

@@ -18,7 +18,7 @@ use super::views::{ViewSlot, view_state};
 use super::{EngineHandle, EngineOptions, Recovered, now_us};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::change::{Position, RowId, Schemas, StreamId, Tick};
-use crate::lake::{self, Lake, LakeError, LakeTable, Loaded, Maintenance, Manifest, OpenFiles};
+use crate::lake::{self, ColdFiles, Lake, LakeError, LakeTable, Loaded, Maintenance, Manifest, OpenFiles};
 use crate::source::{DeliveryReceiver, SourceStatus};
 use crate::store::Table;
 use crate::types::{Oid, PgError, PgType, TableSchema, oid};
@@ -46,6 +46,61 @@ fn runtime_failure(error: std::io::Error) -> LakeError {
     LakeError::Value(PgError::internal(format!("cannot start a thread: {error}")))
 }
 
+impl Engine {
+    /// An engine without tables, sources and lake, which nobody sees.
+    pub(super) fn bare(options: EngineOptions, catalog: Catalog, schemas: Arc<Schemas>) -> Result<Self, LakeError> {
+        let nothing = Snapshot {
+            tick: Tick(0),
+            at_us: now_us(),
+            catalog: Arc::new(Catalog::new([])),
+            status: Arc::new(Status::default()),
+            relations: HashMap::new(),
+        };
+        Ok(Self {
+            aligner: Aligner::new(options.align),
+            departed: Departed::default(),
+            options,
+            catalog: Arc::new(catalog),
+            tick: Tick(0),
+            slots: HashMap::new(),
+            names: HashMap::new(),
+            views: vec![],
+            relations: HashMap::new(),
+            before: HashMap::new(),
+            changes: HashMap::new(),
+            positions: BTreeMap::new(),
+            schemas,
+            lake_state: LakeState::default(),
+            dropped: vec![],
+            trouble: Arc::default(),
+            dead_letters: 0,
+            events: 0,
+            session: view::session(),
+            runtime: runtime("engine", 0)?,
+            sources: vec![],
+            published: Arc::new(ArcSwap::from_pointee(nothing)),
+            ticks: watch::channel(0).0,
+            waiting: vec![],
+            last_flush: Instant::now(),
+            last_tick: Instant::now(),
+            written_catalog: None,
+            flushing: false,
+            catalog_changed: false,
+            starting: true,
+            arrivals: crossbeam_channel::unbounded().0,
+            creating: vec![],
+            failed: vec![],
+            failures: HashMap::new(),
+            relieved: None,
+            starved: false,
+            cold: Arc::new(ColdFiles::new()),
+            evicted: None,
+            crowded: false,
+            started: Instant::now(),
+        })
+    }
+}
+
 pub(super) fn start(
     options: EngineOptions,
     system: Vec<Relation>,
@@ -68,57 +123,21 @@ pub(super) fn start(
     let tick = manifest.as_ref().map_or(Tick(0), |m| m.tick);
     let lake_state = LakeState { manifest: number, durable_tick: tick, ..LakeState::default() };
 
-    let nothing = Snapshot {
-        tick,
-        at_us: now_us(),
-        catalog: Arc::new(Catalog::new([])),
-        status: Arc::new(Status::default()),
-        relations: HashMap::new(),
-    };
     let (ticks, ticks_seen) = watch::channel(tick.0);
     let (arrival_sender, arrivals) = crossbeam_channel::unbounded();
-    let mut engine = Engine {
-        aligner: Aligner::new(options.align),
-        departed: manifest.as_ref().map_or_else(Departed::default, |m| Departed::from_json(&m.extra["departed"])),
-        options,
-        catalog: Arc::new(catalog),
-        tick,
-        slots: HashMap::new(),
-        names: HashMap::new(),
-        views: vec![],
-        relations: HashMap::new(),
-        before: HashMap::new(),
-        changes: HashMap::new(),
-        positions,
-        schemas,
-        lake_state,
-        dropped: manifest.as_ref().map_or_else(Vec::new, dropped_folders),
-        trouble: lake.trouble(),
-        dead_letters: 0,
-        events: 0,
-        session: view::session(),
-        runtime: runtime("engine", 0)?,
-        sources,
-        published: Arc::new(ArcSwap::from_pointee(nothing)),
-        ticks,
-        waiting: vec![],
-        last_flush: Instant::now(),
-        last_tick: Instant::now(),
-        written_catalog: None,
-        flushing: false,
-        catalog_changed: fresh,
-        starting: true,
-        arrivals: arrival_sender,
-        creating: vec![],
-        failed: vec![],
-        failures: HashMap::new(),
-        relieved: None,
-        starved: false,
-        cold: lake.cold(),
-        evicted: None,
-        crowded: false,
-        started: begun,
-    };
+    let mut engine = Engine::bare(options, catalog, schemas)?;
+    engine.departed = manifest.as_ref().map_or_else(Departed::default, |m| Departed::from_json(&m.extra["departed"]));
+    engine.tick = tick;
+    engine.positions = positions;
+    engine.lake_state = lake_state;
+    engine.dropped = manifest.as_ref().map_or_else(Vec::new, dropped_folders);
+    engine.trouble = lake.trouble();
+    engine.sources = sources;
+    engine.ticks = ticks;
+    engine.catalog_changed = fresh;
+    engine.arrivals = arrival_sender;
+    engine.started = begun;
+    engine.cold = lake.cold();
     if let Some(limit) = engine.options.table_memory {
         engine.cold.set_cache(evict::cache_bytes(limit));
     }
@@ -154,6 +173,8 @@ pub(super) fn start(
         upkeep: ask_sender,
         past: Arc::new(Past::new(lake.reader(), past_system)),
         beside_rows: engine.options.fill_beside_rows,
+        routes: Arc::clone(&engine.options.routes),
+        rebuilding: Arc::default(),
     };
     let history = engine.options.lake.history;
     let retention = if history.is_zero() { READERS } else { history };

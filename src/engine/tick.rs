@@ -5,6 +5,7 @@ use super::evict::patiently;
 use super::flush::{Done, Dropped, Job, TableJob, lake_kind};
 use super::hydrate::{Arrival, Creating};
 use super::moves::Departed;
+use super::rebuild::Replay;
 use super::snapshot::{RelationData, Snapshot, bronze_columns};
 use super::status::{LakeState, Status, StreamState, TableState, ViewPhase};
 use super::tables::{Rows, Slot};
@@ -40,6 +41,8 @@ const DEADLINE_STEP: Duration = Duration::from_millis(5);
 const TICK_STEP: Duration = Duration::from_millis(1);
 /// How long a failed flush waits before it is tried again.
 const FLUSH_RETRY: Duration = Duration::from_secs(1);
+/// Where a statement hears what became of it.
+type Reply = oneshot::Sender<PgResult<()>>;
 /// Rows that background work on one table may touch between two ticks.
 const MAINTENANCE_ROWS: usize = 16_384;
 
@@ -145,8 +148,10 @@ impl Engine {
                 Err(error) => break Err(error),
             }
             let mut changes = Vec::new();
+            let mut replacements = Vec::new();
             for command in commands.drain(..) {
                 match command {
+                    Command::Replace { replay, reply } => replacements.push((replay, reply)),
                     Command::Commit { commit, reply } => changes.push((commit, reply)),
                     Command::Shutdown { reply } => asked_to_end = Some(reply),
                 }
@@ -165,8 +170,9 @@ impl Engine {
             let restated = self.published.load().status.lake != self.lake_state;
             let dirty = self.slots.values().any(|s| s.dirty);
             // Whoever fills a view shows how far that is, and can be called off.
-            if !released.is_empty() || !changes.is_empty() || restated || dirty || self.has_work() {
-                self.tick(released, changes);
+            let asked = !changes.is_empty() || !replacements.is_empty();
+            if !released.is_empty() || asked || restated || dirty || self.has_work() {
+                self.tick(released, changes, replacements);
             }
             self.maintain();
             self.evict();
@@ -280,7 +286,7 @@ impl Engine {
     }
 
     /// One tick for all that the sources brought, and one for each transaction that wrote; all of them are shown at once.
-    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, oneshot::Sender<PgResult<()>>)>) {
+    fn tick(&mut self, released: Vec<Released>, changes: Vec<(super::Commit, Reply)>, anew: Vec<(Box<Replay>, Reply)>) {
         fault::at_blocking(Step::Tick);
         self.tick.0 += 1;
         self.last_tick = Instant::now();
@@ -289,6 +295,12 @@ impl Engine {
         let mut changed = self.publish_dirty();
         self.relieve(&mut changed);
         self.run_views(&mut changed);
+        for (replay, reply) in anew {
+            match self.replace(*replay) {
+                Ok(()) => self.waiting.push(Waiting { tick: self.tick, since: Instant::now(), reply }),
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        }
         // New views are filled from relations that are all at this tick.
         for (change, reply) in changes {
             let away = self.lake_state.error.as_deref().map(lake_is_away);
@@ -412,7 +424,7 @@ impl Engine {
     }
 
     /// Tells the catalog of a table's new columns and types.
-    fn reshape(&mut self, oid: Oid, schema: &TableSchema) -> PgResult<()> {
+    pub(super) fn reshape(&mut self, oid: Oid, schema: &TableSchema) -> PgResult<()> {
         Arc::make_mut(&mut self.catalog).change(oid, |relation| {
             let mut attnum = relation.columns.iter().map(|c| c.attnum).max().unwrap_or(0);
             for column in &schema.columns {
@@ -772,6 +784,10 @@ impl Engine {
             }
             Err(error @ LakeError::Fenced { .. }) => {
                 tracing::error!(%error, "the lake is no longer ours alone");
+                Err(error.into())
+            }
+            Err(error @ LakeError::Lost { .. }) => {
+                tracing::error!(%error, "the lake's disk has lost what was written");
                 Err(error.into())
             }
             Err(error) => {

@@ -444,19 +444,7 @@ impl Engine {
         let name: Arc<str> = catalog.qualified_name(relation).into();
         let table = Table::new(Arc::new(relation.table_schema()));
         let old = self.slots.remove(&relation.oid);
-        let taken = |folder: &str| {
-            self.slots.values().chain(&old).any(|s| *s.folder == *folder)
-                || self.dropped.iter().any(|d| *d.folder == *folder)
-        };
-        let mut folder = Arc::clone(&name);
-        for nth in 0.. {
-            if !taken(&folder) {
-                break;
-            }
-            folder =
-                if nth == 0 { format!("{name}-{}", relation.oid) } else { format!("{name}-{}-{nth}", relation.oid) }
-                    .into();
-        }
+        let folder = self.free_folder(&name, relation.oid, old.as_ref());
         self.names.insert(name, relation.oid);
         let mut slot = Slot::new(relation.oid, RelationKind::Managed, folder, Rows::Hot(Box::new(table)));
         if let Some(old) = &old {
@@ -465,6 +453,22 @@ impl Engine {
         self.slots.insert(relation.oid, slot);
         let data = self.relations.get(&relation.oid).cloned();
         Ok(Undo::Slot { oid: relation.oid, old: old.map(Box::new), data })
+    }
+
+    /// A folder for the rows of a relation that is made anew.
+    pub(super) fn free_folder(&self, name: &Arc<str>, oid: Oid, old: Option<&Slot>) -> Arc<str> {
+        let taken = |folder: &str| {
+            self.slots.values().chain(old).any(|s| *s.folder == *folder)
+                || self.dropped.iter().any(|d| *d.folder == *folder)
+        };
+        let mut folder = Arc::clone(name);
+        for nth in 0.. {
+            if !taken(&folder) {
+                break;
+            }
+            folder = if nth == 0 { format!("{name}-{oid}") } else { format!("{name}-{oid}-{nth}") }.into();
+        }
+        folder
     }
 
     /// Applies rows that [`Engine::verify`] has let pass, and shows them.

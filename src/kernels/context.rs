@@ -99,6 +99,10 @@ pub trait Context: Send + Sync + Debug {
     fn compact(&self, _relation: Oid) -> PgResult<String> {
         Err(PgError::unsupported("compaction here"))
     }
+    /// `sluice.rebuild`: makes a silver table anew out of bronze; what was done, in words.
+    fn rebuild(&self, _relation: Oid) -> PgResult<String> {
+        Err(PgError::unsupported("making a table anew here"))
+    }
     /// Asks another session to cancel its statement, or to end: whether it was there.
     fn signal(&self, _pid: i32, _end: bool) -> PgResult<bool> {
         Err(PgError::unsupported("signalling another session"))

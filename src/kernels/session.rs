@@ -421,6 +421,13 @@ pub fn declare(r: &mut Registry) {
         }),
     );
     r.fun(
+        "rebuild(text)",
+        session1::<Text, Text>(|call, name| {
+            let context = call.context()?;
+            context.rebuild(relation_named(context, name)?).map(Some)
+        }),
+    );
+    r.fun(
         "notify_on_change(text,text)",
         Arc::new(|call| {
             let (names, channels) = (Text::column(&call.args[0].array)?, Text::column(&call.args[1].array)?);

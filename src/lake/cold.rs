@@ -125,7 +125,7 @@ impl Wake for Parked {
 
 impl ColdFiles {
     /// For requests on the runtime of the caller.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { runtime: Handle::try_current().ok(), ..Self::default() }
     }
 

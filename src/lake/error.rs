@@ -31,6 +31,14 @@ pub enum LakeError {
         source: Box<dyn Error + Send + Sync>,
     },
 
+    /// The disk did not take what was written, and what it has of it nobody knows. What the last manifest names is there.
+    #[error("the disk did not take \"{place}\"")]
+    Lost {
+        place: String,
+        #[source]
+        source: std::io::Error,
+    },
+
     /// What lies there is not what was written.
     #[error("\"{place}\" is damaged: {problem}")]
     Damaged { place: String, problem: String },
@@ -97,6 +105,7 @@ impl LakeError {
                 Some("Give this user the right to write there, or choose another folder.".into())
             }
             Self::Store { .. } => Some("Check that the lake's folder or bucket can be reached and has room.".into()),
+            Self::Lost { .. } => Some("Look after the disk; a restart goes on from what it has.".into()),
             Self::Damaged { .. } => Some("Restore it from a copy of the lake.".into()),
             Self::Forgotten { oldest, .. } => {
                 Some(format!("The oldest that it holds is {oldest}; see [lake] history."))
@@ -145,7 +154,7 @@ impl From<LakeError> for PgError {
             | LakeError::OlderFormat { .. }
             | LakeError::Foreign { .. } => SqlState::OBJECT_NOT_IN_STATE,
             LakeError::Fenced { .. } => SqlState::SERIALIZATION_FAILURE,
-            LakeError::Store { .. } => SqlState::IO_ERROR,
+            LakeError::Store { .. } | LakeError::Lost { .. } => SqlState::IO_ERROR,
             LakeError::Damaged { .. } => SqlState::DATA_CORRUPTED,
             // snapshot_too_old
             LakeError::Forgotten { .. } => SqlState(*b"72000"),

@@ -29,10 +29,16 @@ const ROW_GROUP_ROWS: usize = 128 << 10;
 const STATISTICS_COLUMNS: usize = 32;
 const STATISTICS_TEXT: usize = 40;
 
+/// The partition column of tables that are partitioned by the day on which their rows came: a Delta column that rows do
+/// not have, and that Sluice's own readers do not see.
+pub(super) const DAY: &str = "ingested_day";
+/// The column that says when a row came.
+pub(super) const INGESTED_AT: &str = "ingested_at";
+
 /// A live data file of a table.
 #[derive(Debug, Clone)]
 pub(super) struct LiveFile {
-    /// Relative to the table. Paths in ascending order are the files in the order of their rows.
+    /// Relative to the table. Names in ascending order are the files in the order of their rows.
     pub path: Arc<str>,
     pub size: u64,
     /// Physical rows, dead ones too.
@@ -49,7 +55,13 @@ pub(super) struct LiveFile {
 
 impl LiveFile {
     pub(super) fn partition_values(&self) -> Map<String, Value> {
-        Map::new()
+        self.partition.iter().map(|day| (DAY.to_owned(), Value::from(&**day))).collect()
+    }
+
+    /// The part of its name that says where its rows stand among those of other files.
+    pub(super) fn rank(&self) -> &str {
+        let name = self.path.rsplit_once('/').map_or(&*self.path, |(_, name)| name);
+        name.rsplit_once('-').map_or(name, |(rank, _)| rank)
     }
 
     pub(super) fn dead(&self) -> u64 {

@@ -315,6 +315,7 @@ pub(super) async fn fold(shared: &Shared) -> LakeResult<()> {
                 newest_us: times().max().unwrap_or(0).max(0),
             };
             store::put(&*shared.store, &segment.path(), encode(&telling)?.into()).await?;
+            shared.sync().await?;
             let mut history = shared.history.lock();
             if history.segments.is_empty() {
                 history.oldest.clone_from(&first.tables);

@@ -5,6 +5,7 @@
 
 use super::cold::ColdFiles;
 use super::convert;
+use super::durable::Unsynced;
 use super::error::{LakeError, LakeResult};
 use super::file::{self, LiveFile};
 use super::store::Trouble;
@@ -38,6 +39,7 @@ pub(super) struct Place {
     pub store: Arc<dyn ObjectStore>,
     pub storage_options: HashMap<String, String>,
     pub is_local: bool,
+    pub unsynced: Option<Arc<Unsynced>>,
     pub trouble: Arc<Trouble>,
     pub cold: Arc<ColdFiles>,
 }
@@ -82,7 +84,7 @@ pub(super) struct State {
 pub(super) struct Metadata(pub Value);
 
 impl Metadata {
-    pub(super) fn new(name: &str, schema: &TableSchema, kind: LakeTableKind) -> Self {
+    pub(super) fn new(name: &str, schema: &TableSchema, kind: LakeTableKind, layout: Layout) -> Self {
         let mut configuration = BTreeMap::from([
             ("sluice.table", name.to_owned()),
             ("sluice.format", TABLE_FORMAT.to_string()),
@@ -91,14 +93,17 @@ impl Metadata {
             // Sluice's own maintenance cleans up: it knows which versions manifests name.
             ("delta.enableExpiredLogCleanup", "false".to_owned()),
         ]);
-        if kind == LakeTableKind::Upsert {
+        if layout.copy_on_write {
+            configuration.insert(COPY_ON_WRITE, "true".to_owned());
+        } else if kind == LakeTableKind::Upsert {
             configuration.insert("delta.enableDeletionVectors", "true".to_owned());
         }
+        let partitions: &[&str] = if layout.by_day { &[file::DAY] } else { &[] };
         Self(json!({
             "id": uuid::Uuid::new_v4().to_string(),
             "format": { "provider": "parquet", "options": {} },
-            "schemaString": schema_string(schema),
-            "partitionColumns": [],
+            "schemaString": schema_string(schema, layout.by_day),
+            "partitionColumns": partitions,
             "configuration": configuration,
             "createdTime": now_ms(),
         }))
@@ -110,8 +115,16 @@ impl Metadata {
 
     pub(super) fn with_schema(&self, schema: &TableSchema) -> Self {
         let mut changed = self.clone();
-        changed.0["schemaString"] = schema_string(schema).into();
+        changed.0["schemaString"] = schema_string(schema, self.layout().by_day).into();
         changed
+    }
+
+    pub(super) fn layout(&self) -> Layout {
+        let columns = self.0.get("partitionColumns").and_then(Value::as_array);
+        Layout {
+            by_day: columns.is_some_and(|columns| columns.iter().any(|column| column == file::DAY)),
+            copy_on_write: self.configuration(COPY_ON_WRITE).is_some(),
+        }
     }
 
     pub(super) fn configuration(&self, key: &str) -> Option<&str> {
@@ -129,8 +142,21 @@ impl Metadata {
     }
 }
 
+/// How a table lies in its folder; settled when it is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// A folder for each day on which rows came.
+    pub by_day: bool,
+    /// Files in which rows died are written anew, in the place of deletion vectors.
+    pub copy_on_write: bool,
+}
+
+/// In the configuration of tables that are written so.
+const COPY_ON_WRITE: &str = "sluice.copyOnWrite";
+
 /// Delta's schema of a table; what PostgreSQL says of a column is in the column's metadata.
-pub(super) fn schema_string(schema: &TableSchema) -> String {
+pub(super) fn schema_string(schema: &TableSchema, by_day: bool) -> String {
+    let day = by_day.then(|| json!({ "name": file::DAY, "type": "date", "nullable": true, "metadata": {} }));
     let fields: Vec<Value> = schema
         .columns
         .iter()
@@ -147,14 +173,15 @@ pub(super) fn schema_string(schema: &TableSchema) -> String {
                 "metadata": metadata,
             })
         })
+        .chain(day)
         .collect();
     json!({ "type": "struct", "fields": fields }).to_string()
 }
 
 /// The weakest protocol that says what the table uses.
-pub(super) fn protocol(schema: &TableSchema, kind: LakeTableKind) -> Value {
+pub(super) fn protocol(schema: &TableSchema, kind: LakeTableKind, layout: Layout) -> Value {
     let mut features = Vec::new();
-    if kind == LakeTableKind::Upsert {
+    if kind == LakeTableKind::Upsert && !layout.copy_on_write {
         features.push("deletionVectors");
     }
     if schema.columns.iter().any(|column| convert::is_timestamp_ntz(column.ty)) {
@@ -366,12 +393,18 @@ pub(super) async fn read_state_with(place: &Place, version: i64, vectors: bool) 
             stats: stats.into(),
             vector,
             ids: None,
-            partition: None,
+            partition: day_of(&path),
             path,
         });
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files.sort_by(|a, b| (a.rank(), &a.path).cmp(&(b.rank(), &b.path)));
     Ok(State { files, metadata, protocol })
+}
+
+/// The day that a path names.
+fn day_of(path: &str) -> Option<Arc<str>> {
+    let (folder, _) = path.split_once('/')?;
+    folder.strip_prefix(file::DAY)?.strip_prefix('=').map(Arc::from)
 }
 
 async fn read_vector(
@@ -429,5 +462,5 @@ pub(super) async fn set_back(
 }
 
 pub(super) fn now_ms() -> i64 {
-    chrono::Utc::now().timestamp_millis()
+    fault::now_us() / 1000
 }

@@ -79,6 +79,11 @@ impl Compaction {
     /// Writes the new files; commits nothing.
     pub async fn run(self) -> LakeResult<Compacted> {
         let new = self.old.run().await?;
+        if let Some(unsynced) = &self.old.place.unsynced {
+            // Before a flush has to wait for it.
+            let paths: Vec<_> = new.iter().map(|file| self.old.place.path(&file.path)).collect();
+            unsynced.sync_new(&paths).await?;
+        }
         Ok(Compacted { old: self.old, new })
     }
 }
@@ -93,8 +98,7 @@ pub struct Cleaning {
     retention: Duration,
     live: HashSet<String>,
     tombstones: HashMap<String, (i64, Instant)>,
-    opened_ms: i64,
-    opened: Instant,
+    strangers: HashMap<String, Instant>,
 }
 
 /// What became of a [`Cleaning`].
@@ -104,6 +108,7 @@ pub struct Cleaned {
     /// Objects that are gone.
     pub removed: usize,
     paths: Vec<String>,
+    strangers: HashMap<String, Instant>,
 }
 
 impl LakeTable {
@@ -142,7 +147,9 @@ impl LakeTable {
             let begin = *from;
             let (mut end, mut rows, mut bytes) = (begin, 0, 0);
             while let Some(file) = self.files.get(end).filter(|file| !is_whole(file)) {
-                let too_much = rows + file.live() > how.max_rows || bytes + file.size as usize > file::FILE_BYTES;
+                let too_much = rows + file.live() > how.max_rows
+                    || bytes + file.size as usize > file::FILE_BYTES
+                    || file.partition != self.files[begin].partition;
                 if end > begin && too_much {
                     break;
                 }
@@ -168,7 +175,9 @@ impl LakeTable {
             // An older file joins while it is not much greater than all newer ones together.
             let is_too_big = rows > 0 && file.live() > 2 * rows && self.files.len() - first >= how.merge_files;
             let is_whole = file.size as usize >= file::FILE_BYTES / 2 && file.vector.is_none();
-            if is_too_big || is_whole || rows + file.live() > how.max_rows {
+            // Yesterday's files stay among themselves.
+            let is_other_day = self.files.last().is_some_and(|last| last.partition != file.partition);
+            if is_too_big || is_whole || is_other_day || rows + file.live() > how.max_rows {
                 break;
             }
             rows += file.live();
@@ -280,8 +289,7 @@ impl LakeTable {
             retention: how.retention,
             live,
             tombstones: self.tombstones.clone(),
-            opened_ms: self.opened_ms,
-            opened: self.opened,
+            strangers: self.strangers.clone(),
         })
     }
 
@@ -290,6 +298,7 @@ impl LakeTable {
         for path in &cleaned.paths {
             self.tombstones.remove(path);
         }
+        self.strangers.clone_from(&cleaned.strangers);
     }
 }
 
@@ -321,6 +330,18 @@ async fn newest_checkpoint(place: &Place, up_to: i64) -> LakeResult<Option<i64>>
 }
 
 impl Cleaning {
+    /// The checkpoint that deltalake has written takes the place of log entries: these may go when the disk has it.
+    async fn sync_checkpoint(&self) -> LakeResult<()> {
+        let Some(unsynced) = &self.place.unsynced else { return Ok(()) };
+        let written = format!("{:020}.checkpoint", self.version);
+        for object in store::list(&*self.place.store, &self.place.path("_delta_log")).await? {
+            if object.location.filename().is_some_and(|name| name.starts_with(&written) || name == "_last_checkpoint") {
+                unsynced.note(&object.location);
+            }
+        }
+        unsynced.sync().await
+    }
+
     pub async fn run(self) -> LakeResult<Cleaned> {
         let mut done = Cleaned::default();
         if self.checkpoint {
@@ -331,6 +352,7 @@ impl Cleaning {
             let table = self.place.delta_table(self.version).await?;
             deltalake::checkpoints::create_checkpoint(&table, None).await.map_err(|error| failed(error.into()))?;
             done.checkpoint = Some(self.version);
+            self.sync_checkpoint().await?;
         }
         let Some(needed) = self.shared.oldest_version(&self.place.name) else { return Ok(done) };
         let keep = newest_checkpoint(&self.place, needed).await?;
@@ -349,9 +371,18 @@ impl Cleaning {
                 None if self.shared.cold.is_open(object.location.as_ref()) => false,
                 None => match self.tombstones.get(path) {
                     Some((version, gone)) => *version <= needed && gone.elapsed() >= self.retention,
-                    // A file whose end this process has not seen was left by one before it. What this one writes is not
-                    // in the log yet, or is in newer versions.
-                    None => modified_ms < self.opened_ms.min(before_ms) && self.opened.elapsed() >= self.retention,
+                    // It was left by a process before this one or by a flush that failed, or a flush is writing it just
+                    // now: no flush lasts from one cleaning to the next. Clocks have no say in it.
+                    None => match self.strangers.get(path) {
+                        Some(since) => {
+                            done.strangers.insert(path.to_owned(), *since);
+                            since.elapsed() >= self.retention
+                        }
+                        None => {
+                            done.strangers.insert(path.to_owned(), Instant::now());
+                            false
+                        }
+                    },
                 },
             };
             if is_garbage {
@@ -359,6 +390,7 @@ impl Cleaning {
                     .await
                     .map_err(|error| LakeError::store("remove", object.location.to_string(), error))?;
                 store::delete(&*self.place.store, &object.location).await?;
+                done.strangers.remove(path);
                 done.paths.push(path.to_owned());
                 done.removed += 1;
             }

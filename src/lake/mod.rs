@@ -16,9 +16,12 @@
 //! The caller brings rows in the order of their [`RowId`]s, calls each table from one task at a time, and writes a
 //! manifest with [`LakeTable::version`] of *every* table after flushes and maintenance.
 
+#[cfg(test)]
+mod chaos;
 mod cold;
 mod convert;
 mod copies;
+mod durable;
 mod error;
 mod file;
 mod history;
@@ -34,6 +37,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod vector;
+#[cfg(test)]
+mod world;
 
 pub use cold::{ColdCache, ColdFiles, Evictable, Loaded, OpenFiles};
 pub use error::{LakeError, LakeResult};
@@ -48,9 +53,10 @@ pub use table::{Flush, LakeTable};
 
 use crate::types::TableSchema;
 use deltalake::DeltaTableBuilder;
+use durable::{Folder, Unsynced};
 use futures::{StreamExt, TryStreamExt};
 use history::{History, Kept};
-use log::Place;
+use log::{Layout, Place};
 use object_store::ObjectStore;
 use object_store::path::Path;
 use parking_lot::Mutex;
@@ -77,11 +83,25 @@ pub struct LakeOptions {
     pub zstd_level: i32,
     /// How far back the lake can be read as it was, and how long files stay that are no longer live.
     pub history: Duration,
+    /// A flush counts when the disk has it, not when the file system does. Of a lake in a folder; stores promise it anyway.
+    pub fsync: bool,
+    /// New tables of appended rows that say when they came have a folder for each day.
+    pub by_day: bool,
+    /// New tables of these names are written without deletion vectors: `schema.table`, or `schema.*`.
+    pub copy_on_write: Vec<String>,
 }
 
 impl LakeOptions {
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), storage_options: HashMap::new(), zstd_level: 1, history: Duration::from_secs(3600) }
+        Self {
+            url: url.into(),
+            storage_options: HashMap::new(),
+            zstd_level: 1,
+            history: Duration::from_secs(3600),
+            fsync: true,
+            by_day: true,
+            copy_on_write: Vec::new(),
+        }
     }
 }
 
@@ -119,7 +139,13 @@ struct Shared {
     folder: Option<PathBuf>,
     store: Arc<dyn ObjectStore>,
     storage_options: HashMap<String, String>,
+    /// What a power cut could take; `None` where nobody asks, or where the store promises that nothing can.
+    unsynced: Option<Arc<Unsynced>>,
+    /// A folder that is to be taken as a store whose answers may be lost; for tests.
+    is_doubtful: bool,
     zstd_level: i32,
+    by_day: bool,
+    copy_on_write: Vec<String>,
     history_length: Duration,
     /// Tells this lake from a copy of it: [`Manifest::place`].
     place: String,
@@ -134,6 +160,14 @@ struct Shared {
 }
 
 impl Shared {
+    /// Returns when a power cut can take nothing of what was put before.
+    async fn sync(&self) -> LakeResult<()> {
+        match &self.unsynced {
+            Some(unsynced) => unsynced.sync().await,
+            None => Ok(()),
+        }
+    }
+
     /// The version of a table in the newest manifest.
     fn manifest_version(&self, name: &str) -> Option<i64> {
         self.kept.lock().back()?.tables.get(name).map(|table| table.version)
@@ -154,7 +188,27 @@ impl Shared {
 
     /// How [`store::put_new`] becomes certain.
     fn certainty(&self) -> (bool, &Trouble) {
-        (self.folder.is_some(), &self.trouble)
+        (self.is_local(), &self.trouble)
+    }
+
+    /// How a new table is to lie.
+    fn layout(&self, name: &str, schema: &TableSchema, kind: LakeTableKind) -> Layout {
+        // A table that was made anew lies in `schema.table-<OID>`, perhaps with another number.
+        let is_meant = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(before) => name.starts_with(before),
+            None => name.strip_prefix(pattern.as_str()).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('-') && rest.chars().all(|c| c == '-' || c.is_ascii_digit())
+            }),
+        };
+        Layout {
+            by_day: self.by_day && kind == LakeTableKind::Append && schema.index_of(file::INGESTED_AT).is_some(),
+            copy_on_write: kind == LakeTableKind::Upsert && self.copy_on_write.iter().any(is_meant),
+        }
+    }
+
+    /// Whether the store says how a write has ended.
+    fn is_local(&self) -> bool {
+        self.folder.is_some() && !self.is_doubtful
     }
 
     fn place(&self, name: &str) -> LakeResult<Place> {
@@ -170,7 +224,8 @@ impl Shared {
             url,
             store: Arc::clone(&self.store),
             storage_options: self.storage_options.clone(),
-            is_local: self.folder.is_some(),
+            is_local: self.is_local(),
+            unsynced: self.unsynced.clone(),
             trouble: Arc::clone(&self.trouble),
             cold: Arc::clone(&self.cold),
         })
@@ -228,13 +283,27 @@ fn connect(options: LakeOptions, url: Url, folder: Option<PathBuf>) -> LakeResul
         .build_storage()
         .map_err(location)?
         .object_store(None);
+    Ok(connected(options, url, folder, store))
+}
+
+/// The same, where the store is known.
+fn connected(options: LakeOptions, url: Url, folder: Option<PathBuf>, store: Arc<dyn ObjectStore>) -> Arc<Shared> {
     let place = place_of(&url, folder.as_deref());
-    Ok(Arc::new(Shared {
+    let unsynced = folder.clone().filter(|_| options.fsync).map(|folder| Arc::new(Unsynced::new(folder)));
+    let store = match &unsynced {
+        Some(unsynced) => Arc::new(Folder { inner: store, unsynced: Arc::clone(unsynced) }),
+        None => store,
+    };
+    Arc::new(Shared {
         url,
         folder,
         store,
         storage_options: options.storage_options,
+        unsynced,
+        is_doubtful: false,
         zstd_level: options.zstd_level,
+        by_day: options.by_day,
+        copy_on_write: options.copy_on_write,
         history_length: options.history,
         place,
         kept: Mutex::default(),
@@ -242,7 +311,7 @@ fn connect(options: LakeOptions, url: Url, folder: Option<PathBuf>) -> LakeResul
         opened: Mutex::default(),
         trouble: Arc::default(),
         cold: Arc::new(ColdFiles::new()),
-    }))
+    })
 }
 
 /// Opens the lake, creating it where there is none: takes the lock, reads the newest manifest, and sets back the
@@ -253,7 +322,10 @@ pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> 
         Some(folder) => Some(lock_folder(folder)?),
         None => None,
     };
-    let shared = connect(options, url, folder)?;
+    open_connected(connect(options, url, folder)?, lock).await
+}
+
+async fn open_connected(shared: Arc<Shared>, lock: Option<File>) -> LakeResult<(Lake, Option<Manifest>)> {
     let numbers = manifest::numbers(&*shared.store).await?;
     let newest = numbers.last().copied().unwrap_or(0);
     let mut lake = Lake { number: newest, shared, _lock: lock };
@@ -267,7 +339,7 @@ pub async fn open(options: LakeOptions) -> LakeResult<(Lake, Option<Manifest>)> 
     *lake.shared.history.lock() = history;
     remember_manifests(&lake.shared, &numbers, found.number).await?;
     let is_set_back = set_back_tables(&lake.shared, &mut found).await?;
-    if is_set_back || found.number != newest || lake.shared.folder.is_none() {
+    if is_set_back || found.number != newest || !lake.shared.is_local() {
         // On object stores this is also the fence: the writer before us finds its next number taken.
         lake.write_manifest(found.clone()).await?;
         found.number = lake.number;
@@ -503,7 +575,9 @@ impl Lake {
         manifest.number = self.number + 1;
         manifest.format = MANIFEST_FORMAT;
         manifest.place.clone_from(&self.shared.place);
+        self.shared.sync().await?;
         manifest::write(&self.shared, &manifest).await?;
+        self.shared.sync().await?;
         self.number = manifest.number;
         let beyond: Vec<u64> = {
             let mut kept = self.shared.kept.lock();

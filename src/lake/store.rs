@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long the first look at a put of unknown outcome waits; each further one waits twice as long, up to the last.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-const LAST_LOOK: Duration = Duration::from_secs(5);
+const FIRST_LOOK: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
+const LAST_LOOK: Duration = Duration::from_millis(if cfg!(test) { 4 } else { 5000 });
 
 /// What is wrong with the store while somebody goes on trying, and whether that has still a point.
 #[derive(Debug, Default)]

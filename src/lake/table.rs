@@ -2,15 +2,16 @@
 
 use super::error::{LakeError, LakeResult};
 use super::file::{self, FileWriter, LiveFile, NewFile, RowIds};
-use super::log::{self, Commit, Metadata, Place};
+use super::log::{self, Commit, Layout, Metadata, Place};
 use super::scan::{self, LakeFiles};
 use super::vector::VectorWriter;
 use super::{LakeTableKind, Shared, store};
 use crate::change::{Position, RowId, StreamId, Tick};
 use crate::fault::{self, Step};
 use crate::types::TableSchema;
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use arrow::datatypes::TimestampMicrosecondType;
 use futures::StreamExt;
 use roaring::RoaringBitmap;
 use serde_json::Value;
@@ -35,6 +36,11 @@ pub struct Flush<'a> {
     pub truncate: bool,
 }
 
+/// New rows, with their ids.
+type Rows = Vec<(RecordBatch, Vec<RowId>)>;
+
+const DAY_US: i64 = 86_400_000_000;
+
 /// Up to this many rows are encoded on the caller's thread: less work than handing over.
 const ENCODE_HERE_ROWS: usize = 4096;
 
@@ -44,6 +50,7 @@ pub struct LakeTable {
     pub(super) place: Arc<Place>,
     pub(super) shared: Arc<Shared>,
     pub(super) kind: LakeTableKind,
+    layout: Layout,
     pub(super) schema: Arc<TableSchema>,
     /// The schema of the last flush: what the log says, too.
     flushed_schema: Option<Arc<TableSchema>>,
@@ -58,8 +65,8 @@ pub struct LakeTable {
     pub(super) last_checkpoint: Option<i64>,
     /// Files that are no longer live: the version and the time at which they were removed.
     pub(super) tombstones: HashMap<String, (i64, Instant)>,
-    pub(super) opened_ms: i64,
-    pub(super) opened: Instant,
+    /// Files that cleanings have found and that nobody knows of, and since when.
+    pub(super) strangers: HashMap<String, Instant>,
 }
 
 pub(super) async fn open(
@@ -81,8 +88,9 @@ pub(super) async fn open(
                 log::read_state(&place, 0).await?;
             }
             shared.remove_table(&place).await?;
-            let metadata = Metadata::new(name, &schema, kind);
-            let protocol = log::protocol(&schema, kind);
+            let layout = shared.layout(name, &schema, kind);
+            let metadata = Metadata::new(name, &schema, kind, layout);
+            let protocol = log::protocol(&schema, kind, layout);
             let mut commit = Commit::new("CREATE TABLE", None, true);
             commit.protocol(&protocol);
             commit.metadata(&metadata);
@@ -97,6 +105,7 @@ pub(super) async fn open(
         ));
     }
     Ok(LakeTable {
+        layout: metadata.layout(),
         place,
         shared,
         kind,
@@ -110,8 +119,7 @@ pub(super) async fn open(
         flushes_since_compaction: 0,
         last_checkpoint: None,
         tombstones: HashMap::new(),
-        opened_ms: log::now_ms(),
-        opened: Instant::now(),
+        strangers: HashMap::new(),
     })
 }
 
@@ -150,7 +158,7 @@ impl LakeTable {
     }
 
     fn schema_change(&self, schema: &TableSchema) -> SchemaChange {
-        let new = log::schema_string(schema);
+        let new = log::schema_string(schema, self.layout.by_day);
         if new == self.metadata.schema_string() {
             return SchemaChange::None;
         }
@@ -185,7 +193,7 @@ impl LakeTable {
         let mut metadata = None;
         let mut protocol = None;
         if change != SchemaChange::None {
-            let needed = log::protocol(flush.schema, self.kind);
+            let needed = log::protocol(flush.schema, self.kind, self.layout);
             if log::is_weaker(&self.protocol, &needed) {
                 commit.protocol(&needed);
                 protocol = Some(needed);
@@ -227,6 +235,15 @@ impl LakeTable {
                     continue;
                 }
                 let mut now = LiveFile::clone(old);
+                if self.layout.copy_on_write && change != SchemaChange::Rewrite {
+                    now.vector = Some(VectorWriter::new().add(rows.clone())?);
+                    for new in self.rewriting(&[Arc::new(now)], flush.schema).run().await? {
+                        commit.add(&new, true);
+                        files.push(Arc::new(new));
+                    }
+                    removed.push(Arc::clone(old));
+                    continue;
+                }
                 if now.vector.is_none() {
                     now.stats = file::loosened(&now.stats);
                 }
@@ -259,13 +276,16 @@ impl LakeTable {
         }
 
         if has_rows {
-            let new = self.encode(flush.rows, flush.schema).await?;
-            for (n, new) in new.into_iter().enumerate() {
-                let key = format!("part-{:012}-{n:03}", self.version + 1);
-                let file = store_file(&self.place, self.shared.zstd_level, &key, new).await?;
-                commit.add(&file, true);
-                commit.rows_added += file.rows;
-                files.push(Arc::new(file));
+            let mut n = 0;
+            for (day, rows) in self.days(flush.rows)? {
+                for new in self.encode(&rows, flush.schema).await? {
+                    let key = format!("part-{:012}-{n:03}", self.version + 1);
+                    let file = store_file(&self.place, self.shared.zstd_level, day.as_ref(), &key, new).await?;
+                    commit.add(&file, true);
+                    commit.rows_added += file.rows;
+                    files.push(Arc::new(file));
+                    n += 1;
+                }
             }
         }
 
@@ -382,6 +402,35 @@ impl LakeTable {
         Ok(found)
     }
 
+    /// The rows in runs of one day each, where a day is a partition.
+    fn days(&self, rows: &[(RecordBatch, Vec<RowId>)]) -> LakeResult<Vec<(Option<Arc<str>>, Rows)>> {
+        if !self.layout.by_day {
+            return Ok(vec![(None, rows.to_vec())]);
+        }
+        let mut days: Vec<(Option<Arc<str>>, Rows)> = Vec::new();
+        for (batch, ids) in rows {
+            let times = batch.column_by_name(file::INGESTED_AT);
+            let times = times.and_then(|times| times.as_primitive_opt::<TimestampMicrosecondType>());
+            let missing = || LakeError::internal(format!("rows of table {} do not say when they came", self.name()));
+            let times = times.ok_or_else(missing)?;
+            let day = |row: usize| times.value(row).div_euclid(DAY_US);
+            let mut from = 0;
+            while from < ids.len() {
+                let to = (from + 1..ids.len()).find(|row| day(*row) != day(from)).unwrap_or(ids.len());
+                let part = (batch.slice(from, to - from), ids[from..to].to_vec());
+                let name =
+                    chrono::DateTime::from_timestamp_micros(times.value(from)).map(|at| at.date_naive().to_string());
+                let name: Arc<str> = name.ok_or_else(missing)?.into();
+                match days.last_mut() {
+                    Some((Some(last), parts)) if *last == name => parts.push(part),
+                    _ => days.push((Some(name), vec![part])),
+                }
+                from = to;
+            }
+        }
+        Ok(days)
+    }
+
     async fn encode(&self, rows: &[(RecordBatch, Vec<RowId>)], schema: &Arc<TableSchema>) -> LakeResult<Vec<NewFile>> {
         fault::at(Step::Encode).await.map_err(|error| LakeError::store("encode rows of", self.name(), error))?;
         let level = self.shared.zstd_level;
@@ -465,9 +514,16 @@ impl LakeTable {
 }
 
 /// Puts a file where a commit can name it. `key`: the beginning of its name, which orders it among the others.
-async fn store_file(place: &Place, zstd_level: i32, key: &str, new: NewFile) -> LakeResult<LiveFile> {
+async fn store_file(
+    place: &Place,
+    zstd_level: i32,
+    day: Option<&Arc<str>>,
+    key: &str,
+    new: NewFile,
+) -> LakeResult<LiveFile> {
     let codec = if zstd_level == 0 { "snappy" } else { "zstd" };
-    let path = format!("{key}-{}.{codec}.parquet", uuid::Uuid::new_v4().simple());
+    let folder = day.map_or_else(String::new, |day| format!("{}={day}/", file::DAY));
+    let path = format!("{folder}{key}-{}.{codec}.parquet", uuid::Uuid::new_v4().simple());
     let size = new.bytes.len() as u64;
     store::put(&*place.store, &place.path(&path), new.bytes).await?;
     Ok(LiveFile {
@@ -478,7 +534,7 @@ async fn store_file(place: &Place, zstd_level: i32, key: &str, new: NewFile) -> 
         stats: new.stats.into(),
         vector: None,
         ids: Some(Arc::new(new.ids)),
-        partition: None,
+        partition: day.cloned(),
     })
 }
 
@@ -517,10 +573,13 @@ impl Rewriting {
                 tokio::task::yield_now().await;
             }
         }
-        let key = first.path.get(..20).unwrap_or(&first.path).to_owned();
+        let key = first.rank();
         let mut written = Vec::new();
-        for (n, new) in writer.finish()?.into_iter().enumerate() {
-            let mut file = store_file(&self.place, self.zstd_level, &format!("{key}-{n:03}"), new).await?;
+        let new = writer.finish()?;
+        let is_one = new.len() == 1;
+        for (n, new) in new.into_iter().enumerate() {
+            let key = if is_one { key.to_owned() } else { format!("{key}-{n:03}") };
+            let mut file = store_file(&self.place, self.zstd_level, first.partition.as_ref(), &key, new).await?;
             if !are_ids_known {
                 file.ids = None;
             }

@@ -12,11 +12,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::Path as FsPath;
 
-fn options(folder: &FsPath) -> LakeOptions {
+pub(super) fn options(folder: &FsPath) -> LakeOptions {
     LakeOptions::new(folder.to_str().expect("a temporary path is UTF-8"))
 }
 
-fn manifest(tick: u64, tables: &[(&str, &LakeTable)]) -> Manifest {
+pub(super) fn manifest(tick: u64, tables: &[(&str, &LakeTable)]) -> Manifest {
     Manifest {
         tick: Tick(tick),
         tables: tables
@@ -29,22 +29,22 @@ fn manifest(tick: u64, tables: &[(&str, &LakeTable)]) -> Manifest {
     }
 }
 
-fn schema(columns: &[(&str, PgType)], key: Vec<usize>) -> Arc<TableSchema> {
+pub(super) fn schema(columns: &[(&str, PgType)], key: Vec<usize>) -> Arc<TableSchema> {
     let columns = columns.iter().map(|(name, ty)| Column::new(*name, *ty, true)).collect();
     Arc::new(TableSchema::new(columns, key))
 }
 
-fn pairs() -> Arc<TableSchema> {
+pub(super) fn pairs() -> Arc<TableSchema> {
     schema(&[("id", PgType::new(oid::INT4)), ("note", PgType::new(oid::TEXT))], vec![0])
 }
 
-fn pair_batch(schema: &TableSchema, rows: &[(i32, String)]) -> RecordBatch {
+pub(super) fn pair_batch(schema: &TableSchema, rows: &[(i32, String)]) -> RecordBatch {
     let ids = Int32Array::from_iter_values(rows.iter().map(|(id, _)| *id));
     let notes = StringArray::from_iter_values(rows.iter().map(|(_, note)| note));
     RecordBatch::try_new(Arc::clone(schema.arrow()), vec![Arc::new(ids), Arc::new(notes)]).expect("two columns")
 }
 
-async fn flush_rows(
+pub(super) async fn flush_rows(
     table: &mut LakeTable,
     tick: u64,
     rows: &[(RecordBatch, Vec<RowId>)],
@@ -65,7 +65,7 @@ async fn flush_rows(
         .await
 }
 
-async fn load(table: &mut LakeTable) -> (Vec<(RecordBatch, Vec<RowId>)>, RowId) {
+pub(super) async fn load(table: &mut LakeTable) -> (Vec<(RecordBatch, Vec<RowId>)>, RowId) {
     let mut batches = Vec::new();
     let next = table
         .load(|batch, ids| {

@@ -325,6 +325,51 @@ impl Router {
     pub fn tables(&self) -> &[TableDeclaration] {
         &self.tables
     }
+
+    /// The same way, on which no table is claimed for good.
+    pub fn again(&self) -> Self {
+        let mut again = Self {
+            source: Arc::clone(&self.source),
+            tables: self.tables.clone(),
+            undeclared: self.undeclared,
+            owners: Arc::default(),
+        };
+        again.share(&Arc::default());
+        again
+    }
+}
+
+/// The ways of all sources of a deployment, for records that were read before and are read again out of bronze.
+#[derive(Default)]
+pub struct Routes(Vec<Router>);
+
+impl Routes {
+    pub fn new(routers: Vec<Router>) -> Self {
+        Self(routers)
+    }
+
+    /// Where everything goes that nobody declares.
+    pub fn undeclared() -> Self {
+        let router = Router::new("bronze".into(), Vec::new(), Undeclared::Auto);
+        Self(router.into_iter().collect())
+    }
+
+    /// A decoder of a topic's records for the changes of one silver table alone, as stream number `nth` of topic and
+    /// partition; `None`: nobody brings them there.
+    pub fn decoder(
+        &self,
+        topic: &str,
+        partition: i32,
+        nth: usize,
+        silver: &str,
+        schemas: &Arc<Schemas>,
+    ) -> Option<StreamDecoder> {
+        let routes = self.0.iter().filter_map(|router| router.route(topic, partition, None).ok());
+        let mut routed = routes.into_iter().find(|routed| routed.route.silver.as_deref() == Some(silver))?;
+        let stream = StreamId(format!("{}#{nth}", routed.route.stream).into());
+        routed.route = Arc::new(Route { bronze: None, stream, ..Route::clone(&routed.route) });
+        Some(routed.decoder(Arc::clone(schemas)))
+    }
 }
 
 /// Where the records of a stream go.

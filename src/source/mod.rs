@@ -31,7 +31,6 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
 
 pub use delivery::{
@@ -49,6 +48,9 @@ pub trait Source: Send + 'static {
 
     /// Whose table is whose is settled among all sources of a deployment. `read`: what this one has read before.
     fn share_tables(&mut self, owners: &Arc<declare::TableOwners>, read: &[StreamId]);
+
+    /// The way of its records, to go it again.
+    fn router(&self) -> declare::Router;
 
     /// Reads until `cx.shutdown`. An `Err` means that going on would be wrong; outages are waited for.
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError>;
@@ -114,5 +116,5 @@ fn panic_message(outcome: std::thread::Result<()>) -> String {
 
 /// The wall clock, µs since 1970.
 fn now_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
+    crate::fault::now_us()
 }

@@ -153,6 +153,10 @@ impl Context for StatementContext {
         self.compact_table(relation)
     }
 
+    fn rebuild(&self, relation: Oid) -> PgResult<String> {
+        self.rebuild_table(relation)
+    }
+
     fn sequence(&self, call: SequenceCall) -> PgResult<i64> {
         let moves = matches!(call, SequenceCall::Next(_) | SequenceCall::Set(..));
         if moves && self.settings.lock().raw(AS_OF).is_some_and(|moment| !moment.is_empty()) {

@@ -4,8 +4,8 @@ use super::storage::{Filling, LakeTableAt, Storage, StorageSnapshot};
 use crate::catalog::Catalog;
 use crate::change::{StreamId, Tick};
 use crate::engine::{
-    BuiltIndexes, Commit, EngineHandle, MemoryPart, MemoryPurpose, Snapshot, Status, TableState, ViewPhase, ViewState,
-    Work, Worked,
+    BuiltIndexes, Commit, EngineHandle, MemoryPart, MemoryPurpose, Rebuilt, Snapshot, Status, TableState, ViewPhase,
+    ViewState, Work, Worked,
 };
 use crate::lake::{LakeReader, Moment};
 use crate::memory;
@@ -42,6 +42,10 @@ impl Storage for EngineHandle {
 
     async fn upkeep(&self, oid: Oid, work: Work) -> PgResult<Worked> {
         EngineHandle::upkeep(self, oid, work).await
+    }
+
+    async fn rebuild(&self, oid: Oid) -> PgResult<Rebuilt> {
+        EngineHandle::rebuild(self, oid).await
     }
 
     fn lake(&self) -> Option<LakeReader> {

@@ -8,7 +8,7 @@ use super::database::Database;
 use super::interrupt::Operation;
 use super::session::{Outcome, Session};
 use super::transaction::{Phase, View};
-use crate::catalog::RelationKind;
+use crate::catalog::{Relation, RelationKind};
 use crate::engine::Work;
 use crate::pg_catalog::{
     self, CursorRow, Facts, LakeCommitRow, LakeFileRow, PreparedRow, SessionFacts, SessionRow, SettingRow, State,
@@ -171,8 +171,8 @@ impl Facts for Listed {
 }
 
 impl StatementContext {
-    /// `sluice.compact`: waits until the table has as few files as it can. Errors: `42501` for all but its owner.
-    pub(super) fn compact_table(&self, oid: Oid) -> PgResult<String> {
+    /// A table that its owner asks something for. Errors: `42501` for all others, `42809` for what holds no rows.
+    fn own_table(&self, oid: Oid) -> PgResult<&Arc<Relation>> {
         let missing = || PgError::new(SqlState::UNDEFINED_TABLE, format!("relation with OID {oid} does not exist"));
         let relation = self.catalog.relation(oid).ok_or_else(missing)?;
         if !has_files(relation.kind) {
@@ -182,6 +182,22 @@ impl StatementContext {
         if !self.acting.access.has_rights_of(relation.owner()) {
             return Err(super::access::refused(format!("must be owner of table {}", relation.name)));
         }
+        Ok(relation)
+    }
+
+    /// `sluice.rebuild`: waits until the silver table that was made anew out of bronze is in the lake.
+    pub(super) fn rebuild_table(&self, oid: Oid) -> PgResult<String> {
+        self.own_table(oid)?;
+        let storage = &self.database.storage;
+        let rebuilt = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async { storage.rebuild(oid).await })
+        })?;
+        Ok(rebuilt.to_string())
+    }
+
+    /// `sluice.compact`: waits until the table has as few files as it can.
+    pub(super) fn compact_table(&self, oid: Oid) -> PgResult<String> {
+        self.own_table(oid)?;
         let storage = &self.database.storage;
         let worked = tokio::task::block_in_place(|| {
             tokio::runtime::Handle::current().block_on(async { storage.upkeep(oid, Work::Compact).await })

@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::change::Tick;
-use crate::engine::{BuiltIndexes, Commit, Work, Worked};
+use crate::engine::{BuiltIndexes, Commit, Rebuilt, Work, Worked};
 use crate::lake::{LakeReader, Moment};
 use crate::pg_catalog::State;
 use crate::source::SourceStatus;
@@ -42,6 +42,11 @@ pub trait Storage: Send + Sync + 'static {
     /// Maintenance of one table's files in the lake.
     async fn upkeep(&self, _oid: Oid, _work: Work) -> PgResult<Worked> {
         Err(PgError::unsupported("maintenance without a lake"))
+    }
+
+    /// Makes a silver table anew out of bronze.
+    async fn rebuild(&self, _oid: Oid) -> PgResult<Rebuilt> {
+        Err(PgError::unsupported("making a table anew without a lake"))
     }
 
     /// The lake itself.

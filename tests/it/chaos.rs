@@ -19,7 +19,7 @@ const PLANS: [&str; 3] = [
     "fetch:kill=0.01 decode:kill=0.01 tick:kill=0.005 encode:kill=0.01 upload:kill=0.01 commit:kill=0.01 \
      checkpoint:kill=0.2 vacuum:kill=0.1 manifest:kill=0.02",
     "encode:fail=0.05 upload:fail=0.05 commit:fail=0.05 manifest:fail=0.1 checkpoint:fail=0.3 vacuum:fail=0.2 \
-     upload:late=0.03 commit:late=0.1 tick:pause=0.02",
+     upload:late=0.03 commit:late=0.1 tick:pause=0.02 tick:jump=0.05",
     "tick:pause=0.05 fetch:pause=0.05 encode:pause=0.1 upload:kill=0.005 commit:kill=0.01 commit:late=0.05 \
      manifest:pause=0.1 manifest:fail=0.05 upload:fail=0.03",
 ];

@@ -244,3 +244,88 @@ async fn a_torn_last_entry_is_passed_over() {
     }
     assert_eq!(ask(&client, "SELECT max(n) FROM silver.t").await.as_deref(), Ok("8"));
 }
+
+/// All Delta log entries of a table, one after the other.
+fn log_of(folder: &Path, table: &str) -> String {
+    let log = folder.join("sluice-data").join(table).join("_delta_log");
+    let mut paths: Vec<_> = std::fs::read_dir(log).unwrap().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let entries = paths.iter().filter(|path| path.extension().is_some_and(|e| e == "json"));
+    entries.map(|path| std::fs::read_to_string(path).unwrap()).collect()
+}
+
+/// The clock jumps by up to a day at many ticks: the rows of bronze lie in many days, and stay in their order.
+#[tokio::test]
+async fn bronze_lies_in_days_and_keeps_its_order() {
+    let folder = support::folder();
+    land(folder.path(), "a.t", &upsert(1, "{\"id\":1,\"n\":1}"));
+    let config = format!("{SOURCE}[lake]\nflush_interval = \"20ms\"\n");
+    std::fs::write(
+        folder.path().join("sluice.toml"),
+        format!("listen = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n{config}"),
+    )
+    .unwrap();
+    let arguments = ["serve", "--config", "sluice.toml"];
+    let sluice = support::start_with(folder.path(), &arguments, &[("SLUICE_FAULTS", "seed=3 tick:jump=0.5")]);
+    let client = sluice.connect().await;
+    eventually(&client, "SELECT count(*) FROM bronze.t", "1").await;
+    for n in 2..60 {
+        change(folder.path(), &client, n).await;
+    }
+    let days = "SELECT count(DISTINCT partition) > 1, count(*) FILTER (WHERE partition IS NULL), sum(rows)
+        FROM sluice.lake_files WHERE schema_name = 'bronze' AND table_name = 't'";
+    assert_eq!(ask(&client, days).await.as_deref(), Ok("t|0|59"));
+    assert!(log_of(folder.path(), "bronze/t").contains("\"partitionColumns\":[\"ingested_day\"]"));
+    let named =
+        "SELECT DISTINCT partition FROM sluice.lake_files WHERE schema_name = 'bronze' AND table_name = 't' ORDER BY 1";
+    let meant = "SELECT DISTINCT (ingested_at AT TIME ZONE 'UTC')::date FROM bronze.t ORDER BY 1";
+    assert_eq!(ask(&client, named).await, ask(&client, meant).await);
+    sluice.kill();
+    let sluice = support::serve(folder.path(), &config);
+    let client = sluice.connect().await;
+    client.batch_execute("VACUUM FULL bronze.t").await.unwrap();
+    assert_eq!(ask(&client, days).await.as_deref(), Ok("t|0|59"));
+    let silver = "SELECT id, n, _ingested_at FROM silver.t ORDER BY id";
+    let wanted = ask(&client, silver).await;
+    // A rebuild goes through bronze in its order: the newest event of a key counts, whatever day it has.
+    assert_eq!(
+        ask(&client, "SELECT sluice.rebuild('silver.t')").await.as_deref(),
+        Ok("7 rows from 59 records, 0 dead letters")
+    );
+    assert_eq!(ask(&client, silver).await, wanted);
+}
+
+#[tokio::test]
+async fn a_table_for_simple_readers_has_no_deletion_vectors() {
+    let folder = support::folder();
+    let first: String = (1..40).map(|n| upsert(n % 7, &format!("{{\"id\":{},\"n\":{n}}}", n % 7))).collect();
+    land(folder.path(), "a.t", &first);
+    let sluice = serve(folder.path(), "copy_on_write = [\"silver.t\", \"gold.*\"]\n");
+    let client = sluice.connect().await;
+    eventually(&client, "SELECT count(*) FROM bronze.t", "39").await;
+    let view = "CREATE MATERIALIZED VIEW gold.v AS SELECT id % 2 AS g, sum(n) AS s FROM silver.t GROUP BY 1";
+    client.batch_execute(view).await.unwrap();
+    for n in 40..80 {
+        change(folder.path(), &client, n).await;
+    }
+    for table in ["silver/t", "gold/v"] {
+        let log = log_of(folder.path(), table);
+        assert!(!log.contains("deletionVector"), "{table}");
+    }
+    let rows = ["SELECT id, n FROM silver.t ORDER BY id", "SELECT * FROM gold.v ORDER BY g"];
+    let (first, second) = (ask(&client, rows[0]).await.unwrap(), ask(&client, rows[1]).await.unwrap());
+    client.batch_execute("VACUUM FULL silver.t").await.unwrap();
+    change(folder.path(), &client, 80).await;
+    sluice.kill();
+    let sluice = serve(folder.path(), "");
+    let client = sluice.connect().await;
+    let after = ask(&client, rows[0]).await.unwrap();
+    assert_eq!(after, first.replace(&format!("{}|73", 80 % 7), &format!("{}|80", 80 % 7)));
+    assert_ne!(ask(&client, rows[1]).await.unwrap(), second);
+    // What a table was made as, it stays.
+    change(folder.path(), &client, 81).await;
+    assert!(!log_of(folder.path(), "silver/t").contains("deletionVector"));
+    let counted =
+        "SELECT sum(rows), sum(dead_rows) FROM sluice.lake_files WHERE schema_name = 'silver' AND table_name = 't'";
+    assert_eq!(ask(&client, counted).await.as_deref(), Ok("7|0"));
+}

@@ -15,6 +15,7 @@ mod limits;
 mod one_tick;
 mod operations;
 mod oracle;
+mod rebuild;
 mod restart;
 mod roles;
 mod schema_moves;

@@ -24,11 +24,17 @@ pub struct Sluice {
 ///
 /// Panics with its output when it ends first: use [`run`] for what is to fail.
 pub fn start(folder: &Path, args: &[&str]) -> Sluice {
+    start_with(folder, args, &[])
+}
+
+/// The same, with more in its environment.
+pub fn start_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Sluice {
     static STARTS: AtomicU64 = AtomicU64::new(0);
     let log = folder.join(format!("sluice-{}.log", STARTS.fetch_add(1, Ordering::Relaxed)));
     let file = std::fs::File::options().create(true).append(true).open(&log).expect("the test's folder can be written");
     let mut child = Command::new(env!("CARGO_BIN_EXE_sluice"))
         .args(args)
+        .envs(environment.iter().copied())
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -24,6 +24,7 @@ import clients
 import dbt_project
 import drivers
 import dump
+import stores
 import wide
 from stack import ROOT, Connect, Kafka, ObjectStore, Postgres, Sluice, postgres_bin, wait_for
 
@@ -532,9 +533,9 @@ def dbt(w):
 
 
 CHECKS = [snapshot, insert_update_delete, key_change, schema_change, truncate, unsent_values_stay, transactions_are_whole, every_type,
-          sasl_ssl, psycopg, pgjdbc, client_drivers, pg_dump, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3, dbt, superset]
+          sasl_ssl, psycopg, pgjdbc, client_drivers, pg_dump, kafka_restart, sluice_killed, other_engines_read_the_lake, lake_on_s3, stores.lake_on_azurite, dbt, superset]
 # What brings all that it needs itself.
-ALONE = {"dbt"}
+ALONE = {"dbt", "lake_on_azurite"}
 # What takes too long for every run.
 BY_NAME = {"superset"}
 

@@ -271,10 +271,10 @@ class ObjectStore(Part):
 class Sluice(Part):
     def __init__(self, folder, config, lake='url = "lake"\n'):
         super().__init__("sluice", folder)
-        self.port, http = free_port(), free_port()
+        self.port, self.http = free_port(), free_port()
         self.lake = self.folder / "lake"
         (self.folder / "sluice.toml").write_text(
-            f'listen = "127.0.0.1:{self.port}"\nhttp = "127.0.0.1:{http}"\n[lake]\n{lake}'
+            f'listen = "127.0.0.1:{self.port}"\nhttp = "127.0.0.1:{self.http}"\n[lake]\n{lake}'
             f'flush_interval = "200ms"\n{config}')
         profile = "release" if os.environ.get("SLUICE_TEST_RELEASE") else "debug"
         self.binary = ROOT / "target" / profile / "sluice"

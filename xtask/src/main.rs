@@ -58,7 +58,7 @@ cargo xtask <word>
   test [filter]    the inner ring of tests: needs Cargo's registry and Debian's packages only
   real             the outer ring: Apache Kafka, Debezium, PostgreSQL, Delta readers in Python
   bench [words]    the whole path's CPU, freshness and memory; `store`: the hot store's; `view`: a gold view's;
-                   `wire`: beside PostgreSQL: see docs/PERFORMANCE.md
+                   `lake`: flushes; `wire`: beside PostgreSQL: see docs/PERFORMANCE.md
   lint             format and clippy, as CI runs them
   setup            only install or name what building needs
 
@@ -211,6 +211,11 @@ fn bench(args: &[String]) -> Result<(), String> {
         return run(cargo().args(["bench", "--locked", "--bench", bench, "--"]).args(rest));
     }
     run(cargo().args(["build", "--release", "--locked", "--bin", "sluice"]))?;
+    if let [bench, rest @ ..] = args
+        && bench == "lake"
+    {
+        return run(Command::new("python3").current_dir(root()).arg("benches/lake.py").args(rest));
+    }
     // Packages of their own: nothing of the server is linked into them.
     let (package, words) = match args {
         [word, rest @ ..] if word == "wire" => {

@@ -228,6 +228,10 @@ impl Source for Demo {
         self.router.share(owners);
     }
 
+    fn router(&self) -> Router {
+        self.router.again()
+    }
+
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError> {
         let name = Arc::clone(&self.name);
         let status = Arc::clone(&cx.status);

@@ -185,6 +185,10 @@ impl Source for JsonlSource {
         self.router.claim_read(topics.iter().map(String::as_str));
     }
 
+    fn router(&self) -> Router {
+        self.router.again()
+    }
+
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError> {
         let (name, status, shutdown) = (Arc::clone(&self.name), Arc::clone(&cx.status), cx.shutdown.clone());
         let result = on_own_thread(&name, async move {

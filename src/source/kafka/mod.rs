@@ -140,6 +140,10 @@ impl Source for KafkaSource {
         self.router.claim_read(topics.iter().map(String::as_str));
     }
 
+    fn router(&self) -> Router {
+        self.router.again()
+    }
+
     async fn run(self: Box<Self>, cx: SourceContext) -> Result<(), SourceError> {
         let status = Arc::clone(&cx.status);
         status.set(SourceState::Connecting, format!("connecting to {}", self.config.brokers));
