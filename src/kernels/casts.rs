@@ -401,8 +401,17 @@ impl Step {
     }
 }
 
+/// The type of keys of a storage.
+fn key_type(storage: &DataType) -> PgType {
+    PgType::new(match storage {
+        DataType::Utf8 => oid::TEXT,
+        DataType::List(field) => oid::array_of(key_type(field.data_type()).oid).unwrap_or(oid::ANYARRAY),
+        _ => oid::BYTEA,
+    })
+}
+
 /// For types whose storage equality is not PostgreSQL's: a kernel to a key that is equal, and sorts, as PostgreSQL says.
-/// The key has the kernel's result storage; the type that the result names is that of the value.
+/// The key is of a type whose storage is its own key.
 pub fn equality_key(ty: &ExprType) -> Option<ScalarKernel> {
     let storage = keys::key_storage(ty)?;
     let body: Body = Arc::new(|call| {
@@ -413,6 +422,6 @@ pub fn equality_key(ty: &ExprType) -> Option<ScalarKernel> {
             true => Ok(arrow::compute::take(&key, &UInt32Array::from(vec![0; call.rows]), None)?),
         }
     });
-    let result = ExprType { pg: ty.pg, storage };
+    let result = ExprType { pg: key_type(&storage), storage };
     Some(kernel("equality_key", Nature::STRICT, vec![ty.clone()], result, body))
 }

@@ -846,12 +846,17 @@ impl Session {
                 }
                 let live = self.live_notices.clone().filter(|_| !made.is_empty() && self.wants("NOTICE"));
                 let database = Arc::clone(&self.database);
+                let filled = made.clone();
                 let applied = told_while_filling(&database, live, made, database.storage.commit(commit));
                 match &self.operation {
                     // As PostgreSQL when somebody will not wait for a standby any longer, but not as a success.
-                    Some(operation) => operation.guard(applied).await.unwrap_or_else(|stopped| {
-                        Err(stopped.detail("The change may be visible already; it is not known to be durable."))
-                    }),
+                    Some(operation) => match operation.guard(applied).await {
+                        Ok(applied) => applied,
+                        Err(stopped) if taken_back(&database, &filled).await => Err(stopped),
+                        Err(stopped) => {
+                            Err(stopped.detail("The change may be visible already; it is not known to be durable."))
+                        }
+                    },
                     None => applied.await,
                 }
             }
@@ -901,6 +906,18 @@ pub struct Ready {
 fn is_settled(view: &View) -> bool {
     view.written.is_empty() && !view.changed
 }
+
+/// Whether what a commit made is gone again: it was called off while views of it were being filled, which takes them back.
+async fn taken_back(database: &Database, made: &[Oid]) -> bool {
+    let newest = || database.storage.snapshot();
+    let filling = newest().filling().iter().any(|filling| made.contains(&filling.oid));
+    let (Some(mut ticks), true) = (database.storage.ticks(), filling) else { return false };
+    let gone = ticks.wait_for(|_| made.iter().all(|oid| newest().catalog().relation(*oid).is_none()));
+    tokio::time::timeout(TAKEN_BACK, gone).await.is_ok_and(|seen| seen.is_ok())
+}
+
+/// How long a client that has called off its statement waits to hear that nothing is left of it.
+const TAKEN_BACK: Duration = Duration::from_secs(2);
 
 /// Indexes of large tables that a commit is about to ask for.
 async fn build_indexes(database: Arc<Database>, wanted: Vec<(Oid, Vec<usize>)>) -> PgResult<BuiltIndexes> {

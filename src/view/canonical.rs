@@ -5,15 +5,21 @@
 //! | which of equal rows ORDER BY … LIMIT takes | further sort keys: all columns |
 //! | which rows LIMIT without ORDER BY takes | the first by all columns |
 //! | the order of peers under a window function that tells them apart | all columns, after the window's own keys |
+//! | the order of peers within a RANGE or GROUPS frame (`last_value`, `array_agg`) | a number for each row below the window, by all columns |
 //! | the order in which an aggregate takes its rows (`array_agg`, …) | its ORDER BY, then its arguments |
 //! | the rounding of sums of floats, which depends on their order | exact sums, rounded once; variances in the order of the values |
 
 use crate::kernels;
 use crate::types::PgResult;
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchema, Result};
-use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction};
-use datafusion::logical_expr::{Aggregate, Expr, Limit, LogicalPlan, Projection, Sort, Window, WindowFrameUnits};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::functions_window::row_number::row_number_udwf;
+use datafusion::logical_expr::expr::{AggregateFunction, Sort as SortExpr, WindowFunction, WindowFunctionParams};
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprSchemable, Limit, LogicalPlan, Projection, Sort, Window, WindowFrame, WindowFrameBound,
+    WindowFrameUnits, WindowFunctionDefinition,
+};
 use std::sync::Arc;
 
 /// See the module. `plan` is an optimised one.
@@ -79,8 +85,21 @@ fn sorted_window(window: Window) -> Result<LogicalPlan> {
     let Window { input, window_expr, schema } = window;
     let (open, fixed): (Vec<Expr>, Vec<Expr>) =
         window_expr.into_iter().partition(|expr| window_call(expr).is_some_and(depends_on_peers));
-    if open.is_empty() {
-        return Ok(LogicalPlan::Window(Window { input, window_expr: fixed, schema }));
+    let columns = schema.iter().map(|(qualifier, field)| Expr::Column(Column::new(qualifier.cloned(), field.name())));
+    let shown = |plan: LogicalPlan| {
+        let projection = Projection::try_new_with_schema(columns.collect(), Arc::new(plan), Arc::clone(&schema))?;
+        Ok(LogicalPlan::Projection(projection))
+    };
+    let fixed = match (fixed.is_empty(), numbered_peers(&input, &fixed)?) {
+        (_, Some(numbered)) => Some(Window::try_new(fixed, Arc::new(LogicalPlan::Window(numbered)))?),
+        (false, None) if open.is_empty() => {
+            return Ok(LogicalPlan::Window(Window { input, window_expr: fixed, schema: Arc::clone(&schema) }));
+        }
+        (false, None) => Some(Window::try_new(fixed, Arc::clone(&input))?),
+        (true, None) => None,
+    };
+    if let (true, Some(fixed)) = (open.is_empty(), &fixed) {
+        return shown(LogicalPlan::Window(fixed.clone()));
     }
     let keys = Arc::clone(input.schema());
     let ordered = open.into_iter().map(|expr| {
@@ -99,13 +118,60 @@ fn sorted_window(window: Window) -> Result<LogicalPlan> {
         })
     });
     let ordered = ordered.collect::<Result<Vec<_>>>()?;
-    let lower = match fixed.is_empty() {
-        true => input,
-        false => Arc::new(LogicalPlan::Window(Window::try_new(fixed, input)?)),
+    let lower = fixed.map_or(input, |fixed| Arc::new(LogicalPlan::Window(fixed)));
+    shown(LogicalPlan::Window(Window::try_new(ordered, lower)?))
+}
+
+/// What the numbers of peers are called.
+const PEERS: &str = "order of peers";
+
+/// Whether a window node only brings the rows in order for the one above it.
+pub fn orders_peers(window: &Window) -> bool {
+    matches!(window.window_expr.as_slice(), [Expr::Alias(alias)] if alias.name == PEERS)
+}
+
+/// Where a call looks at its peers in some order, a node below it that numbers the rows by all columns: what needs that order
+/// gives it to the node above too, while a further key of that node would take its peers apart, and a mere sort is left out.
+fn numbered_peers(input: &Arc<LogicalPlan>, calls: &[Expr]) -> Result<Option<Window>> {
+    let mut ordered = None;
+    for call in calls.iter().filter_map(window_call) {
+        if looks_at_peers_in_order(call, input.schema())? {
+            ordered = Some(call);
+        }
+    }
+    let Some(call) = ordered else { return Ok(None) };
+    let unbounded = WindowFrameBound::Preceding(ScalarValue::UInt64(None));
+    let params = WindowFunctionParams {
+        args: vec![],
+        partition_by: call.params.partition_by.clone(),
+        order_by: columns_after(call.params.order_by.clone(), input.schema()),
+        window_frame: WindowFrame::new_bounds(WindowFrameUnits::Rows, unbounded, WindowFrameBound::CurrentRow),
+        filter: None,
+        null_treatment: None,
+        distinct: false,
     };
-    let whole = LogicalPlan::Window(Window::try_new(ordered, lower)?);
-    let columns = schema.iter().map(|(qualifier, field)| Expr::Column(Column::new(qualifier.cloned(), field.name())));
-    Ok(LogicalPlan::Projection(Projection::try_new_with_schema(columns.collect(), Arc::new(whole), schema)?))
+    let fun = WindowFunctionDefinition::WindowUDF(row_number_udwf());
+    let number = Expr::from(WindowFunction { fun, params }).alias(PEERS);
+    Window::try_new(vec![number], Arc::clone(input)).map(Some)
+}
+
+/// Does the result of a call depend on the order of rows that its window does not tell apart?
+fn looks_at_peers_in_order(call: &WindowFunction, schema: &DFSchema) -> Result<bool> {
+    if call.params.window_frame.units == WindowFrameUnits::Rows {
+        return Ok(false);
+    }
+    let WindowFunctionDefinition::AggregateUDF(udf) = &call.fun else {
+        let name = call.fun.name();
+        return Ok(!matches!(name, "rank" | "dense_rank" | "percent_rank" | "cume_dist" | "row_number" | "ntile"));
+    };
+    let mut exact = !kernels::takes_rows_in_order(udf);
+    for arg in &call.params.args {
+        let ty = arg.get_type(schema)?;
+        exact &= ty.is_integer()
+            || ty.is_temporal()
+            || matches!(ty, DataType::Decimal128(..) | DataType::Boolean | DataType::Utf8);
+    }
+    Ok(!exact && udf.name() != "count")
 }
 
 /// Do the rows' places among equals matter to the call, and may they be told apart without changing what its peers are?

@@ -6,7 +6,7 @@
 //! operator's input, or the whole view.
 
 use super::aggregate::{Aggregate, Call, Grouping, Set};
-use super::canonical::window_call;
+use super::canonical::{orders_peers, window_call};
 use super::delta::nullable;
 use super::explain::Names;
 use super::feed::Fed;
@@ -301,21 +301,32 @@ impl Compiler<'_> {
     }
 
     fn window(&mut self, node: &df::Window) -> PgResult<Box<dyn Operator>> {
+        let (input, ordering) = match &*node.input {
+            LogicalPlan::Window(below) if orders_peers(below) => (&below.input, Some(below)),
+            _ => (&node.input, None),
+        };
         let mut calls = node.window_expr.iter().filter_map(window_call);
         let first = calls.next().map_or(vec![], |call| call.params.partition_by.clone());
         let common = calls.fold(first, |mut keys, call| {
             keys.retain(|key| call.params.partition_by.contains(key));
             keys
         });
-        let keys = self.exprs(&common, node.input.schema())?;
+        let keys = self.exprs(&common, input.schema())?;
         let ordered = node.window_expr.first().and_then(window_call).filter(|call| !call.params.order_by.is_empty());
         if let (Some(most), Some(call)) = (self.wanted.remove(&std::ptr::from_ref(node)), ordered) {
             let order = self.sort_keys(&call.params.order_by, node.input.schema())?;
             let input = self.operator(&node.input)?;
             return Ok(Box::new(Ranked::new(input, keys, order, most, node.schema.as_arrow())?));
         }
-        let over = |feed| Ok(LogicalPlan::Window(df::Window { input: Arc::new(feed), ..node.clone() }));
-        self.regroup(&node.input, keys, over, &node.schema, "window functions".to_string())
+        let over = |feed| {
+            let input = match ordering {
+                Some(below) => LogicalPlan::Window(df::Window { input: Arc::new(feed), ..below.clone() }),
+                None => feed,
+            };
+            let input = Arc::new(input);
+            Ok(LogicalPlan::Window(df::Window { input, ..node.clone() }))
+        };
+        self.regroup(input, keys, over, &node.schema, "window functions".to_string())
     }
 
     /// LIMIT over a sort, perhaps with projections between.

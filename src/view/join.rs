@@ -375,6 +375,10 @@ impl Join {
     }
 }
 
+/// Rows that a first run looks up partners of at once in the beginning, and how many pairs it aims at then.
+const FIRST: usize = 256;
+const PAIRS: usize = 65_536;
+
 /// One piece of a first run.
 fn hydrate_piece(
     core: &Core,
@@ -420,9 +424,22 @@ impl Operator for Join {
         other.prepare(tick)?;
         let other = &*other;
         let keys = side.keys.clone();
+        // A row may have many partners: so many rows at once as would give about `PAIRS` of them.
+        let mut some = FIRST;
         side.hydrate(tick, &mut |rows| {
-            let keys = evaluate(&keys, &rows)?;
-            hydrate_piece(core, tick, &rows, keys, from, other, emit)
+            let mut at = 0;
+            while at < rows.num_rows() {
+                let (count, mut made) = (some.min(rows.num_rows() - at), 0);
+                let piece = rows.slice(at, count);
+                let keys = evaluate(&keys, &piece)?;
+                hydrate_piece(core, tick, &piece, keys, from, other, &mut |out| {
+                    made += out.num_rows();
+                    emit(out)
+                })?;
+                tick.read(0)?;
+                (at, some) = (at + count, (count * PAIRS / made.max(1)).max(1));
+            }
+            Ok(())
         })?;
         if core.kind == (Kind::Pairs { keep: [true, true] })
             && let Access::Arranged(arrangement) = &self.sides[1].access
