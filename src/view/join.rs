@@ -377,7 +377,7 @@ impl Join {
 
 /// Rows that a first run looks up partners of at once in the beginning, and how many pairs it aims at then.
 const FIRST: usize = 256;
-const PAIRS: usize = 65_536;
+const AIM: usize = 65_536;
 
 /// One piece of a first run.
 fn hydrate_piece(
@@ -424,7 +424,7 @@ impl Operator for Join {
         other.prepare(tick)?;
         let other = &*other;
         let keys = side.keys.clone();
-        // A row may have many partners: so many rows at once as would give about `PAIRS` of them.
+        // A row may have many partners: so many rows at once as would give about [`AIM`] of them.
         let mut some = FIRST;
         side.hydrate(tick, &mut |rows| {
             let mut at = 0;
@@ -437,7 +437,7 @@ impl Operator for Join {
                     emit(out)
                 })?;
                 tick.read(0)?;
-                (at, some) = (at + count, (count * PAIRS / made.max(1)).max(1));
+                (at, some) = (at + count, (count * AIM / made.max(1)).max(1));
             }
             Ok(())
         })?;
