@@ -269,9 +269,26 @@ fn array_to_string(call: &Call<'_>) -> PgResult<ArrayRef> {
     })
 }
 
-/// `anynonarray || text` and its mirror; `quote_literal(anyelement)`.
+/// The arguments of a call row by row, as casts to text give them: `true`, where [`print_rows`] gives `t`.
+fn cast_rows(
+    call: &Call<'_>,
+    mut row: impl FnMut(&[Option<String>]) -> PgResult<Option<String>>,
+) -> PgResult<ArrayRef> {
+    let booleans: Vec<bool> = call.arg_types.iter().map(|ty| ty.pg.oid == oid::BOOL).collect();
+    print_rows(call, |_, texts| {
+        let mut texts = texts.to_vec();
+        for (text, _) in texts.iter_mut().zip(&booleans).filter(|(_, boolean)| **boolean) {
+            if let Some(text) = text {
+                *text = if text.as_str() == "t" { "true".into() } else { "false".into() };
+            }
+        }
+        row(&texts)
+    })
+}
+
+/// `anynonarray || text` and its mirror.
 fn any_text(call: &Call<'_>) -> PgResult<ArrayRef> {
-    print_rows(call, |_, texts| Ok(texts.iter().cloned().collect::<Option<Vec<_>>>().map(|t| t.concat())))
+    cast_rows(call, |texts| Ok(texts.iter().cloned().collect::<Option<Vec<_>>>().map(|t| t.concat())))
 }
 
 fn made(row: &'static ProcRow, args: &[ExprType], body: Body) -> PgResult<ScalarKernel> {
@@ -291,11 +308,11 @@ pub fn declare(r: &mut Registry) {
         made(row, args, Arc::new(any_text))
     });
     r.make(&["quote_literal(anyelement)"], |row, args| {
-        made(row, args, Arc::new(|call| print_rows(call, |_, t| Ok(t[0].as_deref().map(quote_literal)))))
+        made(row, args, Arc::new(|call| cast_rows(call, |t| Ok(t[0].as_deref().map(quote_literal)))))
     });
     r.make(&["quote_nullable(anyelement)"], |row, args| {
         let body: Body = Arc::new(|call| {
-            print_rows(call, |_, t| Ok(Some(t[0].as_deref().map_or_else(|| "NULL".to_string(), quote_literal))))
+            cast_rows(call, |t| Ok(Some(t[0].as_deref().map_or_else(|| "NULL".to_string(), quote_literal))))
         });
         made(row, args, body)
     });
