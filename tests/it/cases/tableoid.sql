@@ -76,14 +76,14 @@ CREATE INDEX tableoid_index ON tableoid_one (b);
 COMMENT ON INDEX tableoid_index IS 'by b';
 -- COMMENT
 
-SELECT obj_description('tableoid_index'::regclass, 'pg_class'), obj_description('tableoid_index'::regclass);
+SELECT obj_description(oid, 'pg_class'), obj_description(oid) FROM pg_class WHERE relname = 'tableoid_index';
 -- obj_description:text | obj_description:text
 -- by b | by b
 
 COMMENT ON INDEX tableoid_index IS NULL;
 -- COMMENT
 
-SELECT obj_description('tableoid_index'::regclass, 'pg_class');
+SELECT obj_description(oid, 'pg_class') FROM pg_class WHERE relname = 'tableoid_index';
 -- obj_description:text
 -- ∅
 
