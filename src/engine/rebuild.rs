@@ -404,11 +404,14 @@ struct Remade<'a> {
     headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
+/// Name and value.
+type Header<'a> = (&'a str, Option<&'a [u8]>);
+
 impl Feed {
     fn decode(&mut self, rows: &BronzeBatch<'_>, range: std::ops::Range<usize>) -> Delivery {
         let ingested_at_us = rows.ingested_at.value(range.start);
         let remade: Vec<Remade<'_>> = range.map(|row| self.remake(rows, row)).collect();
-        let headers: Vec<Vec<(&str, Option<&[u8]>)>> = remade
+        let headers: Vec<Vec<Header<'_>>> = remade
             .iter()
             .map(|record| record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect())
             .collect();

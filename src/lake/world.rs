@@ -19,6 +19,9 @@ use rand::{Rng, SeedableRng};
 use std::fmt;
 use std::sync::Arc;
 
+/// A write that is on its way.
+type Put = (Path, PutPayload, PutMode);
+
 /// How likely what is, from 0 to 1.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Weather {
@@ -101,7 +104,7 @@ impl World {
     }
 
     /// Decides about a write; with it what arrives now of those before.
-    fn fate(&self, is_put: bool) -> Result<(Fate, Vec<(Path, PutPayload, PutMode)>)> {
+    fn fate(&self, is_put: bool) -> Result<(Fate, Vec<Put>)> {
         let mut state = self.state.lock();
         state.writes += 1;
         let now = state.writes;

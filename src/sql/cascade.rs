@@ -23,6 +23,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOption
 use arrow::compute::{filter_record_batch, take};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, RangeVar, ResTarget, SetToDefault, UpdateStmt};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -44,9 +45,9 @@ pub struct Before(HashMap<Oid, (SavedWrites, Vec<Vec<usize>>)>);
 impl Before {
     /// Notes what a table is like, the first time.
     pub fn note(&mut self, session: &mut Session, relation: &Relation) -> PgResult<()> {
-        if !self.0.contains_key(&relation.oid) {
+        if let Entry::Vacant(entry) = self.0.entry(relation.oid) {
             let writes = session.writes(relation.oid)?;
-            self.0.insert(relation.oid, (writes.save(), writes.uniques().to_vec()));
+            entry.insert((writes.save(), writes.uniques().to_vec()));
         }
         Ok(())
     }

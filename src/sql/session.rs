@@ -826,7 +826,7 @@ impl Session {
         let prepared = match self.check_room().and_then(|()| self.check_deferred()) {
             Ok(()) => {
                 // Before there is anything that cannot be called off any more.
-                let building = build_indexes(Arc::clone(&self.database), self.transaction.new_indexes());
+                let building = Box::pin(build_indexes(Arc::clone(&self.database), self.transaction.new_indexes()));
                 match &self.operation {
                     Some(operation) => operation.guard(building).await.and_then(|built| built),
                     None => building.await,

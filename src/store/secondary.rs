@@ -211,7 +211,7 @@ impl State {
             let known = ids.iter().enumerate().filter(|(_, id)| id.0 < self.next_id);
             wanted.extend(known.map(|(nth, id)| Candidate::new(block * BLOCK + nth, Place::default(), id.0)));
             let there = self.chunks.locate_rows(&mut wanted);
-            let rows = wanted[..there].iter().map(|row| (row.nth as usize, row.slot));
+            let rows = wanted[..there].iter().map(|row| (row.nth, row.slot));
             seen.extend(rows.filter(|(_, slot)| sight.sees(*slot)));
             wanted.clear();
         }

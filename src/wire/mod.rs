@@ -200,7 +200,7 @@ pub async fn serve(
                 let local = socket.local_addr().ok();
                 // It becomes a socket of the worker's own.
                 if let Ok(socket) = TcpStream::from_std(socket) {
-                    startup::serve_connection(socket, peer, local, shared).await;
+                    Box::pin(startup::serve_connection(socket, peer, local, shared)).await;
                 }
                 drop((open, worker.connection));
             },

@@ -349,7 +349,8 @@ impl<'a> Reader<'a> {
         }
         let (value, rest) = leading(text)?;
         let with_fraction = matches!(label, Label::Julian | Label::Second);
-        if !rest.is_empty() && !(rest.starts_with('.') && with_fraction) {
+        let is_fraction = rest.starts_with('.') && with_fraction;
+        if !rest.is_empty() && !is_fraction {
             return Err(Bad::Syntax);
         }
         Ok(match label {
