@@ -32,6 +32,7 @@ mod write;
 
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use lower::{lower, one_row};
 pub use optimize::{optimize, session_config, session_context, session_state};

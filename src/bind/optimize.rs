@@ -49,7 +49,7 @@ pub fn session_context(
 
 /// Runs DataFusion's optimizer.
 pub fn optimize(plan: LogicalPlan, state: &SessionState) -> PgResult<LogicalPlan> {
-    let plan = state.optimize(&plan)?;
+    let plan = super::windows::one_order_each(state.optimize(&plan)?)?;
     super::constants::refuse_failing(&plan, state)?;
     Ok(plan)
 }

@@ -43,6 +43,11 @@ pub fn json_records(
         _ => Vec::new(),
     };
     check_base(&fields, &columns)?;
+    // A base record's own names count.
+    let members: Vec<String> = match base.map(|base| &base.storage) {
+        Some(DataType::Struct(named)) if !named.is_empty() => named.iter().map(|field| field.name().clone()).collect(),
+        _ => columns.iter().map(|(name, _)| name.clone()).collect(),
+    };
     let at = usize::from(base.is_some());
     let arg = ExprType::of(PgType::new(row.args[at]));
     let jsonb = arg.pg.oid == oid::JSONB;
@@ -53,7 +58,7 @@ pub fn json_records(
     let body: SetBody = Arc::new(move |args, rows, config| {
         let settings = super::context::context_of(config).map(|c| c.text_settings()).unwrap_or_default();
         let base = if fields.is_empty() { None } else { Some((&args[0], &fields[..])) };
-        Records { jsonb, many, function, columns: &columns, settings }.read(&args[at], base, rows)
+        Records { jsonb, many, function, columns: &columns, members: &members, settings }.read(&args[at], base, rows)
     });
     // The columns make another function of it.
     let shown: Vec<String> = named.iter().map(|(n, t)| format!("{n} {}/{}", t.pg.oid, t.pg.typmod)).collect();
@@ -96,12 +101,14 @@ struct Records<'a> {
     many: bool,
     function: &'a str,
     columns: &'a [(String, PgType)],
+    /// Which member of an object each is.
+    members: &'a [String],
     settings: TextSettings,
 }
 
 impl Records<'_> {
     fn read(&self, input: &ArrayRef, base: Option<(&ArrayRef, &[ExprType])>, rows: usize) -> PgResult<SetRows> {
-        let Self { jsonb, many, function, columns, settings } = *self;
+        let Self { jsonb, many, function, columns, members: names, settings } = *self;
         let mut from = Vec::new();
         let mut builders: Vec<ColumnBuilder> =
             columns.iter().map(|(_, ty)| ColumnBuilder::with_settings(*ty, settings)).collect();
@@ -159,7 +166,8 @@ impl Records<'_> {
                 }
                 from.push(row as u32);
                 let members = jsontext::members(object);
-                for (((name, ty), builder), default) in columns.iter().zip(&mut builders).zip(&defaults) {
+                for ((((_, ty), name), builder), default) in columns.iter().zip(names).zip(&mut builders).zip(&defaults)
+                {
                     let mut found = None;
                     for (key, value) in &members {
                         if jsontext::unquoted(key)? == *name {

@@ -25,13 +25,14 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::scalar::ScalarValue;
 use futures::{Stream, StreamExt};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 /// Batches between the query and its reader.
 const AHEAD: usize = 2;
@@ -90,7 +91,7 @@ impl Execution {
                 let _ = sender.send(Err(error)).await;
             }
         });
-        let batches = Batches { receiver, task: task.abort_handle(), dropped, ended: false };
+        let batches = Batches { receiver, task, dropped, ended: false };
         Box::pin(RecordBatchStreamAdapter::new(schema, batches))
     }
 
@@ -170,7 +171,7 @@ impl Execution {
 /// What the query's task sent so far; ends the task when it is dropped.
 struct Batches {
     receiver: mpsc::Receiver<Result<RecordBatch, DataFusionError>>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
     dropped: Dropped,
     ended: bool,
 }
@@ -182,7 +183,12 @@ impl Stream for Batches {
         if self.ended {
             return Poll::Ready(None);
         }
-        let next = std::task::ready!(self.receiver.poll_recv(cx));
+        let mut next = std::task::ready!(self.receiver.poll_recv(cx));
+        if next.is_none() {
+            // Nothing more came: because that was all, or because the task broke.
+            let ended = std::task::ready!(Pin::new(&mut self.task).poll(cx));
+            next = ended.err().map(|error| Err(PgError::internal(format!("the query broke off: {error}")).into()));
+        }
         self.ended = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
     }

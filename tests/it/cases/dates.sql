@@ -177,9 +177,9 @@ SELECT timestamp 'Jan 8 1999 04:05:06 AD PM';
 -- timestamp:timestamp
 -- 1999-01-08 16:05:06
 
-SELECT timestamptz '294276-12-31 23:59:59 UTC', timestamp '4714-11-24 00:00:00 BC', date '5874897-12-31', timestamp 'infinity', date '-infinity', timestamp 'epoch';
+SELECT timestamptz '294246-12-31 23:59:59 UTC', timestamp '4714-11-24 00:00:00 BC', date '5874897-12-31', timestamp 'infinity', date '-infinity', timestamp 'epoch';
 -- timestamptz:timestamptz | timestamp:timestamp | date:date | timestamp:timestamp | date:date | timestamp:timestamp
--- 294276-12-31 23:59:59+00 | 4714-11-24 00:00:00 BC | 5874897-12-31 | infinity | -infinity | 1970-01-01 00:00:00
+-- 294246-12-31 23:59:59+00 | 4714-11-24 00:00:00 BC | 5874897-12-31 | infinity | -infinity | 1970-01-01 00:00:00
 
 SELECT timestamptz '294277-01-01 00:00:00 UTC';
 -- ERROR 22008 @20 timestamp out of range: "294277-01-01 00:00:00 UTC"

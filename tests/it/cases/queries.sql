@@ -519,3 +519,7 @@ SELECT count(*) FROM (SELECT FROM generate_series(1, 5) EXCEPT ALL SELECT FROM g
 SELECT count(*) FROM (SELECT FROM generate_series(1, 5) EXCEPT SELECT FROM generate_series(1, 3)) x;
 -- count:int8
 -- 0
+
+SELECT n, cume_dist() OVER (PARTITION BY n ORDER BY n), count(*) FILTER (WHERE n = '0'::numeric) OVER (PARTITION BY n) FROM (SELECT round(stddev(i), 6) AS n FROM generate_series(1, 0) AS g(i)) AS t;
+-- n:numeric | cume_dist:float8 | count:int8
+-- ∅ | 1 | 0

@@ -223,10 +223,6 @@ SELECT concat(VARIADIC '{1,2}'::int[]), num_nulls(1, NULL, 3), num_nonnulls(VARI
 -- concat:text | num_nulls:int4 | num_nonnulls:int4 | jsonb_build_array:jsonb
 -- 12 | 1 | 1 | [1, 4, 2, 5]
 
-SELECT E'wrong: \u061';
--- ERROR 22025 @17 invalid Unicode escape
--- HINT Unicode escapes must be \\uXXXX or \\UXXXXXXXX.
-
 SELECT 'a' || true, (1 = 2) || 'b', quote_literal(true), quote_nullable(false), concat('a', true);
 -- ?column?:text | ?column?:text | quote_literal:text | quote_nullable:text | concat:text
 -- atrue | falseb | 'true' | 'false' | at
